@@ -1,0 +1,212 @@
+"""DuckDB connections, and the streams in and out of them.
+
+This is the only place that opens a connection of the engine's. All segments of a run are cursors
+of one in-memory instance, so that they share its threads and its memory limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.sql import INPUT, literal, name
+
+SETTINGS = {
+    # A column called like a Python variable must not read that variable.
+    "python_enable_replacements": False,
+    # Times are the same on every machine.
+    "TimeZone": "UTC",
+    # Nothing is fetched from a network without being asked for.
+    "autoinstall_known_extensions": False,
+}
+
+
+def connect(
+    *,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    scratch: Path | None = None,
+    ordered: bool = True,
+) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB as the engine wants it.
+
+    Args:
+        memory_limit: for instance ``"1GB"``; what doesn't fit is spilled to `scratch`.
+        threads: how many at most; as many as there are cores if None.
+        scratch: where to spill; without it nothing is spilled.
+        ordered: whether rows keep the source's order.
+
+    Raises:
+        ConfigError: a setting makes no sense.
+
+    >>> connect(threads=1).sql("SELECT current_setting('threads')").fetchall()
+    [(1,)]
+    """
+    connection = duckdb.connect(":memory:")
+    settings = dict(SETTINGS)
+    if memory_limit is not None:
+        settings["memory_limit"] = memory_limit
+    if threads is not None:
+        settings["threads"] = threads
+    if not ordered:
+        settings["preserve_insertion_order"] = False
+    # An empty name switches spilling off: no `.tmp` beside whoever imports us.
+    settings["temp_directory"] = str(scratch) if scratch else ""
+    for key, value in settings.items():
+        try:
+            connection.execute(f"SET {key} = {literal(value)}")
+        except duckdb.Error as error:
+            connection.close()
+            raise ConfigError(f"{key}={value!r}: {first_line(error)}") from error
+    return connection
+
+
+def first_line(error: BaseException) -> str:
+    r"""Give the sentence of DuckDB's message, without its kind, its hints and its arrows.
+
+    >>> first_line(ValueError("Binder Error: no such thing\n\nLINE 1: ..."))
+    'no such thing'
+    """
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    kind, separator, rest = line.partition(" Error: ")
+    return rest if separator and " " not in kind.removeprefix("Invalid ") else line
+
+
+def select_text(text: str, *, where: str) -> str:
+    """Give the one SELECT in `text`, as its author wrote it, without its semicolon.
+
+    Raises:
+        ConfigError: it isn't valid SQL, isn't a SELECT, or is more than one; where it is wrong.
+
+    >>> select_text("SELECT 1; -- one", where="SQL")
+    'SELECT 1'
+    >>> select_text("DROP TABLE x", where="SQL")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: SQL: a stage is one SELECT, this is a DROP: 'DROP TABLE x'
+    """
+    with duckdb.connect(":memory:") as connection:
+        try:
+            statements = connection.extract_statements(text)
+        except duckdb.Error as error:
+            raise ConfigError(f"{where}: {error}") from error
+    if len(statements) != 1:
+        raise ConfigError(f"{where}: a stage is one SELECT, this is {len(statements)}: {text!r}")
+    if statements[0].type != duckdb.StatementType.SELECT:
+        kind = statements[0].type.name
+        raise ConfigError(f"{where}: a stage is one SELECT, this is a {kind}: {text!r}")
+    if statements[0].named_parameters:
+        holes = ", ".join(sorted(statements[0].named_parameters))
+        raise ConfigError(f"{where}: parameter without a value: {holes}")
+    return _without_end(text)
+
+
+def _without_end(text: str) -> str:
+    """Cut the semicolon that ends a statement, and the comments after it."""
+    encoded = text.encode()  # the tokenizer counts bytes
+    for offset, kind in reversed(duckdb.tokenize(text)):
+        if encoded[offset : offset + 1] == b";":
+            return encoded[:offset].decode()
+        if kind != duckdb.token_type.comment:
+            break
+    return text
+
+
+def register_tables(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Any], *, empty: bool = False
+) -> None:
+    """Make side tables known by name.
+
+    Args:
+        connection: where.
+        tables: Arrow tables, or whatever has `__arrow_c_stream__`, by name.
+        empty: only their schemas, for binding.
+    """
+    for table_name, table in tables.items():
+        if empty:
+            schema = table.schema() if callable(table.schema) else table.schema
+            connection.register(table_name, pa.table(empty_batch(schema)))
+        else:
+            rows = table if isinstance(table, pa.Table) else pa.RecordBatchReader.from_stream(table)
+            connection.register(table_name, rows)
+
+
+def describe_select(
+    select: str, schema: pa.Schema, *, where: str, tables: Mapping[str, Any] | None = None
+) -> pa.Schema:
+    """Ask DuckDB for the schema of `select` over an `input` of `schema`; no row is read.
+
+    Raises:
+        SchemaError: the statement doesn't fit the schema; with DuckDB's reason.
+
+    >>> describe_select("SELECT x + 1 AS y FROM input", pa.schema({"x": pa.int8()}), where="SQL")
+    y: int8
+    """
+    connection = connect(threads=1)
+    try:
+        connection.register(INPUT, pa.table(empty_batch(schema)))
+        register_tables(connection, tables or {}, empty=True)
+        return connection.sql(select).to_arrow_reader().schema
+    except duckdb.Error as error:
+        raise schema_error(error, schema, where=where) from error
+    finally:
+        connection.close()
+
+
+def schema_error(error: duckdb.Error, schema: pa.Schema, *, where: str) -> SchemaError:
+    """Say DuckDB's complaint about a statement as ours, with the columns there are."""
+    message = str(error)
+    marker = 'Referenced column "'
+    if marker in message:
+        column = message.split(marker, 1)[1].split('"', 1)[0]
+        if column not in schema.names:
+            return SchemaError.missing(column, schema.names, where=where)
+    return SchemaError(message.split("\n\nLINE", maxsplit=1)[0].rstrip(), where=where)
+
+
+def stream_select(
+    select: Callable[[pa.Schema], str],
+    batches: Iterator[pa.RecordBatch],
+    *,
+    tables: Mapping[str, Any] | None = None,
+    batch_size: int = 65_536,
+) -> Iterator[pa.RecordBatch]:
+    """Run one statement over batches, in a connection of its own; nothing if there are none."""
+    first = next(batches, None)
+    if first is None:
+        return
+    connection = connect()
+    try:
+        connection.register(INPUT, reader_of(first.schema, _chained(first, batches)))
+        register_tables(connection, tables or {})
+        with connection.sql(select(first.schema)).to_arrow_reader(batch_size) as reader:
+            empty = True
+            for batch in reader:
+                empty = False
+                yield batch
+            if empty:
+                yield empty_batch(reader.schema)
+    finally:
+        connection.close()
+
+
+def _chained(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from rest
+
+
+__all__ = [
+    "connect",
+    "describe_select",
+    "first_line",
+    "name",
+    "register_tables",
+    "schema_error",
+    "select_text",
+    "stream_select",
+]

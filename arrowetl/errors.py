@@ -1,0 +1,152 @@
+"""Every exception that arrowetl raises on purpose.
+
+    ArrowETLError
+    ├── ConfigError      a pipeline or an option is described wrongly
+    ├── SchemaError      columns or types don't fit together; nothing was read or written
+    ├── ReadError        a source can't be read
+    ├── WriteError       a destination can't be written; it is as it was
+    ├── StageError       a stage failed on rows; the cause is kept
+    ├── RejectError      more rows were rejected than allowed
+    ├── LedgerError      rows went missing or appeared: the run was stopped before its commit
+    └── StateError       the state of earlier runs can't be read or written
+
+`Transient` is mixed into errors that a second attempt can cure; retry reads nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+class ArrowETLError(Exception):
+    """Anything that arrowetl raises on purpose: catch this to catch them all."""
+
+
+class Transient(Exception):  # noqa: N818 - a mark on other errors, never raised by itself
+    """A mark on errors that may pass when tried again (a dropped connection, a lock)."""
+
+
+class ConfigError(ArrowETLError):
+    """A pipeline, a stage or an option is described wrongly: mend the description."""
+
+
+class SchemaError(ArrowETLError):
+    """Columns or types don't fit together. Raised before a byte is read or written.
+
+    The facts are attributes too, for programs.
+
+    >>> import pyarrow as pa
+    >>> error = SchemaError.missing("emial", ["id", "email"], where="NullRemover")
+    >>> print(error)
+    NullRemover: no column 'emial'; did you mean 'email'? Columns: id, email
+    >>> error.column, error.nearest
+    ('emial', ('email',))
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        column: str | None = None,
+        nearest: Sequence[str] = (),
+    ) -> None:
+        """Keep the message and its facts."""
+        super().__init__(f"{where}: {message}" if where else message)
+        self.where = where
+        self.column = column
+        self.nearest = tuple(nearest)
+
+    @classmethod
+    def missing(cls, column: str, available: Iterable[str], *, where: str) -> SchemaError:
+        """Say that a column isn't there, with the nearest names and what there is."""
+        names = list(available)
+        nearest = closest(column, names)
+        hint = did_you_mean(nearest)
+        return cls(
+            f"no column {column!r}{hint} Columns: {', '.join(names) or 'none'}",
+            where=where,
+            column=column,
+            nearest=nearest,
+        )
+
+
+class ReadError(ArrowETLError):
+    """A source can't be read: the message names the place and what to do."""
+
+
+class WriteError(ArrowETLError):
+    """A destination can't be written. It is as it was before the run."""
+
+
+class StageError(ArrowETLError):
+    """A stage failed on the rows it was given; `__cause__` is the original exception."""
+
+
+class RejectError(ArrowETLError):
+    """More rows were rejected than `max_rejects` allows; nothing was committed."""
+
+
+class LedgerError(ArrowETLError):
+    """The counts of a stage don't add up; the run was stopped before its commit."""
+
+
+class StateError(ArrowETLError):
+    """The state of earlier runs can't be read or written."""
+
+
+def closest(word: str, words: Iterable[str]) -> tuple[str, ...]:
+    """Give the names most like `word`, the likeliest first, whatever their case.
+
+    >>> closest("EMAIL", ["id", "email"])
+    ('email',)
+    """
+    by_folded = {known.casefold(): known for known in words}
+    found = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=0.6)
+    return tuple(by_folded[name] for name in found)
+
+
+def did_you_mean(nearest: Sequence[str]) -> str:
+    """Give the half sentence that offers the nearest names; a full stop if there are none.
+
+    >>> did_you_mean(["email"]), did_you_mean([])
+    ("; did you mean 'email'?", '.')
+    """
+    return f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else "."
+
+
+@contextmanager
+def translated(
+    where: str, table: Mapping[type[BaseException], type[ArrowETLError]]
+) -> Iterator[None]:
+    """Raise a driver's error as ours, with its place, and itself as the cause.
+
+    Args:
+        where: the place to name, for instance ``CSVSource('orders.csv')``.
+        table: which of our errors stands for which of the driver's; the first that fits wins.
+
+    >>> with translated("reading x", {OSError: ReadError}):
+    ...     raise FileNotFoundError("gone")
+    Traceback (most recent call last):
+    arrowetl.errors.ReadError: reading x: gone
+    """
+    try:
+        yield
+    except ArrowETLError:
+        raise
+    except tuple(table) as error:
+        ours = next(new for old, new in table.items() if isinstance(error, old))
+        raise ours(f"{where}: {error}") from error
+
+
+def describe(value: Any, *, limit: int = 80) -> str:
+    """Give a value's `repr`, cut to `limit` characters, for a message.
+
+    >>> describe("x" * 100, limit=8)
+    "'xxxxxx…"
+    """
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,90 @@
+"""What happens in a run, as frozen facts.
+
+The engine says them in order, in one thread; progress, result, metrics and logs listen. A
+listener is any callable that takes an event; it must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in the run `run_id`."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """The plan is made and the first row is about to be read."""
+
+    pipeline: str
+    at: datetime
+    bytes_total: int | None
+    """Size of the input in bytes, where it is known."""
+
+
+@dataclass(frozen=True)
+class Progressed(Event):
+    """The run went on; said a few times a second at most."""
+
+    rows: int | None
+    """Rows that reached the destination so far; None while one statement does it all."""
+    share: float | None
+    """Share of the input that is done, in [0, 1]; None if not known."""
+
+
+@dataclass(frozen=True)
+class RowsRejected(Event):
+    """A source or a stage rejected rows; they are on their way to the dead letters."""
+
+    stage: str
+    reason_code: str
+    rows: int
+    sample: tuple[dict[str, Any], ...] = ()
+    """A few of the reasons, as texts, with their places; never values of masked columns."""
+
+
+@dataclass(frozen=True)
+class StageCounted(Event):
+    """The exact counts of one stage, once its rows have all passed."""
+
+    stage: str
+    position: int
+    """Place in the pipeline: 0 is the source."""
+    records_in: int
+    records_out: int
+    records_rejected: int
+    seconds: float
+    pushed_down: bool
+    kind: str
+    """How its missing rows are called: removed, merged, or none of them (same)."""
+
+
+@dataclass(frozen=True)
+class Committed(Event):
+    """The destination's rows are durable and visible."""
+
+    rows: int
+    schema: pa.Schema
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    """The run is over, well or not; `error` is None if it arrived."""
+
+    seconds: float
+    bytes_read: int | None
+    peak_memory_bytes: int
+    error: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+Listener = Callable[[Event], None]

@@ -1,0 +1,1 @@
+"""From described stages to a plan: bind, rules, explain."""

@@ -1,0 +1,1 @@
+"""Dead letters, and what keeps a run honest."""

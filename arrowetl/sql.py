@@ -1,0 +1,108 @@
+"""SQL text: names, literals, and statements inside statements.
+
+Every identifier and every value that reaches DuckDB goes through `name` and `literal`, so a
+table called ``x"; DROP TABLE y; --`` is only a strange name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from functools import reduce
+from pathlib import PurePath
+
+INPUT = "input"
+"""What a stage's statement calls the rows that come to it."""
+
+
+def name(identifier: str) -> str:
+    """Quote an identifier.
+
+    >>> print(name('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def names(identifiers: Iterable[str]) -> str:
+    """Quote identifiers, with commas between them.
+
+    >>> names(["a", "b c"])
+    '"a", "b c"'
+    """
+    return ", ".join(map(name, identifiers))
+
+
+def literal(value: object) -> str:
+    """Write a Python value as a DuckDB literal.
+
+    Args:
+        value: None, a bool, number, string, bytes, path, date, time, timedelta, or a list,
+            tuple or dict of them.
+
+    Raises:
+        TypeError: there is no literal for the value's type.
+
+    >>> literal("it's"), literal(None), literal([1, "a"]), literal({"a": True})
+    ("'it''s'", 'NULL', "[1, 'a']", "{'a': true}")
+    """
+    match value:
+        case None | bool():
+            return {None: "NULL", True: "true", False: "false"}[value]
+        case int() | Decimal():
+            return str(value)
+        case float():
+            return f"'{value!r}'::DOUBLE"
+        case str() | PurePath():
+            return "'" + str(value).replace("'", "''") + "'"
+        case list() | tuple():
+            return "[" + ", ".join(map(literal, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
+        case _:
+            return _typed_literal(value)
+
+
+def _typed_literal(value: object) -> str:
+    match value:
+        case bytes():
+            return "'" + "".join(f"\\x{byte:02X}" for byte in value) + "'::BLOB"
+        case datetime(tzinfo=None):
+            return f"'{value.isoformat(sep=' ')}'::TIMESTAMP"
+        case datetime():
+            return f"'{value.astimezone(timezone.utc).isoformat(sep=' ')}'::TIMESTAMPTZ"
+        case date():
+            return f"'{value.isoformat()}'::DATE"
+        case time():
+            return f"'{value.isoformat()}'::TIME"
+        case timedelta():
+            return f"to_microseconds({value // timedelta(microseconds=1)})"
+        case _:
+            raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
+
+
+def options(settings: Mapping[str, object]) -> str:
+    """Write named arguments of a table function, each with a comma before it.
+
+    >>> options({"header": True, "delim": ";"})
+    ", header = true, delim = ';'"
+    """
+    return "".join(f", {key} = {literal(value)}" for key, value in settings.items())
+
+
+def nest(statements: Sequence[str]) -> str:
+    """Give one SELECT in which every `input` is the statement before it.
+
+    `WITH input AS` is lexical scope: a statement with a `WITH`, braces or an `input` of its own
+    is safe inside, and nothing is parsed or replaced.
+
+    >>> print(nest(["SELECT 1 AS a", "SELECT a + 1 AS b FROM input"]))
+    WITH input AS (SELECT 1 AS a
+    ) SELECT * FROM (SELECT a + 1 AS b FROM input
+    )
+    """
+    return reduce(
+        lambda inner, outer: f"WITH {INPUT} AS ({inner}\n) SELECT * FROM ({outer}\n)",
+        statements,
+    )

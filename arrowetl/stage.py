@@ -1,0 +1,360 @@
+"""The contracts: what a source, a stage and a sink promise.
+
+Everything between them is planned and run by others. To add one, write one class here
+described; `arrowetl.testing` has the checks that each must pass.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.duck import connect, describe_select, stream_select
+from arrowetl.errors import ReadError, SchemaError
+
+BATCH_ROWS = 65_536
+"""Rows in a batch where nobody asked for another number."""
+
+
+class Scope(Enum):
+    """What a stage has to see to answer for a row.
+
+    The planner, the stream runner and a distributed engine read it, and need no more.
+    """
+
+    ROW = "row"
+    """Any batch by itself: a filter, a derived column, a fitted model's scores."""
+    KEY = "key"
+    """All rows of a key together: exact deduplication, a grouped sum."""
+    STREAM = "stream"
+    """Every row before the first answer: a global sort, a median."""
+
+    @property
+    def splits(self) -> bool:
+        """Whether the rows may be cut into parts that run apart."""
+        return self is not Scope.STREAM
+
+
+class Rows(Enum):
+    """How a stage may change the number of rows; the ledger holds it to that."""
+
+    SAME = "same"
+    """As many out as in, but for the rejected."""
+    REMOVES = "removed"
+    """Never more out than in: the missing ones were removed on purpose."""
+    MERGES = "merged"
+    """Never more out than in: several rows became one."""
+    ANY = "any"
+    """Whatever its statement says: a join, an unnest."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One reason for which a SQL stage rejects rows, said in SQL over the stage's input.
+
+    Attributes:
+        code: a short fixed word, for instance ``cast``: dead letters are grouped by it.
+        where: a SQL predicate; rows for which it is true are rejected.
+        reason: a SQL text expression that says what is wrong with the row and its value.
+        column: the column that is to blame, if it is one.
+    """
+
+    code: str
+    where: str
+    reason: str
+    column: str | None = None
+
+
+class Source(ABC):
+    """Where rows come from. Reading twice gives the same rows, unless a subclass says no.
+
+    A source describes itself in the constructor, and touches the outside only in its methods. It
+    has `schema`, and at least one of `relation` and `scan`.
+    """
+
+    @abstractmethod
+    def schema(self) -> pa.Schema:
+        """Give the schema of the rows, without reading them all.
+
+        Raises:
+            ReadError: the source isn't there or isn't what it should be.
+        """
+
+    def relation(self, scratch: Path) -> str | None:  # noqa: ARG002 - the base has none
+        """Give a SELECT by which DuckDB reads the rows itself, or None if it can't.
+
+        The statement has to give `schema()`. Columns and filters then reach the scan without
+        this source's help, so prefer it.
+
+        Args:
+            scratch: an empty folder that lives as long as the run, for files DuckDB can't read
+                as they are (a compression it doesn't know, say).
+        """
+        return None
+
+    def scan(
+        self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Give the rows as batches of at most `batch_size` rows, in the source's order.
+
+        Called only where `relation` is None.
+
+        Args:
+            columns: the only ones that are needed, in this order; all if None.
+            batch_size: rows in a batch, at most.
+        """
+        raise NotImplementedError(
+            f"{self.label} has neither a relation nor a scan"
+        )  # pragma: no cover
+
+    def rejected(self, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+        """Give the rows that couldn't be read, after all others were; a row each.
+
+        Batches have the columns of `REJECTED_SCHEMA`.
+
+        Args:
+            connection: the one that ran the statement with `relation` in it.
+        """
+        return iter(())
+
+    @property
+    def label(self) -> str:
+        """What this source is called in plans, results and errors; no secrets in it."""
+        return type(self).__name__
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to read, where that can be had for next to nothing."""
+        return None
+
+    def reader(self, *, batch_size: int = BATCH_ROWS) -> pa.RecordBatchReader:
+        """Give the rows as an Arrow stream, that any Arrow library reads.
+
+        Raises:
+            ReadError: while it is read, for the first row that can't be; a pipeline would send
+                it to its dead letters.
+        """
+        return reader_of(self.schema(), self._stream(batch_size))
+
+    def _stream(self, batch_size: int) -> Iterator[pa.RecordBatch]:
+        with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
+            relation = self.relation(Path(folder))
+            if relation is None:
+                yield from self.scan(batch_size=batch_size)
+                return
+            with closing(connect(scratch=Path(folder))) as connection:
+                with connection.sql(relation).to_arrow_reader(batch_size) as reader:
+                    yield from reader
+                for batch in self.rejected(connection):
+                    first = batch.slice(0, 1).to_pylist()[0]
+                    raise ReadError(f"{self.label}: {first['reason']} ({first['source']})")
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.reader().__arrow_c_stream__(requested_schema)
+
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        pa.field("reason_code", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("column", pa.string()),
+        pa.field(
+            "source",
+            pa.struct([("file", pa.string()), ("line", pa.int64()), ("byte", pa.int64())]),
+        ),
+        pa.field("text", pa.string()),
+    ]
+)
+"""What `Source.rejected` gives: why, and the row's own text."""
+
+
+class Stage(ABC):
+    """A step between source and sink: batches in, batches out.
+
+    Your own needs one method, `process`. `bind` is found out by giving it an empty batch; write
+    it yourself where that isn't possible, or where you can say what is wrong with a schema.
+
+    A stage keeps no state between two calls of `process`, and never writes to its input.
+
+    >>> import pyarrow.compute as pc
+    >>> class Double(Stage):
+    ...     def process(self, batches):
+    ...         for batch in batches:
+    ...             yield batch.set_column(0, "x", pc.multiply(batch["x"], 2))
+    >>> Double().bind(pa.schema({"x": pa.int64()}))
+    x: int64
+    """
+
+    scope: ClassVar[Scope] = Scope.ROW
+    """What it has to see; a stage that looks further than one batch must say so."""
+
+    rows: ClassVar[Rows] = Rows.ANY
+    """How it may change the number of rows; the ledger checks it."""
+
+    @property
+    def label(self) -> str:
+        """What this stage is called in plans, results and errors."""
+        return type(self).__name__
+
+    def bind(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema that comes out for the one that goes in.
+
+        Raises:
+            SchemaError: the stage can't work on it; names the column, the type, the nearest.
+        """
+        for batch in self.process(iter([empty_batch(schema)])):
+            return batch.schema
+        raise SchemaError(
+            "gave no batch for an empty one, so its schema can't be known; write its bind(schema)",
+            where=self.label,
+        )
+
+    @abstractmethod
+    def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Give the rows that become of `batches`; called once a run.
+
+        Batches are of any size, empty ones among them: the rows that come out must not depend
+        on where a batch ends. Pull a batch, yield what it gives, pull the next.
+        """
+
+
+class SQLStage(Stage):
+    """A stage that is one SELECT over `input`. Adjacent ones become one statement.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Head(SQLStage):
+    ...     rows: int
+    ...     def select(self, schema):
+    ...         return f"SELECT * FROM input LIMIT {self.rows}"
+    >>> Head(3).bind(pa.schema({"x": pa.int64()}))
+    x: int64
+    """
+
+    @abstractmethod
+    def select(self, schema: pa.Schema) -> str:
+        """Give the SELECT over `input`, which has `schema`. A pure function; nothing runs.
+
+        Raises:
+            SchemaError: the stage can't work on the schema.
+        """
+
+    def rejections(self, schema: pa.Schema) -> Sequence[Rejection]:  # noqa: ARG002
+        """Give the reasons for which rows of `schema` are rejected before `select` sees them.
+
+        Rows that fit none go on. A stage that gives any starts a new segment, and its rejected
+        rows leave there as they were.
+        """
+        return ()
+
+    def tables(self) -> dict[str, Any]:
+        """Give the other tables that `select` names: Arrow tables, readers or sources, by name."""
+        return {}
+
+    def bind(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema that DuckDB says the statement has over an empty `input`."""
+        return describe_select(self.select(schema), schema, where=self.label, tables=self.tables())
+
+    def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Run the statement by itself; the engine fuses it with its neighbours instead."""
+        yield from stream_select(self.select, batches, tables=self.tables())
+
+
+class Mode(str, Enum):
+    """What becomes of rows that are in the destination already."""
+
+    APPEND = "append"
+    """They stay."""
+    REPLACE = "replace"
+    """They go, at the commit: readers see the old ones until then."""
+    UPSERT = "upsert"
+    """Those with the key of a new row are replaced by it."""
+    ERROR = "error"
+    """There may be none: the destination must not exist."""
+
+
+class SchemaChange(str, Enum):
+    """What becomes of a destination whose columns differ from the rows'."""
+
+    EVOLVE = "evolve"
+    """New columns are added, wider types widen; a missing one is filled with nulls."""
+    FREEZE = "freeze"
+    """Any difference is a SchemaError, before a row is written."""
+    DISCARD = "discard"
+    """New columns are dropped, and said to be."""
+
+
+class Sink(ABC):
+    """Where a run's rows become visible: all at once, or not at all.
+
+    `begin`, `write` and `commit` are called in this order, once a run; `abort` at any point
+    after `begin` instead. A sink can be used again after `commit` or `abort`.
+    """
+
+    mixed_schemas: ClassVar[bool] = False
+    """Whether several runs may add rows of different schemas (a folder of files can)."""
+
+    @property
+    def label(self) -> str:
+        """What this sink is called in plans, results and errors; no secrets in it."""
+        return type(self).__name__
+
+    def check(self, schema: pa.Schema) -> tuple[str, ...]:  # noqa: ARG002
+        """Look whether rows of `schema` could be written, changing nothing.
+
+        Returns:
+            Notes for `explain`: conversions, columns that will be added or dropped.
+
+        Raises:
+            SchemaError: they can't.
+            WriteError: the destination can't be reached, or its mode forbids it.
+        """
+        return ()
+
+    @abstractmethod
+    def begin(self, schema: pa.Schema) -> None:
+        """Open what is needed, so that nobody sees it. Called once, before the first batch."""
+
+    def statement(self, select: str) -> str | None:  # noqa: ARG002
+        """Give the COPY by which DuckDB puts the rows of `select` in place of `write`, or None.
+
+        Called after `begin`, and by `explain` before it. It has to put what `write` would.
+        """
+        return None
+
+    @abstractmethod
+    def write(self, batches: pa.RecordBatchReader) -> int:
+        """Put the rows where no reader sees them yet; return how many were put."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make them durable and visible. Called again after a crash, it changes nothing more."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Leave the destination as `begin` found it. Safe at any point, and twice."""
+
+
+def require(schema: pa.Schema, columns: Iterable[str], *, where: str) -> None:
+    """Raise SchemaError for the first of `columns` that the schema lacks, or has twice.
+
+    >>> require(pa.schema({"a": pa.int64()}), ["A"], where="Select")
+    Traceback (most recent call last):
+    arrowetl.errors.SchemaError: Select: no column 'A'; did you mean 'a'? Columns: a
+    """
+    for column in columns:
+        if column not in schema.names:
+            raise SchemaError.missing(column, schema.names, where=where)
+    duplicate = next((c for c in schema.names if schema.names.count(c) > 1), None)
+    if duplicate is not None:
+        raise SchemaError(f"two columns are called {duplicate!r}", where=where, column=duplicate)
