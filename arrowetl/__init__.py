@@ -1,1 +1,130 @@
-"""Moves tabular data and cleans it on the way: Arrow end to end, DuckDB where SQL can say it."""
+"""Moves tabular data and cleans it on the way: Arrow end to end, DuckDB where SQL can say it.
+
+Names are imported when they are used, so that `import arrowetl` takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arrowetl.errors import (
+        ArrowETLError,
+        ConfigError,
+        LedgerError,
+        ReadError,
+        RejectError,
+        SchemaError,
+        StageError,
+        StateError,
+        Transient,
+        WriteError,
+    )
+    from arrowetl.pipeline import Pipeline
+    from arrowetl.result import PipelineResult, StageResult
+    from arrowetl.sinks.csv import CSVLoader
+    from arrowetl.sinks.duckdb import DuckDBLoader
+    from arrowetl.sinks.memory import ArrowLoader
+    from arrowetl.sinks.parquet import ParquetLoader
+    from arrowetl.sinks.sqlite import SQLiteLoader
+    from arrowetl.sources.csv import CSVSource
+    from arrowetl.sources.memory import ArrowSource
+    from arrowetl.sources.parquet import ParquetSource
+    from arrowetl.stage import Mode, Rows, SchemaChange, Scope, Sink, Source, SQLStage, Stage
+    from arrowetl.transforms.aggregate import Aggregator
+    from arrowetl.transforms.columns import Cast, Rename, Select
+    from arrowetl.transforms.dedup import Deduplicator
+    from arrowetl.transforms.map import Map
+    from arrowetl.transforms.nulls import NullRemover
+    from arrowetl.transforms.query import SQL, Filter
+
+_HOMES = {
+    "errors": (
+        "ArrowETLError",
+        "ConfigError",
+        "LedgerError",
+        "ReadError",
+        "RejectError",
+        "SchemaError",
+        "StageError",
+        "StateError",
+        "Transient",
+        "WriteError",
+    ),
+    "pipeline": ("Pipeline",),
+    "result": ("PipelineResult", "StageResult"),
+    "sinks.csv": ("CSVLoader",),
+    "sinks.duckdb": ("DuckDBLoader",),
+    "sinks.memory": ("ArrowLoader",),
+    "sinks.parquet": ("ParquetLoader",),
+    "sinks.sqlite": ("SQLiteLoader",),
+    "sources.csv": ("CSVSource",),
+    "sources.memory": ("ArrowSource",),
+    "sources.parquet": ("ParquetSource",),
+    "stage": ("Mode", "Rows", "SQLStage", "SchemaChange", "Scope", "Sink", "Source", "Stage"),
+    "transforms.aggregate": ("Aggregator",),
+    "transforms.columns": ("Cast", "Rename", "Select"),
+    "transforms.dedup": ("Deduplicator",),
+    "transforms.map": ("Map",),
+    "transforms.nulls": ("NullRemover",),
+    "transforms.query": ("SQL", "Filter"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "SQL",
+    "Aggregator",
+    "ArrowETLError",
+    "ArrowLoader",
+    "ArrowSource",
+    "CSVLoader",
+    "CSVSource",
+    "Cast",
+    "ConfigError",
+    "Deduplicator",
+    "DuckDBLoader",
+    "Filter",
+    "LedgerError",
+    "Map",
+    "Mode",
+    "NullRemover",
+    "ParquetLoader",
+    "ParquetSource",
+    "Pipeline",
+    "PipelineResult",
+    "ReadError",
+    "RejectError",
+    "Rename",
+    "Rows",
+    "SQLStage",
+    "SQLiteLoader",
+    "SchemaChange",
+    "SchemaError",
+    "Scope",
+    "Select",
+    "Sink",
+    "Source",
+    "Stage",
+    "StageError",
+    "StageResult",
+    "StateError",
+    "Transient",
+    "WriteError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version("arrowetl")
+    if name not in _HOME:
+        raise AttributeError(f"module 'arrowetl' has no attribute {name!r}")
+    value = getattr(import_module(f"arrowetl.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -48,8 +48,8 @@ class RowsRejected(Event):
     stage: str
     reason_code: str
     rows: int
-    sample: tuple[dict[str, Any], ...] = ()
-    """A few of the reasons, as texts, with their places; never values of masked columns."""
+    samples: tuple[str, ...] = ()
+    """A few of the reasons, as texts."""
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,13 @@ class Source(ABC):
         """What this source is called in plans, results and errors; no secrets in it."""
         return type(self).__name__
 
+    def row_count(self) -> int | None:
+        """Give the exact number of rows of `relation`, if metadata says it; None if not.
+
+        Where it does, the rows need not be counted as they come, and filters reach the scan.
+        """
+        return None
+
     @property
     def size(self) -> int | None:
         """Bytes to read, where that can be had for next to nothing."""
@@ -195,11 +202,34 @@ class Stage(ABC):
     x: int64
     """
 
-    scope: ClassVar[Scope] = Scope.ROW
-    """What it has to see; a stage that looks further than one batch must say so."""
+    @property
+    def scope(self) -> Scope:
+        """What it has to see; a stage that looks further than one batch must say so.
 
-    rows: ClassVar[Rows] = Rows.ANY
-    """How it may change the number of rows; the ledger checks it."""
+        Where options don't matter, a class attribute does: ``scope = Scope.STREAM``.
+        """
+        return Scope.ROW
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns whose equal values it has to see together, where `scope` is KEY.
+
+        None of them means all: whole rows that are equal.
+        """
+        return ()
+
+    @property
+    def rows(self) -> Rows:
+        """How it may change the number of rows; the ledger checks it."""
+        return Rows.ANY
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the rows decide the schema: what leaves may lack columns that `bind` gave.
+
+        What follows is then bound again, when the first batch has come out.
+        """
+        return False
 
     @property
     def label(self) -> str:
@@ -242,8 +272,11 @@ class SQLStage(Stage):
     """
 
     @abstractmethod
-    def select(self, schema: pa.Schema) -> str:
+    def select(self, schema: pa.Schema) -> str | None:
         """Give the SELECT over `input`, which has `schema`. A pure function; nothing runs.
+
+        A stage that SQL can say with some options and not with others gives None for the
+        others; it then runs by its own `process`.
 
         Raises:
             SchemaError: the stage can't work on the schema.
@@ -263,11 +296,20 @@ class SQLStage(Stage):
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema that DuckDB says the statement has over an empty `input`."""
-        return describe_select(self.select(schema), schema, where=self.label, tables=self.tables())
+        select = self.select(schema)
+        if select is None:
+            return super().bind(schema)
+        return describe_select(select, schema, where=self.label, tables=self.tables())
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement by itself; the engine fuses it with its neighbours instead."""
-        yield from stream_select(self.select, batches, tables=self.tables())
+        yield from stream_select(self._statement, batches, tables=self.tables())
+
+    def _statement(self, schema: pa.Schema) -> str:
+        select = self.select(schema)
+        if select is None:
+            raise NotImplementedError(f"{self.label} has neither a select nor a process")
+        return select
 
 
 class Mode(str, Enum):
@@ -325,7 +367,7 @@ class Sink(ABC):
     def begin(self, schema: pa.Schema) -> None:
         """Open what is needed, so that nobody sees it. Called once, before the first batch."""
 
-    def statement(self, select: str) -> str | None:  # noqa: ARG002
+    def statement(self, select: str, schema: pa.Schema) -> str | None:  # noqa: ARG002
         """Give the COPY by which DuckDB puts the rows of `select` in place of `write`, or None.
 
         Called after `begin`, and by `explain` before it. It has to put what `write` would.

@@ -1,0 +1,200 @@
+"""The bridge between DuckDB and Python: one place owns the cursors and their streams.
+
+What goes in is a reader that can be read once; what comes out is an iterator of batches. An
+exception on either side is kept as it was raised, and everything is closed from the end that
+reads to the end that is read, so that no thread waits for one that is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.arrow import reader_of
+from arrowetl.duck import register_tables
+from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError
+from arrowetl.planning.taps import Tapped, tapped
+from arrowetl.sql import INPUT
+
+_PROFILED = (
+    "SET enable_profiling = 'no_output'",
+    "SET profiling_coverage = 'ALL'",
+    "SET tracked_metrics = ['operator.*']",
+    "SET enable_progress_bar = true",
+    "SET enable_progress_bar_print = false",
+    "SET progress_bar_time = 0",
+)
+
+
+class Stopped(Exception):  # noqa: N818 - it is not an error: somebody asked for it
+    """The run is being stopped; raised in the streams to unwind them."""
+
+
+@dataclass
+class Trouble:
+    """What went wrong first, and whether to stop."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    first: BaseException | None = None
+
+    def check(self) -> None:
+        """Raise Stopped if somebody asked for it."""
+        if self.stop.is_set():
+            raise Stopped
+
+    def guard(self, where: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass batches on; keep the exception that ends them, with the place it came from.
+
+        DuckDB gives back an exception of its own, with ours as text: the one kept here is what
+        the user sees.
+        """
+        try:
+            for batch in batches:
+                self.check()
+                yield batch
+        except Exception as error:
+            if self.first is None:
+                self.first = noted(error, where)
+            raise
+
+    @contextmanager
+    def explained(self, where: str) -> Iterator[None]:
+        """Raise what the user should see for whatever comes out of a stream."""
+        try:
+            yield
+        except Exception as error:
+            cause = self.first if self.first is not None else translate(error, where)
+            if cause is error:
+                raise
+            raise cause from cause.__cause__
+
+
+def noted(error: BaseException, where: str) -> BaseException:
+    """Add the place to an exception, which stays what it is."""
+    if not isinstance(error, ArrowETLError | Stopped):
+        notes = [*getattr(error, "__notes__", []), f"raised in {where}"]
+        error.__notes__ = notes  # type: ignore[attr-defined]  # add_note, for Python 3.10
+    return error
+
+
+def translate(error: Exception, where: str) -> BaseException:
+    """Give an error of DuckDB's or Arrow's as ours, itself as the cause; others as they are."""
+    if isinstance(error, ArrowETLError):
+        return error
+    if isinstance(error, duckdb.OutOfMemoryException):
+        ours: ArrowETLError = StageError(
+            f"{where}: memory_limit is too small for this: raise it, or use fewer threads ({error})"
+        )
+    elif "No space left" in str(error):
+        ours = WriteError(f"{where}: the disk is full ({error})")
+    elif isinstance(error, duckdb.IOException):
+        ours = ReadError(f"{where}: {error}")
+    elif isinstance(error, duckdb.Error | pa.ArrowException | OSError):
+        ours = StageError(f"{where}: {error}")
+    else:
+        return error
+    ours.__cause__ = error
+    return ours
+
+
+@dataclass
+class Meter:
+    """How many rows passed a point, whether all did, and how long the step before it took."""
+
+    rows: int = 0
+    ended: bool = False
+    seconds: float = 0.0
+
+    def count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass batches on, counted and timed; the time of what is upstream is part of it."""
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            self.seconds += time.perf_counter() - started
+            if batch is None:
+                break
+            self.rows += batch.num_rows
+            yield batch
+        self.ended = True
+
+
+class Statement:
+    """One SQL segment on its way: a cursor, its input, its statement, its counts."""
+
+    def __init__(
+        self,
+        root: duckdb.DuckDBPyConnection,
+        *,
+        where: str,
+        trouble: Trouble,
+        tables: dict[str, Any],
+    ) -> None:
+        """Open a cursor of the run's DuckDB, with side tables known by name."""
+        self.cursor = root.cursor()
+        self.where = where
+        self._trouble = trouble
+        self._reader: pa.RecordBatchReader | None = None
+        for setting in _PROFILED:
+            self.cursor.execute(setting)
+        register_tables(self.cursor, tables)
+
+    def feed(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        """Make batches the rows of `input`. They are pulled as they are needed."""
+        self.cursor.register(INPUT, reader_of(schema, batches))
+
+    def stream(self, sql: str, batch_size: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Start the statement; give its schema and its rows, which come as they are pulled."""
+        self._reader = self._tried(lambda: self.cursor.sql(sql).to_arrow_reader(batch_size))
+        return self._reader.schema, self._pulled(self._reader)
+
+    def _pulled(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        while True:
+            batch = self._tried(lambda: next(reader, None))
+            if batch is None:
+                return
+            yield batch
+
+    def execute(self, sql: str) -> int:
+        """Run a COPY to its end; give the number of rows it wrote."""
+        return int(self._tried(lambda: self.cursor.execute(sql).fetchall())[0][0])
+
+    def drain(self) -> None:
+        """Read what is left and let go of it, so that the counts are whole."""
+        if self._reader is not None:
+            for _ in self._pulled(self._reader):
+                pass
+
+    def taps(self) -> list[Tapped]:
+        """Give what the taps counted; whole only once all rows have come out."""
+        profile = json.loads(self.cursor.get_profiling_information(format="json"))
+        return tapped({"type": "ROOT", "children": profile.get("operator", [])})
+
+    @property
+    def share_done(self) -> float | None:
+        """Share of the statement's input that is read, in [0, 1]; None if DuckDB can't say."""
+        percent = self.cursor.query_progress()
+        return percent / 100 if percent >= 0 else None
+
+    def interrupt(self) -> None:
+        """Make the statement end soon, from any thread."""
+        self.cursor.interrupt()
+
+    def close(self) -> None:
+        """Close the stream, then the cursor. Safe twice."""
+        if self._reader is not None:
+            with suppress(pa.ArrowException, duckdb.Error, OSError):
+                self._reader.close()
+            self._reader = None
+        self.cursor.close()
+
+    def _tried(self, call: Callable[[], Any]) -> Any:
+        with self._trouble.explained(self.where):
+            return call()

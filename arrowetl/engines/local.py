@@ -1,0 +1,322 @@
+"""The local engine: a plan's segments as readers in this process, one pulling the other.
+
+Nothing is pulled until the sink pulls, so memory holds a few batches a segment, and a slow sink
+slows the source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from arrowetl.arrow import conform, reader_of, rebatched
+from arrowetl.duck import connect
+from arrowetl.engines.bridge import Meter, Statement, Trouble
+from arrowetl.engines.ledger import Counts, counted
+from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
+from arrowetl.planning.bind import bind_step
+from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
+from arrowetl.planning.rules import input_schema
+from arrowetl.reliability.deadletters import Rejects
+from arrowetl.stage import BATCH_ROWS, Sink, SQLStage
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Batches = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run may use the machine."""
+
+    batch_size: int = BATCH_ROWS
+    """Rows in a batch, at most."""
+    memory_limit: str | None = None
+    """What DuckDB may hold before it spills; DuckDB's own default if None."""
+    threads: int | None = None
+    """Threads of DuckDB's; as many as there are cores if None."""
+    ordered: bool = True
+    """Whether rows keep the source's order."""
+
+
+@dataclass
+class Running:
+    """A segment that has been set going: its statement, if SQL, and what came out of it."""
+
+    segment: Segment
+    statement: Statement | None
+    meter: Meter = field(default_factory=Meter)
+
+
+class LocalRun:
+    """One run of a plan. A context manager: leaving it closes everything, in the right order.
+
+    Args:
+        plan: what to run.
+        settings: how.
+        scratch: a folder for what is spilled; the caller removes it.
+        rejects: where rejected rows go.
+    """
+
+    def __init__(self, plan: Plan, settings: Settings, scratch: Path, rejects: Rejects) -> None:
+        """Open the run's DuckDB; nothing is read yet."""
+        self.plan = plan
+        self.settings = settings
+        self.rejects = rejects
+        self.trouble = Trouble()
+        self.source_meter = Meter()
+        self.running: list[Running] = []
+        self.schema = plan.schema
+        self._open: list[Batches] = []
+        self._root = connect(
+            memory_limit=settings.memory_limit,
+            threads=settings.threads,
+            scratch=scratch,
+            ordered=settings.ordered,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def reader(self) -> pa.RecordBatchReader:
+        """Set every segment going; give what comes out of the last."""
+        schema, batches = self._chain(self.plan.segments)
+        return reader_of(schema, batches)
+
+    def load(self, sink: Sink) -> int:
+        """Set every segment going and put the rows into the sink; give how many were put.
+
+        The sink isn't committed: the ledger is looked at first.
+        """
+        if self.plan.copy is not None:
+            return self._copy(sink)
+        schema, batches = self._chain(self.plan.segments)
+        self.schema = schema
+        sink.begin(schema)
+        with reader_of(schema, batches) as reader, self.trouble.explained(sink.label):
+            written = sink.write(reader)
+        self._expect(written, self._rows_out(), sink)
+        return written
+
+    def _copy(self, sink: Sink) -> int:
+        *before, last = self.plan.segments
+        schema, batches = self._chain(tuple(before))
+        running = self._start(len(before), last, schema, batches)
+        select = self.plan.copy or ""
+        sink.begin(self.plan.schema)
+        statement = sink.statement(select, self.plan.schema)
+        if running.statement is None or statement is None:
+            raise WriteError(f"{sink.label} gave no statement for what it had planned to copy")
+        running.meter.rows = running.statement.execute(statement)
+        running.meter.ended = True
+        return running.meter.rows
+
+    def counts(self) -> Counts:
+        """Give the exact counts of every stage, once the rows have come out; checked.
+
+        Raises:
+            LedgerError: they don't add up.
+        """
+        for running in self.running:
+            # A LIMIT further on leaves rows unread; their counts come with the last of them.
+            if running.statement and not running.meter.ended and self._has_taps(running):
+                running.statement.drain()
+        return counted(self.plan, self.source_meter, self.running, self.rejects)
+
+    def collect_rejects(self) -> None:
+        """Take what the source couldn't read to the dead letters."""
+        first = self.running[0].statement if self.running else None
+        if self.plan.relation is None or first is None:
+            return
+        for why in self.plan.source.rejected(first.cursor):
+            text = pa.RecordBatch.from_arrays([why["text"]], names=["text"])
+            self.rejects.add(self.plan.source.label, why, text)
+
+    @property
+    def rows_so_far(self) -> int | None:
+        """Rows that have come out of the last segment; None while one statement does it all."""
+        if self.plan.copy is not None or not (self.running or self.source_meter.rows):
+            return None
+        return self._rows_out()
+
+    @property
+    def share_done(self) -> float | None:
+        """Share of the source that is read, in [0, 1], if it can be known."""
+        first = self.running[0].statement if self.running and self.plan.relation else None
+        return first.share_done if first else None
+
+    def interrupt(self) -> None:
+        """Make everything end soon, from any thread."""
+        self.trouble.stop.set()
+        for running in self.running:
+            if running.statement:
+                running.statement.interrupt()
+
+    def close(self) -> None:
+        """Close the streams from the last to the first, then DuckDB. Safe twice."""
+        self.trouble.stop.set()
+        for running in reversed(self.running):
+            if running.statement:
+                running.statement.close()
+        for batches in reversed(self._open):
+            batches.close()  # each is a generator
+        self._open.clear()
+        self._root.close()
+
+    # --- the chain -------------------------------------------------------------------------
+
+    def _chain(self, segments: tuple[Segment, ...]) -> tuple[pa.Schema, Batches]:
+        schema, batches = self._source()
+        for number, segment in enumerate(segments):
+            running = self._start(number, segment, schema, batches)
+            if running.statement is None:
+                schema, batches = self._python(segment.steps[0], batches)
+            else:
+                sql = self.plan.statement(number)
+                schema, batches = running.statement.stream(sql, self.settings.batch_size)
+                if segment.rejects_for is not None:
+                    schema, batches = self._split(segment.rejects_for, schema, batches)
+            batches = self._kept(running.meter.count(batches))
+        return schema, batches
+
+    def _source(self) -> tuple[pa.Schema, Batches]:
+        plan = self.plan
+        if plan.relation is not None:
+            return plan.schema_in, iter(())
+        scanned = plan.source.scan(columns=plan.scan.columns, batch_size=self.settings.batch_size)
+        guarded = self._kept(self.trouble.guard(plan.source.label, scanned))
+        conformed = (_filled(batch, plan.schema_in) for batch in guarded)
+        counted_rows = self._kept(self.source_meter.count(conformed))
+        return plan.schema_in, rebatched(counted_rows, self.settings.batch_size)
+
+    def _start(self, number: int, segment: Segment, schema: pa.Schema, batches: Batches) -> Running:
+        if number and schema != input_schema(self.plan, number):
+            self._rebind(number, schema)
+            segment = self.plan.segments[number]
+        statement = None
+        if segment.sql:
+            where = segment.label or self.plan.source.label
+            statement = Statement(
+                self._root, where=where, trouble=self.trouble, tables=_side_tables(segment)
+            )
+        running = Running(segment, statement)
+        self.running.append(running)
+        if statement and (number or self.plan.relation is None):
+            statement.feed(schema, batches)
+        return running
+
+    def _rebind(self, number: int, schema: pa.Schema) -> None:
+        """Bind what follows a stage whose rows decided its schema."""
+
+        def again(step: Step) -> Step:
+            nonlocal schema
+            bound = bind_step(replace(step, before=schema))
+            schema = bound.after
+            return bound
+
+        later = [
+            replace(segment, steps=tuple(again(step) for step in segment.steps))
+            for segment in self.plan.segments[number:]
+        ]
+        ahead = [*later[1:], None]
+        tied = [
+            replace(one, rejects_for=two.steps[0]) if one.rejects_for and two else one
+            for one, two in zip(later, ahead, strict=True)
+        ]
+        segments = (*self.plan.segments[:number], *tied)
+        self.plan = replace(self.plan, segments=segments, schema=schema)
+
+    def _python(self, step: Step, batches: Batches) -> tuple[pa.Schema, Batches]:
+        made = self._kept(self.trouble.guard(step.place, step.stage.process(batches)))
+        if not step.stage.dynamic:
+            return step.after, self._checked(step, step.after, made)
+        first = next(made, None)
+        if first is None:
+            return step.after, iter(())
+        return first.schema, self._checked(step, first.schema, _chained(first, made))
+
+    def _checked(self, step: Step, schema: pa.Schema, batches: Batches) -> Batches:
+        for batch in batches:
+            try:
+                yield conform(batch, schema)
+            except ValueError as error:
+                raise self._remember(SchemaError(f"it gave {error}", where=step.place)) from error
+
+    def _remember(self, error: ArrowETLError) -> ArrowETLError:
+        self.trouble.first = self.trouble.first or error
+        return error
+
+    def _split(self, step: Step, schema: pa.Schema, batches: Batches) -> tuple[pa.Schema, Batches]:
+        """Send rows that the next step rejects to the dead letters; give the others."""
+        good = schema.remove(schema.get_field_index(REJECTED))
+        return good, self._kept(self._without_rejected(step, good, batches))
+
+    def _without_rejected(self, step: Step, schema: pa.Schema, batches: Batches) -> Batches:
+        for batch in batches:
+            reasons = batch[REJECTED]
+            rows = pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)
+            if reasons.null_count == batch.num_rows:
+                yield rows
+                continue
+            bad = pc.is_valid(reasons)
+            fields = reasons.filter(bad).flatten()
+            why = pa.RecordBatch.from_arrays(fields, names=["reason_code", "reason", "column"])
+            self.rejects.add(step.name, why, rows.filter(bad))
+            yield rows.filter(pc.invert(bad))
+
+    # --- counts ----------------------------------------------------------------------------
+
+    def _rows_out(self) -> int:
+        return self.running[-1].meter.rows if self.running else self.source_meter.rows
+
+    def _expect(self, written: int, sent: int, sink: Sink) -> None:
+        if written != sent:
+            raise LedgerError(f"{sink.label} was given {sent:,} rows and says it put {written:,}")
+
+    def _has_taps(self, running: Running) -> bool:
+        return bool(self.plan.taps(self.running.index(running)))
+
+    def _kept(self, batches: Batches) -> Batches:
+        """Remember a generator, so that `close` can end it."""
+        self._open.append(batches)
+        return batches
+
+
+def _side_tables(segment: Segment) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for step in segment.steps:
+        if isinstance(step.stage, SQLStage):
+            tables |= step.stage.tables()
+    return tables
+
+
+def _filled(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Give the batch with all columns of the schema; those that nobody reads are null."""
+    if batch.num_columns == len(schema):
+        return conform(batch, schema)
+    known = set(batch.schema.names)
+    columns = [
+        batch[each.name] if each.name in known else pa.nulls(batch.num_rows, each.type)
+        for each in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _chained(first: pa.RecordBatch, rest: Batches) -> Batches:
+    yield first
+    yield from rest

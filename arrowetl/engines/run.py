@@ -1,0 +1,164 @@
+"""A run from its first event to its last: read, count, check, deliver the rejected, commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from arrowetl.engines.ledger import Counts
+from arrowetl.engines.local import LocalRun, Settings
+from arrowetl.engines.watch import MemoryPeak, terminable, watched
+from arrowetl.errors import RejectError
+from arrowetl.events import (
+    Committed,
+    Event,
+    Listener,
+    Progressed,
+    RowsRejected,
+    RunEnded,
+    RunStarted,
+    StageCounted,
+)
+from arrowetl.planning.plan import Plan
+from arrowetl.reliability.deadletters import Rejects, RunFacts
+from arrowetl.stage import Sink
+
+PROGRESS_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run is given."""
+
+    plan: Plan
+    settings: Settings
+    facts: RunFacts
+    scratch: Path
+    dead_letters: Sink | None = None
+    max_rejects: float | None = None
+    """How many rows may be rejected: a number, or below 1 a share of the rows read."""
+    listeners: Sequence[Listener] = ()
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener."""
+        for listener in self.listeners:
+            listener(event)
+
+    def rejects(self) -> Rejects:
+        """Give an empty collection of this run's rejected rows."""
+        return Rejects(self.facts, self.scratch, keep=self.dead_letters is not None)
+
+
+def load(job: Job, sink: Sink) -> None:
+    """Run the plan into the sink: all of it arrives, or nothing does.
+
+    Raises:
+        ArrowETLError: what went wrong; the destination is as it was.
+        KeyboardInterrupt, SystemExit: the run was stopped; the destination is as it was.
+    """
+    memory = MemoryPeak()
+    started = time.perf_counter()
+    failure: str | None = None
+    job.emit(
+        RunStarted(job.facts.run_id, job.facts.pipeline, job.facts.started_at, job.plan.source.size)
+    )
+    try:
+        with terminable(), LocalRun(job.plan, job.settings, job.scratch, job.rejects()) as run:
+            watched(
+                lambda: _load(job, run, sink),
+                tick=_ticker(job, run, memory),
+                interrupt=run.interrupt,
+            )
+    except BaseException as error:
+        failure = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        memory.look()
+        job.emit(
+            RunEnded(
+                job.facts.run_id,
+                time.perf_counter() - started,
+                job.plan.source.size,
+                memory.peak,
+                failure,
+            )
+        )
+
+
+def _load(job: Job, run: LocalRun, sink: Sink) -> None:
+    try:
+        rows = run.load(sink)
+        finish(job, run)
+        sink.commit()
+    except BaseException:
+        sink.abort()
+        raise
+    finally:
+        run.rejects.close()
+    job.emit(Committed(job.facts.run_id, rows, run.schema))
+
+
+def finish(job: Job, run: LocalRun) -> None:
+    """Count, check and deliver what was rejected, once all rows have come out.
+
+    Raises:
+        LedgerError: the counts don't add up.
+        RejectError: more rows were rejected than allowed; they are delivered all the same.
+    """
+    run.collect_rejects()
+    counts = run.counts()
+    _tell(job, counts, run.rejects)
+    if job.dead_letters is not None and run.rejects.total:
+        run.rejects.deliver(job.dead_letters)
+    _limit(job, counts, run.rejects)
+
+
+def _tell(job: Job, counts: Counts, rejects: Rejects) -> None:
+    for (stage, code), rows in rejects.counts.items():
+        samples = tuple(rejects.samples.get((stage, code), ()))
+        job.emit(RowsRejected(job.facts.run_id, stage, code, rows, samples))
+    for line in counts:
+        job.emit(
+            StageCounted(
+                job.facts.run_id,
+                line.label,
+                line.position,
+                line.records_in,
+                line.records_out,
+                line.records_rejected,
+                line.seconds,
+                line.pushed_down,
+                line.rows.value,
+            )
+        )
+
+
+def _limit(job: Job, counts: Counts, rejects: Rejects) -> None:
+    if job.max_rejects is None:
+        return
+    read = counts[0].records_in
+    allowed = job.max_rejects if job.max_rejects >= 1 else job.max_rejects * read
+    if rejects.total > allowed:
+        reasons = "; ".join(
+            f"{rows:,} {code} in {stage} (for instance: {rejects.samples[stage, code][0]})"
+            for (stage, code), rows in rejects.counts.most_common(3)
+        )
+        raise RejectError(
+            f"{rejects.total:,} of {read:,} rows were rejected, max_rejects={job.max_rejects:g} "
+            f"allows {allowed:,.0f}; nothing was committed. {reasons}"
+        )
+
+
+def _ticker(job: Job, run: LocalRun, memory: MemoryPeak) -> Callable[[], None]:
+    last = time.perf_counter()
+
+    def tick() -> None:
+        nonlocal last
+        memory.look()
+        if time.perf_counter() - last >= PROGRESS_SECONDS:
+            last = time.perf_counter()
+            job.emit(Progressed(job.facts.run_id, run.rows_so_far, run.share_done))
+
+    return tick

@@ -1,0 +1,350 @@
+"""Pipeline: describe what to read, what to do and where to put it; then run it."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from arrowetl.arrow import reader_of
+from arrowetl.engines.local import LocalRun, Settings
+from arrowetl.engines.run import Job, finish, load
+from arrowetl.errors import ConfigError
+from arrowetl.events import Committed, Listener, RunEnded, RunStarted
+from arrowetl.observability.progress import ProgressBar
+from arrowetl.planning.bind import bind
+from arrowetl.planning.plan import Plan
+from arrowetl.planning.rules import optimise
+from arrowetl.reliability.deadletters import RunFacts
+from arrowetl.result import PipelineResult, ResultFolder
+from arrowetl.stage import BATCH_ROWS, Sink, Source, Stage
+from arrowetl.transforms.map import Map
+from arrowetl.transforms.query import SQL
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from typing_extensions import Self
+
+Transform = Stage | str | Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+class Pipeline:
+    """A source, stages and a destination. Nothing happens until `run`, `reader` or `preview`.
+
+    Args:
+        name: what it is called in results and dead letters.
+        batch_size: rows in a batch, at most; 65,536 by default. It changes no result.
+        memory_limit: what DuckDB may hold, for instance ``"1GB"``; more is spilled to disk.
+        threads: threads of DuckDB's; as many as there are cores by default.
+        dead_letters: where rejected rows go; without it they are counted, with samples.
+        max_rejects: how many rows may be rejected before the run fails: a number, or a share
+            below 1. Any number by default.
+        ordered: whether rows keep the source's order; False may be quicker.
+        progress: whether to draw a progress bar; by default only on a terminal.
+        listeners: callables that are given every event of a run (see `arrowetl.events`).
+
+    >>> import pyarrow as pa
+    >>> import arrowetl as ae
+    >>> people = pa.table({"name": ["Ada", "Bob", None], "age": [36, 17, 50]})
+    >>> pipeline = (
+    ...     ae.Pipeline("adults")
+    ...     .extract(ae.ArrowSource(people))
+    ...     .transform(ae.NullRemover(columns=["name"]))
+    ...     .transform("SELECT name, age FROM input WHERE age >= 18")
+    ...     .load(ae.ArrowLoader())
+    ...     .run()
+    ... )
+    >>> pipeline.result.table.to_pydict()
+    {'name': ['Ada'], 'age': [36]}
+    >>> [(stage.name, stage.records_in, stage.records_out) for stage in pipeline.result.stages]
+    [('ArrowSource', 3, 3), ('NullRemover', 3, 2), ('SQL', 2, 1)]
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        batch_size: int | None = None,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        dead_letters: Sink | None = None,
+        max_rejects: float | None = None,
+        ordered: bool = True,
+        progress: bool | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """Describe nothing yet."""
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}: it has to be 1 or more")
+        if max_rejects is not None and max_rejects < 0:
+            raise ConfigError(f"max_rejects is {max_rejects}: it has to be 0 or more")
+        self.name = name or "pipeline"
+        self._settings = Settings(batch_size or BATCH_ROWS, memory_limit, threads, ordered)
+        self._dead_letters = dead_letters
+        self._max_rejects = max_rejects
+        self._progress = progress
+        self._listeners = tuple(listeners)
+        self._source: Source | None = None
+        self._stages: list[Stage] = []
+        self._sink: Sink | None = None
+        self._result: PipelineResult | None = None
+        self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
+
+    def extract(self, source: Source) -> Pipeline:
+        """Read from `source`."""
+        if not isinstance(source, Source):
+            raise ConfigError(
+                f"extract takes a source, for instance CSVSource(...), not {source!r}; "
+                "wrap tables and readers in ArrowSource(...)"
+            )
+        if self._source is not None:
+            raise ConfigError(f"the pipeline reads from {self._source.label} already")
+        self._source = source
+        return self
+
+    def transform(self, stage: Transform) -> Pipeline:
+        """Add a stage: one of ours, a SELECT over `input`, or a function over a batch."""
+        match stage:
+            case Stage():
+                self._stages.append(stage)
+            case str():
+                self._stages.append(SQL(stage))
+            case _ if callable(stage):
+                self._stages.append(Map(stage))
+            case _:
+                raise ConfigError(
+                    f"transform takes a stage, a SELECT or a function over a batch, not {stage!r}"
+                )
+        return self
+
+    def load(self, sink: Sink) -> Pipeline:
+        """Put the rows into `sink`."""
+        if not isinstance(sink, Sink):
+            raise ConfigError(f"load takes a destination, ParquetLoader(...) say, not {sink!r}")
+        if self._sink is not None:
+            raise ConfigError(f"the pipeline loads into {self._sink.label} already")
+        self._sink = sink
+        return self
+
+    def run(self) -> Pipeline:
+        """Run it: all rows arrive, or the destination is as it was. `result` says what happened.
+
+        Raises:
+            SchemaError: columns or types don't fit; nothing was read.
+            ArrowETLError: what else went wrong, by kind.
+        """
+        if self._sink is None:
+            raise ConfigError("nothing to load into: add .load(...), or use .reader()")
+        folder = ResultFolder()
+        with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
+            job = self._job(Path(scratch), self._sink, folder, ProgressBar(on=self._progress))
+            load(job, self._sink)
+        self._result = folder.result(table=getattr(self._sink, "table", None))
+        return self
+
+    @property
+    def result(self) -> PipelineResult:
+        """What the last run did.
+
+        Raises:
+            ConfigError: it hasn't been run.
+        """
+        if self._result is None:
+            raise ConfigError("there is no result before run()")
+        return self._result
+
+    def plan(self) -> Plan:
+        """Give what would run, as a value; `str` of it is what `explain` prints.
+
+        Raises:
+            SchemaError: columns or types don't fit.
+        """
+        with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
+            return self._plan(Path(scratch), self._sink)
+
+    def explain(self, *, analyze: bool = False) -> None:
+        """Print what would run; with `analyze`, run it and print rows, seconds and memory too."""
+        print(self.plan())  # noqa: T201 - printing is what it is for
+        if analyze:
+            print(self.run().result)  # noqa: T201
+
+    def reader(self) -> pa.RecordBatchReader:
+        """Give the rows as an Arrow stream; the destination, if there is one, is left alone.
+
+        The counts are checked and `result` is there once the last row was read.
+        """
+        stream = _Stream(self)
+        self._streams.add(stream)
+        return reader_of(stream.schema, stream)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.reader().__arrow_c_stream__(requested_schema)
+
+    def preview(self, limit: int = 20) -> Preview:
+        """Give the first rows that would arrive; nothing is written."""
+        stream = _Stream(self)
+        try:
+            taken = pa.Table.from_batches(_first(stream, limit), stream.schema)
+        finally:
+            stream.close()
+        return Preview(taken)
+
+    def close(self) -> None:
+        """Let go of streams that were not read to their end."""
+        for stream in list(self._streams):
+            stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        parts = [
+            f"Pipeline({self.name!r})",
+            *([f"extract({self._source.label})"] if self._source else []),
+            *[f"transform({stage.label})" for stage in self._stages],
+            *([f"load({self._sink.label})"] if self._sink else []),
+        ]
+        return ".".join(parts)
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(str(self.plan()))}</pre>"
+
+    def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
+        if self._source is None:
+            raise ConfigError("nothing to read from: add .extract(...)")
+        return optimise(bind(self.name, self._source, self._stages, sink, scratch=scratch))
+
+    def _job(self, scratch: Path, sink: Sink | None, *listeners: Listener) -> Job:
+        facts = RunFacts(uuid.uuid4().hex, self.name, datetime.now(timezone.utc))
+        return Job(
+            self._plan(scratch, sink),
+            self._settings,
+            facts,
+            scratch,
+            self._dead_letters,
+            self._max_rejects,
+            (*listeners, *self._listeners),
+        )
+
+
+class _Stream:
+    """The batches of a pipeline without a sink; closes what it opened, whatever happens."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._folder = ResultFolder()
+        stack = ExitStack()
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arrowetl-")))
+        # Also at the interpreter's exit, and when a reader is dropped before its end.
+        self._finalizer = weakref.finalize(self, stack.close)
+        self._job = pipeline._job(scratch, None, self._folder)  # noqa: SLF001 - its other half
+        self._run = stack.enter_context(
+            LocalRun(self._job.plan, self._job.settings, scratch, self._job.rejects())
+        )
+        facts = self._job.facts
+        size = self._job.plan.source.size
+        self._job.emit(RunStarted(facts.run_id, facts.pipeline, facts.started_at, size))
+        reader = self._run.reader()
+        self.schema: pa.Schema = reader.schema
+        self._batches: Iterator[pa.RecordBatch] = iter(reader)
+        self._rows = 0
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            self._end()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self._rows += batch.num_rows
+        return batch
+
+    def _end(self) -> None:
+        if not self._finalizer.alive:
+            return
+        try:
+            finish(self._job, self._run)
+        finally:
+            self._run.rejects.close()
+            self.close()
+        run_id = self._job.facts.run_id
+        started = self._job.facts.started_at
+        seconds = (datetime.now(timezone.utc) - started).total_seconds()
+        self._job.emit(Committed(run_id, self._rows, self.schema))
+        self._job.emit(RunEnded(run_id, seconds, self._job.plan.source.size, 0))
+        self._pipeline._result = self._folder.result()  # noqa: SLF001 - its other half
+
+    def close(self) -> None:
+        """Stop, and let go of everything. Safe twice."""
+        self._finalizer()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows that would arrive."""
+
+    table: pa.Table
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=120, no_color=True)
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get().rstrip()
+
+    def __rich__(self) -> RenderableType:
+        from rich.table import Table
+
+        shown = Table(caption=f"{self.table.num_rows} rows")
+        for field, column in zip(self.table.schema, self.table.columns, strict=True):
+            share = column.null_count / max(1, self.table.num_rows)
+            shown.add_column(f"{field.name}\n{field.type}\n{share:.0%} null")
+        for row in self.table.to_pylist():
+            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+        return shown
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_json(self) -> str:
+        """Give the rows as a JSON array of objects."""
+        import orjson
+
+        return orjson.dumps(self.table.to_pylist(), default=str).decode()
+
+
+def _first(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
+    left = limit
+    while left > 0:
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch.slice(0, left)
+        left -= batch.num_rows

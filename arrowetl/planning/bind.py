@@ -1,0 +1,70 @@
+"""Bind: schemas flow from the source to the sink, before a row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from arrowetl.errors import ArrowETLError, SchemaError
+from arrowetl.planning.plan import Plan, Segment, Step
+from arrowetl.stage import Sink, Source, SQLStage, Stage
+
+
+def bind(
+    pipeline: str, source: Source, stages: Sequence[Stage], sink: Sink | None, *, scratch: Path
+) -> Plan:
+    """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
+
+    Raises:
+        SchemaError: a stage or the sink doesn't fit; names the stage and the column.
+        ReadError: the source's schema can't be had.
+        WriteError: the destination can't be written.
+    """
+    relation = source.relation(scratch)
+    schema = source.schema()
+    steps = bind_steps(stages, schema)
+    last = steps[-1].after if steps else schema
+    return Plan(
+        name=pipeline,
+        source=source,
+        schema_in=schema,
+        relation=relation,
+        rows_known=source.row_count() if relation is not None else None,
+        segments=tuple(Segment((step,), step.select is not None) for step in steps),
+        sink=sink,
+        schema=last,
+        notes=sink.check(last) if sink is not None else (),
+    )
+
+
+def bind_steps(stages: Sequence[Stage], schema: pa.Schema) -> tuple[Step, ...]:
+    """Bind stages one after the other, each to what comes from the one before."""
+    labels = [stage.label for stage in stages]
+    steps: list[Step] = []
+    for position, stage in enumerate(stages, 1):
+        unique = labels.count(stage.label) == 1
+        step_name = stage.label if unique else f"{stage.label}[{position}]"
+        before = steps[-1].after if steps else schema
+        steps.append(bind_step(Step(position, step_name, stage, before, before)))
+    return tuple(steps)
+
+
+def bind_step(step: Step) -> Step:
+    """Bind a stage to the schema before it; say in its name whatever it complains of."""
+    stage, schema = step.stage, step.before
+    try:
+        after = stage.bind(schema)
+        if not isinstance(stage, SQLStage):
+            return replace(step, after=after)
+        rejections = tuple(stage.rejections(schema))
+        return replace(step, after=after, select=stage.select(schema), rejections=rejections)
+    except ArrowETLError:
+        raise
+    except Exception as error:
+        raise SchemaError(
+            f"failed on an empty batch of its input: {type(error).__name__}: {error}",
+            where=step.place,
+        ) from error

@@ -1,0 +1,66 @@
+"""A plan as text: what will run where, before any row is read."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from arrowetl.planning.plan import Plan, Segment
+
+
+def explained(plan: Plan) -> str:
+    """Give the plan as text: source, segments with their SQL, sink, notes."""
+    return "\n".join(_lines(plan))
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield f"Pipeline {plan.name}"
+    yield from _source(plan)
+    for number, segment in enumerate(plan.segments):
+        yield from _segment(plan, number, segment)
+    yield from _sink(plan)
+    yield f"Schema   {_columns(plan.schema)}"
+    for note in plan.notes:
+        yield f"Note     {note}"
+
+
+def _source(plan: Plan) -> Iterator[str]:
+    how = "DuckDB reads it" if plan.relation else "batches come from Python"
+    yield f"Source   {plan.source.label}: {how}"
+    wanted, there = plan.scan.columns, plan.schema_in.names
+    if wanted is None:
+        yield f"         reads all {len(there)} columns"
+    else:
+        yield f"         reads {len(wanted)} of {len(there)} columns: {', '.join(wanted)}"
+    for predicate in plan.scan.filters:
+        yield f"         filters while reading: {predicate}"
+    if plan.rows_known is not None:
+        yield f"         has {plan.rows_known:,} rows, by its metadata"
+
+
+def _segment(plan: Plan, number: int, segment: Segment) -> Iterator[str]:
+    kind = "one DuckDB statement" if segment.sql else "Python, a batch at a time"
+    head = f"{number + 1}. {segment.label or 'read'}: {kind}"
+    yield f"Segment  {head}"
+    if segment.why:
+        yield f"         apart, because {segment.why}"
+    if segment.rejects_for is not None:
+        codes = ", ".join(sorted({each.code for each in segment.rejects_for.rejections}))
+        yield f"         rows that {segment.rejects_for.name} rejects leave here ({codes})"
+    if segment.sql:
+        yield textwrap.indent(plan.statement(number), " " * 11)
+
+
+def _sink(plan: Plan) -> Iterator[str]:
+    if plan.sink is None:
+        yield "Sink     none: the rows are read from the pipeline as an Arrow stream"
+    elif plan.copy is not None:
+        yield f"Sink     {plan.sink.label}: the last statement writes it (COPY)"
+    else:
+        yield f"Sink     {plan.sink.label}: is given record batches"
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema) or "no columns"

@@ -1,0 +1,227 @@
+"""Rules: what the planner does to a plan as described, in order.
+
+Each takes a plan and gives one that yields the same rows. Applying one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from itertools import chain
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.arrow import reader_of
+from arrowetl.duck import connect, register_tables
+from arrowetl.planning.plan import Plan, Scan, Segment, Step
+from arrowetl.planning.taps import operators, tapped
+from arrowetl.sql import INPUT, name
+from arrowetl.stage import SQLStage
+
+PYTHON = "runs in Python"
+AFTER_PYTHON = "what comes before it runs in Python"
+REJECTS = "can reject rows: they leave before it, as they were"
+UNCOUNTABLE = "DuckDB would rewrite the fused statement so that its rows could not be counted"
+
+
+def optimise(plan: Plan) -> Plan:
+    """Apply every rule once, in order; the order is the whole story."""
+    return reduce(lambda plan, rule: rule(plan), RULES, plan)
+
+
+def push_into_scan(plan: Plan) -> Plan:
+    """Let the first statement read the source itself, where DuckDB can."""
+    first_is_sql = bool(plan.segments) and plan.segments[0].sql and not _rejects(plan.segments[0])
+    if plan.relation is None or first_is_sql:
+        return plan
+    return replace(plan, segments=(Segment((), sql=True), *plan.segments))
+
+
+def fuse(plan: Plan) -> Plan:
+    """Make one statement of adjacent SQL stages; where it is cut, say why."""
+    return replace(plan, segments=reduce(_fused, plan.segments, ()))
+
+
+def _fused(done: tuple[Segment, ...], segment: Segment) -> tuple[Segment, ...]:
+    last = done[-1] if done and done[-1].sql else None
+    if not segment.sql:
+        return (*done, replace(segment, why=PYTHON if done else ""))
+    if _rejects(segment):
+        keeper = last or Segment((), sql=True, why=AFTER_PYTHON if done else "")
+        kept = replace(keeper, rejects_for=segment.steps[0])
+        why = f"{segment.label} {REJECTS}"
+        return (*done[: len(done) - (last is not None)], kept, replace(segment, why=why))
+    if last is None or last.rejects_for is not None:
+        return (*done, replace(segment, why=AFTER_PYTHON) if done and last is None else segment)
+    return (*done[:-1], replace(last, steps=last.steps + segment.steps))
+
+
+def _rejects(segment: Segment) -> bool:
+    return bool(segment.steps) and bool(segment.steps[0].rejections)
+
+
+def keep_counts(plan: Plan) -> Plan:
+    """Cut a fused statement whose taps DuckDB's optimiser would lose or double.
+
+    `WHERE false`, or a stage that never reads `input`, makes DuckDB drop everything below it.
+    """
+    kept = (
+        [segment] if _countable(plan, number) else _apart(segment)
+        for number, segment in enumerate(plan.segments)
+    )
+    return replace(plan, segments=tuple(chain.from_iterable(kept)))
+
+
+def _countable(plan: Plan, number: int) -> bool:
+    wanted = plan.taps(number)
+    if not plan.segments[number].sql or len(plan.segments[number].steps) <= 1 - (number == 0):
+        return True
+    tree = explain_tree(plan, number)
+    return tree is None or len(tapped(tree)) == len(wanted)
+
+
+def _apart(segment: Segment) -> list[Segment]:
+    steps = segment.steps
+    first = replace(segment, steps=steps[:1], rejects_for=None)
+    rest = [Segment((step,), sql=True, why=UNCOUNTABLE) for step in steps[1:]]
+    parts = [first, *rest]
+    return [*parts[:-1], replace(parts[-1], rejects_for=segment.rejects_for)]
+
+
+def explain_tree(plan: Plan, number: int) -> dict[str, Any] | None:
+    """Ask DuckDB for the plan of a segment's statement; None if that needs the real input."""
+    connection = segment_connection(plan, number)
+    try:
+        text = connection.execute(f"EXPLAIN (FORMAT json) {plan.statement(number)}").fetchall()
+    except duckdb.Error:
+        return None
+    finally:
+        connection.close()
+    return {"type": "ROOT", "children": json.loads(text[0][1])}
+
+
+def segment_connection(plan: Plan, number: int) -> duckdb.DuckDBPyConnection:
+    """Open a connection in which a segment's statement binds, without its rows."""
+    connection = connect(threads=1)
+    if number > 0 or plan.relation is None:
+        connection.register(INPUT, reader_of(input_schema(plan, number), ()))
+    for step in plan.segments[number].steps:
+        if isinstance(step.stage, SQLStage):
+            register_tables(connection, step.stage.tables(), empty=True)
+    return connection
+
+
+def input_schema(plan: Plan, number: int) -> pa.Schema:
+    """Give the schema of the rows that come to a segment."""
+    earlier = [step for segment in plan.segments[:number] for step in segment.steps]
+    return earlier[-1].after if earlier else plan.schema_in
+
+
+def find_scan(plan: Plan) -> Plan:
+    """Find which columns and filters reach the source's own reading."""
+    if not plan.segments or not plan.segments[0].sql:
+        return plan
+    tree = explain_tree(plan, 0)
+    if tree is None:
+        return plan
+    leaves = [node for node in operators(tree) if _reads_source(node, plan)]
+    if len(leaves) != 1:
+        return plan
+    info = leaves[0].get("extra_info") or {}
+    found = _listed(info.get("Projections"))
+    columns = tuple(c for c in plan.schema_in.names if c in found) if found else None
+    if columns is not None and len(columns) in {0, len(plan.schema_in.names)}:
+        columns = None
+    return replace(plan, scan=Scan(columns, tuple(_listed(info.get("Filters")))))
+
+
+def _reads_source(node: dict[str, Any] | Any, plan: Plan) -> bool:
+    kind = str(node.get("name") or "")
+    if node.get("children"):
+        return False
+    return kind.startswith("READ_") if plan.relation else "ARROW" in kind
+
+
+def _listed(value: str | list[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+# COPY writes these otherwise than Arrow would give them: a file must not tell which way it came.
+_COPY_DIFFERS = re.compile(
+    r"\b(UUID|ENUM|BIT|BITSTRING|INTERVAL|TIME WITH|UHUGEINT|BIGNUM|UNION|"
+    r"NULL|TIMESTAMP_S|TIMESTAMP_MS|VARIANT|GEOMETRY|MAP)\b|HUGEINT.*[\[\)]"
+)
+
+
+def push_into_sink(plan: Plan) -> Plan:
+    """Let the last statement write the destination itself, where both can."""
+    number = len(plan.segments) - 1
+    if plan.sink is None or number < 0 or not plan.segments[number].sql:
+        return plan
+    if plan.sink.statement("SELECT 1", plan.schema) is None or any(map(is_dynamic, plan.steps)):
+        return plan
+    columns = _column_types(plan, number)
+    if columns is None or any(_COPY_DIFFERS.search(kind) for kind in columns.values()):
+        return plan
+    wide = [f"{name(c)}::DECIMAL(38, 0) AS {name(c)}" for c, t in columns.items() if t == "HUGEINT"]
+    select = plan.statement(number)
+    return replace(
+        plan, copy=f"SELECT * REPLACE ({', '.join(wide)}) FROM ({select})" if wide else select
+    )
+
+
+def is_dynamic(step: Step) -> bool:
+    """Whether the step's schema is known only when its rows have been seen."""
+    return step.stage.dynamic
+
+
+def _column_types(plan: Plan, number: int) -> dict[str, str] | None:
+    connection = segment_connection(plan, number)
+    try:
+        relation = connection.sql(plan.statement(number))
+        return dict(zip(relation.columns, map(str, relation.types), strict=True))
+    except duckdb.Error:
+        return None
+    finally:
+        connection.close()
+
+
+HOLDS = {
+    "CTE": "rows that are read twice",
+    "HASH_GROUP_BY": "groups",
+    "HASH_JOIN": "one side of a join",
+    "ORDER_BY": "rows to be sorted",
+    "WINDOW": "rows of windows",
+}
+"""Operators that hold rows, and spill them beyond the memory limit."""
+
+
+def note_held(plan: Plan) -> Plan:
+    """Say which statements hold rows, and so may spill."""
+    notes = []
+    for number, segment in enumerate(plan.segments):
+        tree = explain_tree(plan, number) if segment.sql else None
+        kinds = {str(node.get("name")) for node in operators(tree or {})}
+        held = [what for kind, what in HOLDS.items() if kind in kinds]
+        if held:
+            notes.append(
+                f"segment {number + 1} holds {', '.join(held)}; beyond memory_limit they spill"
+            )
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
+RULES: tuple[Callable[[Plan], Plan], ...] = (
+    push_into_scan,
+    fuse,
+    keep_counts,
+    find_scan,
+    push_into_sink,
+    note_held,
+)

@@ -1,0 +1,234 @@
+"""What a run did: folded from its events, and how that prints."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from arrowetl.events import Committed, Event, RowsRejected, RunEnded, RunStarted, StageCounted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What one stage did; the first is the source."""
+
+    name: str
+    records_in: int
+    records_out: int
+    records_rejected: int
+    seconds: float
+    """Time in its operators, summed over threads. Stages that DuckDB made one share theirs: it
+    stands at the last of them."""
+    pushed_down: bool
+    """Whether it ran inside a DuckDB statement."""
+    kind: str = "same"
+    """What became of the missing rows: removed, merged, or same if none can be missing."""
+
+    @property
+    def records_gone(self) -> int:
+        """Rows that were removed or merged; below zero where a stage added rows."""
+        return self.records_in - self.records_out - self.records_rejected
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The rows that one stage rejected for one reason."""
+
+    stage: str
+    reason_code: str
+    records: int
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What a run did. Counts are exact; `str` is a table, a notebook shows one too.
+
+    In every run, `records_extracted` = `records_loaded` + what stages removed or merged +
+    `records_rejected`.
+    """
+
+    run_id: str
+    pipeline: str
+    started_at: datetime
+    records_extracted: int = 0
+    """Rows that the source had, the rejected ones among them."""
+    records_loaded: int = 0
+    """Rows that are durable in the destination."""
+    records_rejected: int = 0
+    duration_seconds: float = 0.0
+    bytes_read: int | None = None
+    """Size of the input in bytes; None if it isn't known."""
+    peak_memory_bytes: int = 0
+    """The most resident memory of this process during the run."""
+    stages: tuple[StageResult, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    schema: pa.Schema | None = None
+    """What arrived."""
+    table: pa.Table | None = field(default=None, repr=False, compare=False)
+    """The rows themselves, after an ArrowLoader."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of it but the rows, as plain values."""
+        plain = asdict(self, dict_factory=dict) if self.table is None else asdict(_bare(self))
+        plain.pop("table")
+        plain["started_at"] = self.started_at.isoformat()
+        plain["schema"] = {f.name: str(f.type) for f in self.schema} if self.schema else None
+        return plain
+
+    def to_json(self) -> str:
+        """Give all of it but the rows, as a JSON object."""
+        import orjson
+
+        return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2).decode()
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=100, no_color=True)
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get().rstrip()
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(title)}</th>" for title in _TITLES)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in _rows(self)
+        )
+        summary = html.escape(" · ".join(_summary(self)))
+        return f"<table><caption>{summary}</caption><tr>{head}</tr>{rows}</table>"
+
+    def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=f"{self.pipeline}", title_justify="left", caption_justify="left")
+        for number, title in enumerate(_TITLES):
+            table.add_column(title, justify="left" if number in {0, 6} else "right")
+        for row in _rows(self):
+            table.add_row(*row)
+        lines = [
+            f"rejected {each.records:,} · {each.stage} · {each.reason_code}: "
+            + " | ".join(each.samples)
+            for each in self.rejected
+        ]
+        return Group(table, Text(" · ".join(_summary(self))), *(Text(line) for line in lines))
+
+
+_TITLES = ("stage", "in", "out", "removed", "merged", "rejected", "ran in", "seconds")
+
+
+def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
+    for stage in result.stages:
+        gone = stage.records_gone
+        merged = stage.kind == "merged"
+        yield (
+            stage.name,
+            f"{stage.records_in:,}",
+            f"{stage.records_out:,}",
+            "" if merged or not gone else f"{gone:,}",
+            f"{gone:,}" if merged and gone else "",
+            f"{stage.records_rejected:,}" if stage.records_rejected else "",
+            "DuckDB" if stage.pushed_down else "Python",
+            f"{stage.seconds:.2f}",
+        )
+
+
+def _summary(result: PipelineResult) -> Iterator[str]:
+    yield f"{result.records_extracted:,} rows in"
+    yield f"{result.records_loaded:,} loaded"
+    yield f"{result.records_rejected:,} rejected"
+    if result.duration_seconds:
+        speed = result.records_extracted / result.duration_seconds
+        yield f"{result.duration_seconds:.2f} s ({speed:,.0f} rows/s)"
+    if result.bytes_read is not None:
+        yield f"{size_text(result.bytes_read)} read"
+    yield f"peak memory {size_text(result.peak_memory_bytes)}"
+
+
+def size_text(size: float) -> str:
+    """Give a number of bytes with its unit.
+
+    >>> size_text(1536), size_text(3)
+    ('1.5 KiB', '3 B')
+    """
+    units = ("B", "KiB", "MiB", "GiB")
+    for unit in units:
+        if abs(size) < 1024 or unit == units[-1]:  # noqa: PLR2004 - what a KiB is
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError(size)
+
+
+def _bare(result: PipelineResult) -> PipelineResult:
+    from dataclasses import replace
+
+    return replace(result, table=None)
+
+
+@dataclass
+class ResultFolder:
+    """A listener that folds a run's events into its result."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    stages: list[StageCounted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case RunStarted():
+                self.values |= {
+                    "run_id": event.run_id,
+                    "pipeline": event.pipeline,
+                    "started_at": event.at,
+                }
+            case StageCounted():
+                self.stages.append(event)
+            case RowsRejected():
+                self.rejected.append(
+                    Rejected(event.stage, event.reason_code, event.rows, event.samples)
+                )
+            case Committed():
+                self.values |= {"records_loaded": event.rows, "schema": event.schema}
+            case RunEnded():
+                self.values |= {
+                    "duration_seconds": event.seconds,
+                    "bytes_read": event.bytes_read,
+                    "peak_memory_bytes": event.peak_memory_bytes,
+                }
+            case _:
+                pass
+
+    def result(self, table: pa.Table | None = None) -> PipelineResult:
+        """Give the result of what was heard so far."""
+        counted = sorted(self.stages, key=lambda each: each.position)
+        return PipelineResult(
+            **self.values,
+            records_extracted=counted[0].records_in if counted else 0,
+            records_rejected=sum(each.records for each in self.rejected),
+            stages=tuple(
+                StageResult(
+                    each.stage,
+                    each.records_in,
+                    each.records_out,
+                    each.records_rejected,
+                    each.seconds,
+                    each.pushed_down,
+                    each.kind,
+                )
+                for each in counted
+            ),
+            rejected=tuple(self.rejected),
+            table=table,
+        )
