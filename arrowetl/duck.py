@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.errors import ConfigError, SchemaError
-from arrowetl.sql import INPUT, literal, name
+from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
 SETTINGS = {
     # A column called like a Python variable must not read that variable.
@@ -182,9 +182,10 @@ def stream_select(
         return
     connection = connect()
     try:
-        connection.register(INPUT, reader_of(first.schema, _chained(first, batches)))
+        connection.register(STREAM, reader_of(first.schema, _chained(first, batches)))
         register_tables(connection, tables or {})
-        with connection.sql(select(first.schema)).to_arrow_reader(batch_size) as reader:
+        sql = nest([f"SELECT * FROM {name(STREAM)}", select(first.schema)])
+        with connection.sql(sql).to_arrow_reader(batch_size) as reader:
             empty = True
             for batch in reader:
                 empty = False

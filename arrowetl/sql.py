@@ -15,6 +15,10 @@ from pathlib import PurePath
 INPUT = "input"
 """What a stage's statement calls the rows that come to it."""
 
+STREAM = "arrowetl:stream"
+"""The table that gives batches to a statement. It can be read once, so no stage names it: `input`
+is a CTE over it, which DuckDB computes once however often a stage reads it."""
+
 
 def name(identifier: str) -> str:
     """Quote an identifier.

@@ -22,7 +22,7 @@ from arrowetl.arrow import reader_of
 from arrowetl.duck import register_tables
 from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError
 from arrowetl.planning.taps import Tapped, tapped
-from arrowetl.sql import INPUT
+from arrowetl.sql import STREAM
 
 _PROFILED = (
     "SET enable_profiling = 'no_output'",
@@ -64,6 +64,11 @@ class Trouble:
             if self.first is None:
                 self.first = noted(error, where)
             raise
+        finally:
+            # A stage may hold a file or a connection: let go of it now, not when it is collected.
+            close = getattr(batches, "close", None)
+            if close is not None:
+                close()
 
     @contextmanager
     def explained(self, where: str) -> Iterator[None]:
@@ -148,7 +153,7 @@ class Statement:
 
     def feed(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """Make batches the rows of `input`. They are pulled as they are needed."""
-        self.cursor.register(INPUT, reader_of(schema, batches))
+        self.cursor.register(STREAM, reader_of(schema, batches))
 
     def stream(self, sql: str, batch_size: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Start the statement; give its schema and its rows, which come as they are pulled."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from arrowetl.planning.taps import tap
-from arrowetl.sql import INPUT, literal, name, nest
+from arrowetl.sql import INPUT, STREAM, literal, name, nest
 from arrowetl.stage import Rejection, Rows, Sink, Source, Stage
 
 REJECTED = "arrowetl:rejected"
@@ -67,14 +67,14 @@ class Segment:
         """Give its one SELECT.
 
         Args:
-            relation: the SELECT that gives the first step its rows; a table called `input`
-                does so if it is None.
+            relation: the SELECT that gives the first step its rows; the batches that come
+                from the segment before do so if it is None.
         """
-        statements = [relation] if relation else []
+        statements = [relation or f"SELECT * FROM {name(STREAM)}"]
         statements += [step.statement for step in self.steps]
         if self.rejects_for is not None:
             statements.append(_with_reason(self.rejects_for.rejections))
-        return nest(statements or [f"SELECT * FROM {INPUT}"])
+        return nest(statements)
 
     @property
     def taps(self) -> tuple[int, ...]:

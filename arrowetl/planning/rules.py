@@ -20,7 +20,7 @@ from arrowetl.arrow import reader_of
 from arrowetl.duck import connect, register_tables
 from arrowetl.planning.plan import Plan, Scan, Segment, Step
 from arrowetl.planning.taps import operators, tapped
-from arrowetl.sql import INPUT, name
+from arrowetl.sql import STREAM, name
 from arrowetl.stage import SQLStage
 
 PYTHON = "runs in Python"
@@ -36,10 +36,30 @@ def optimise(plan: Plan) -> Plan:
 
 def push_into_scan(plan: Plan) -> Plan:
     """Let the first statement read the source itself, where DuckDB can."""
-    first_is_sql = bool(plan.segments) and plan.segments[0].sql and not _rejects(plan.segments[0])
-    if plan.relation is None or first_is_sql:
+    if plan.relation is None or (plan.segments and _reads(plan.segments[0])):
         return plan
     return replace(plan, segments=(Segment((), sql=True), *plan.segments))
+
+
+def _reads(segment: Segment) -> bool:
+    return segment.sql and not _rejects(segment)
+
+
+def part_rejected(plan: Plan) -> Plan:
+    """Let rows that a stage rejects leave at the end of the segment before it, as they were."""
+    return replace(plan, segments=reduce(_parted, plan.segments, ()))
+
+
+def _parted(done: tuple[Segment, ...], segment: Segment) -> tuple[Segment, ...]:
+    if not _rejects(segment):
+        return (*done, segment)
+    last = done[-1] if done and done[-1].sql else None
+    if last is not None and last.rejects_for == segment.steps[0]:
+        return (*done, segment)
+    keeper = last or Segment((), sql=True, why=AFTER_PYTHON if done else "")
+    kept = replace(keeper, rejects_for=segment.steps[0])
+    why = f"{segment.label} {REJECTS}"
+    return (*done[: len(done) - (last is not None)], kept, replace(segment, why=why))
 
 
 def fuse(plan: Plan) -> Plan:
@@ -48,17 +68,14 @@ def fuse(plan: Plan) -> Plan:
 
 
 def _fused(done: tuple[Segment, ...], segment: Segment) -> tuple[Segment, ...]:
-    last = done[-1] if done and done[-1].sql else None
     if not segment.sql:
         return (*done, replace(segment, why=PYTHON if done else ""))
-    if _rejects(segment):
-        keeper = last or Segment((), sql=True, why=AFTER_PYTHON if done else "")
-        kept = replace(keeper, rejects_for=segment.steps[0])
-        why = f"{segment.label} {REJECTS}"
-        return (*done[: len(done) - (last is not None)], kept, replace(segment, why=why))
-    if last is None or last.rejects_for is not None:
-        return (*done, replace(segment, why=AFTER_PYTHON) if done and last is None else segment)
-    return (*done[:-1], replace(last, steps=last.steps + segment.steps))
+    if not done or done[-1].rejects_for is not None:
+        return (*done, segment)
+    if not done[-1].sql:
+        return (*done, replace(segment, why=AFTER_PYTHON))
+    last = replace(done[-1], steps=done[-1].steps + segment.steps, rejects_for=segment.rejects_for)
+    return (*done[:-1], last)
 
 
 def _rejects(segment: Segment) -> bool:
@@ -109,7 +126,7 @@ def segment_connection(plan: Plan, number: int) -> duckdb.DuckDBPyConnection:
     """Open a connection in which a segment's statement binds, without its rows."""
     connection = connect(threads=1)
     if number > 0 or plan.relation is None:
-        connection.register(INPUT, reader_of(input_schema(plan, number), ()))
+        connection.register(STREAM, reader_of(input_schema(plan, number), ()))
     for step in plan.segments[number].steps:
         if isinstance(step.stage, SQLStage):
             register_tables(connection, step.stage.tables(), empty=True)
@@ -219,6 +236,7 @@ def note_held(plan: Plan) -> Plan:
 
 RULES: tuple[Callable[[Plan], Plan], ...] = (
     push_into_scan,
+    part_rejected,
     fuse,
     keep_counts,
     find_scan,
