@@ -1,0 +1,162 @@
+"""Columns by name and type: as a user declares them, and as several files have them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.arrow import empty_batch
+from arrowetl.duck import connect, first_line
+from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.sql import name, names
+
+Fields = tuple[tuple[str, str], ...]
+"""Columns and DuckDB's names of their types."""
+
+Declared: TypeAlias = (
+    pa.Schema | Mapping[str, str | pa.DataType] | Iterable[tuple[str, str | pa.DataType]]
+)
+"""Types as a user declares them."""
+
+TEXT = "VARCHAR"
+JOINED = {
+    frozenset({"BIGINT", "DOUBLE"}): "DOUBLE",
+    frozenset({"DATE", "TIMESTAMP"}): "TIMESTAMP",
+    frozenset({"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}): "TIMESTAMP WITH TIME ZONE",
+}
+"""Types that files may disagree in; any others are text together."""
+
+
+def named_types(declared: Declared, *, where: str) -> Fields:
+    """Give declared types as DuckDB names them.
+
+    Raises:
+        ConfigError: there is no such type.
+
+    >>> named_types({"id": "int", "paid": pa.date32()}, where="CSVSource")
+    (('id', 'INTEGER'), ('paid', 'DATE'))
+    """
+    if isinstance(declared, pa.Schema):
+        pairs = [(field.name, field.type) for field in declared]
+    else:
+        pairs = list(declared.items() if isinstance(declared, Mapping) else declared)
+    return tuple((str(column), _type_name(column, kind, where)) for column, kind in pairs)
+
+
+def _type_name(column: str, kind: str | pa.DataType, where: str) -> str:
+    try:
+        if isinstance(kind, pa.DataType):
+            return _of_arrow(kind)
+        return str(duckdb.sqltype(kind))
+    except (duckdb.Error, pa.ArrowException, TypeError) as error:
+        reason = first_line(error)
+        raise ConfigError(f"{where}: schema: column {column!r}: {kind!r}: {reason}") from error
+
+
+def _of_arrow(kind: pa.DataType) -> str:
+    with closing(connect(threads=1)) as connection:
+        connection.register("example", pa.table(empty_batch(pa.schema({"x": kind}))))
+        return str(connection.table("example").types[0])
+
+
+def arrow_schema(columns: Fields) -> pa.Schema:
+    """Ask DuckDB how columns of these types arrive in Arrow."""
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name(column)}" for column, kind in columns)
+    with closing(connect(threads=1)) as connection:
+        return connection.sql(f"SELECT {nulls}").to_arrow_reader().schema
+
+
+def merged(files: Sequence[Fields], is_blank: Callable[[int, str], bool]) -> Fields:
+    """Give the columns of several files together, in the order they first appear in.
+
+    Args:
+        files: each file's columns.
+        is_blank: whether a file, by number, has no value in a column, so that its type counts
+            for nothing. Asked only where files disagree.
+    """
+    kinds: dict[str, dict[str, list[int]]] = {}
+    for number, columns in enumerate(files):
+        for column, kind in columns:
+            kinds.setdefault(column, {}).setdefault(kind, []).append(number)
+    return tuple((column, _joined(column, found, is_blank)) for column, found in kinds.items())
+
+
+def _joined(
+    column: str, found: Mapping[str, Sequence[int]], is_blank: Callable[[int, str], bool]
+) -> str:
+    if len(found) == 1:
+        return next(iter(found))
+    real = {
+        kind
+        for kind, numbers in found.items()
+        if kind != TEXT or not all(is_blank(number, column) for number in numbers)
+    }
+    return next(iter(real)) if len(real) == 1 else JOINED.get(frozenset(real), TEXT)
+
+
+def declared_over(columns: Fields, declared: Fields, *, header: bool, where: str) -> Fields:
+    """Give a file's columns with the declared types; and names, if it has none of its own.
+
+    Raises:
+        SchemaError: a declared column isn't there.
+    """
+    types = dict(declared)
+    if not header and declared:
+        if len(columns) != len(declared):
+            raise SchemaError(
+                f"no header, {len(columns)} columns, and schema names {len(declared)}: "
+                "name them all, in the file's order",
+                where=where,
+            )
+        return declared
+    return tuple((column, types.get(column, kind)) for column, kind in columns)
+
+
+def projected(columns: Fields, wanted: Sequence[str] | None, *, where: str) -> Fields:
+    """Give the wanted columns, in the order they are wanted in.
+
+    Raises:
+        SchemaError: one isn't there.
+    """
+    if wanted is None:
+        return columns
+    require_all(wanted, columns, where=where)
+    types = dict(columns)
+    return tuple((column, types[column]) for column in wanted)
+
+
+def require_all(wanted: Iterable[str], columns: Fields, *, where: str) -> None:
+    """Raise SchemaError for the first of the wanted columns that isn't there."""
+    known = [column for column, _ in columns]
+    for column in wanted:
+        if column not in known:
+            raise SchemaError.missing(column, known, where=where)
+
+
+def as_names(columns: Iterable[str] | None, *, where: str) -> tuple[str, ...] | None:
+    """Give column names as a tuple.
+
+    Raises:
+        ConfigError: there are none, one comes twice, or it is one text instead of a list.
+    """
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        raise ConfigError(f"{where}: columns takes a list of names: [{columns!r}]")
+    listed = tuple(columns)
+    if not listed or len(set(listed)) < len(listed):
+        raise ConfigError(f"{where}: columns must name one or more, each once: {list(listed)}")
+    return listed
+
+
+def select_list(columns: Fields, there: Iterable[str]) -> str:
+    """Write a SELECT's columns; the ones that aren't `there` are nulls of their type."""
+    known = set(there)
+    return ", ".join(
+        names([column]) if column in known else f"CAST(NULL AS {kind}) AS {name(column)}"
+        for column, kind in columns
+    )

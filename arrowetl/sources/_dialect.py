@@ -1,0 +1,214 @@
+"""What a CSV file looks like: sniffed once, then said to DuckDB in full.
+
+DuckDB's sniffer is asked about a sample, and every option it finds is pinned, so that the
+statement that reads the file means the same whatever the threads, the sample or the day. What
+it may not choose: quotes are double ones unless the user says otherwise (a column of names with
+apostrophes isn't quoted by them), and no line is a comment.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from arrowetl.duck import connect, first_line
+from arrowetl.errors import ReadError
+from arrowetl.sources._files import FileStamp, file_literal
+from arrowetl.sources._mend import Signs, mixed_line_ends, write_line_feeds
+from arrowetl.sources._text import Form, form_of, write_plain
+from arrowetl.sql import name, options
+
+MAX_LINE = 16_000_000
+"""Bytes in a line, at most: longer ones are rejected."""
+
+SAMPLE_BYTES = 4 << 20
+"""How much of a compressed or recoded file is looked at for its dialect."""
+
+LIMITS = {
+    "strict_mode": True,
+    "null_padding": False,
+    "max_line_size": MAX_LINE,
+    "buffer_size": 2 * MAX_LINE,
+}
+EMPTY = "(empty)"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the user says a file is to be read; None is to be found out."""
+
+    delimiter: str | None
+    header: bool | None
+    quote: str
+    escape: str | None
+    skip: int | None
+    null_values: tuple[str, ...]
+    quoted_nulls: bool
+    decimal: str
+    date_format: str | None
+    timestamp_format: str | None
+    encoding: str
+    compression: str
+    sample_size: int | None
+
+    def settings(self) -> dict[str, object]:
+        """Give what the user fixed as options of DuckDB's."""
+        chosen = {
+            "delim": self.delimiter,
+            "header": self.header,
+            "escape": self.escape if self.quote else "",
+            "skip": self.skip,
+            "dateformat": self.date_format,
+            "timestampformat": self.timestamp_format,
+        }
+        fixed = {
+            "quote": self.quote,
+            "comment": "",
+            "nullstr": list(self.null_values),
+            "allow_quoted_nulls": self.quoted_nulls,
+            "decimal_separator": self.decimal,
+        }
+        return {key: value for key, value in chosen.items() if value is not None} | fixed | LIMITS
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written, but for its columns."""
+
+    delimiter: str
+    quote: str
+    escape: str
+    header: bool
+    skip: int
+    date_format: str | None
+    timestamp_format: str | None
+
+    @property
+    def signs(self) -> Signs:
+        """The bytes that structure the file."""
+        return Signs(self.delimiter.encode(), self.quote.encode(), self.escape.encode())
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A file's dialect, and its columns with DuckDB's types, in the file's order."""
+
+    form: Form
+    dialect: Dialect
+    columns: tuple[tuple[str, str], ...]
+
+
+def read_csv(
+    files: list[str], layout: Layout, reading: Reading, more: dict[str, object] | None = None
+) -> str:
+    """Write the call that reads `files`, which all have `layout`, with nothing left to guess."""
+    dialect = layout.dialect
+    settings: dict[str, object] = {
+        "auto_detect": False,
+        **reading.settings(),
+        "delim": dialect.delimiter,
+        "escape": dialect.escape,
+        "header": dialect.header,
+        "skip": dialect.skip,
+        "columns": dict(layout.columns),
+    }
+    formats = {"dateformat": dialect.date_format, "timestampformat": dialect.timestamp_format}
+    settings |= {key: value for key, value in formats.items() if value is not None}
+    listed = ", ".join(map(file_literal, files))
+    return f"read_csv([{listed}]{options(settings | (more or {}))})"
+
+
+@lru_cache(maxsize=4096)
+def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
+    """Find out a file's layout from its sample; None if the file is empty. Kept until it changes.
+
+    Raises:
+        ReadError: it isn't text, is corrupt, or has no dialect that fits.
+    """
+    form = form_of(file.path, reading.compression, reading.encoding, where=where)
+    with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
+        path = _sample(file.path, form, reading, Path(folder), where=where)
+        if _is_blank(path):
+            return None
+        found = _sniff(path, file.path, reading, where)
+    columns = tuple((column["name"], column["type"]) for column in found["Columns"])
+    return Layout(form, _dialect(found, reading), columns)
+
+
+@lru_cache(maxsize=4096)
+def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str) -> frozenset[str]:
+    """Give the columns that hold nothing in the file's sample: their type is anybody's guess."""
+    with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
+        path = _sample(file.path, layout.form, reading, Path(folder), where=where)
+        counts = ", ".join(f"count({name(column)}) = 0" for column, _ in layout.columns)
+        limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
+        rows = read_csv([path], layout, reading, {"ignore_errors": True})
+        with closing(connect(threads=1)) as connection:
+            (blank,) = connection.sql(f"SELECT {counts} FROM (FROM {rows}{limit})").fetchall()
+    return frozenset(
+        column for (column, _), empty in zip(layout.columns, blank, strict=True) if empty
+    )
+
+
+def _sample(path: str, form: Form, reading: Reading, folder: Path, *, where: str) -> str:
+    """Give a plain file with the sample in it: the file itself, where that will do."""
+    sample, mended = folder / "sample.csv", folder / "mended.csv"
+    looked_at = path
+    if reading.sample_size is not None or not form.plain:
+        limit = SAMPLE_BYTES if reading.sample_size is not None else None
+        write_plain(path, form, sample, where=where, limit=limit)
+        looked_at = str(sample)
+    if not mixed_line_ends(looked_at):
+        return looked_at
+    # The delimiter isn't known yet; a comma here only decides what counts as a quote.
+    signs = Signs((reading.delimiter or ",").encode(), reading.quote.encode(), b"")
+    write_line_feeds(looked_at, mended, signs)
+    return str(mended)
+
+
+def _is_blank(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return not file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").strip()
+
+
+def _sniff(path: str, original: str, reading: Reading, where: str) -> dict[str, Any]:
+    size = -1 if reading.sample_size is None else reading.sample_size
+    settings = reading.settings() | {"sample_size": size, "ignore_errors": True}
+    with closing(connect(threads=1)) as connection:
+        try:
+            found = connection.sql(f"FROM sniff_csv({file_literal(path)}{options(settings)})")
+            return dict(zip(found.columns, found.fetchall()[0], strict=True))
+        except duckdb.Error as error:
+            said = first_line(error).replace(path, original)
+            raise ReadError(
+                f"{where}: can't make out how {original!r} is written; say delimiter=, quote=, "
+                f"header=, skip= or encoding= (DuckDB: {said})"
+            ) from error
+
+
+def _dialect(found: dict[str, Any], reading: Reading) -> Dialect:
+    header = bool(found["HasHeader"])
+    escape = reading.escape if reading.escape is not None else _given(found["Escape"])
+    skip = reading.skip
+    if skip is None:
+        # Lines above a header are a title; without a header they are rows.
+        skip = int(found["SkipRows"]) if header else 0
+    return Dialect(
+        delimiter=reading.delimiter or _given(found["Delimiter"]) or ",",
+        quote=reading.quote,
+        escape=(escape or reading.quote) if reading.quote else "",
+        header=header,
+        skip=skip,
+        date_format=reading.date_format or _given(found["DateFormat"]) or None,
+        timestamp_format=reading.timestamp_format or _given(found["TimestampFormat"]) or None,
+    )
+
+
+def _given(sniffed: str | None) -> str:
+    return "" if sniffed is None or sniffed == EMPTY else sniffed

@@ -1,0 +1,142 @@
+"""Paths as a user gives them, and the files that are there."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
+from arrowetl.sql import literal
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """A file as it was when it was looked at; equal stamps mean equal content."""
+
+    path: str
+    size: int
+    changed_ns: int
+
+
+def as_paths(path: PathLike | Iterable[PathLike], *, where: str) -> tuple[str, ...]:
+    """Give one path, a list of them, or `file://` URLs as a tuple of paths; nothing is read.
+
+    Raises:
+        ConfigError: there is no path, or it is a URL of another kind.
+
+    >>> as_paths("file:///data/my%20orders.csv", where="CSVSource")
+    ('/data/my orders.csv',)
+    """
+    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    if not given:
+        raise ConfigError(f"{where}: path is an empty list; give a path, a glob, or a list of them")
+    return tuple(_as_path(os.fspath(each), where) for each in given)
+
+
+def _as_path(path: str, where: str) -> str:
+    if not path:
+        raise ConfigError(f"{where}: path is empty")
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", path)
+    if scheme is None:
+        return path
+    parts = urlsplit(path)
+    if scheme[1].lower() != "file" or parts.netloc not in {"", "localhost"}:
+        raise ConfigError(f"{where}: reads local paths and file:// URLs, not {path!r}")
+    # `?` and `#` are wildcards and letters of a path here, not parts of a URL.
+    return url2pathname(path.split("://", 1)[1].removeprefix(parts.netloc))
+
+
+def find_files(
+    paths: Iterable[str], *, where: str, below: tuple[str, ...] = ()
+) -> tuple[FileStamp, ...]:
+    """Give the files that `paths` name: globs sorted by name, a folder's if `below` allows it.
+
+    Args:
+        paths: paths and globs (`**` goes down folders). A path that exists is never a glob.
+        where: the source, for messages.
+        below: endings of the files that a folder stands for, with all folders below it;
+            a folder is refused if there are none.
+
+    Raises:
+        ReadError: nothing is there, with the nearest names that are.
+    """
+    return tuple(stamp for path in paths for stamp in _matching(path, where, below))
+
+
+def _matching(path: str, where: str, below: tuple[str, ...]) -> list[FileStamp]:
+    if os.path.isdir(path):  # noqa: PTH112 - a path of the user's, kept as it was written
+        return _in_folder(path, where, below)
+    if os.path.lexists(path):
+        return [_stamp(path, where)]
+    if not glob.has_magic(path):
+        raise ReadError(f"{where}: no file {path!r}{_nearest(path)}")
+    matches = glob.glob(path, recursive=True)  # noqa: PTH207 - absolute paths, too
+    found = sorted(match for match in matches if Path(match).is_file())
+    if not found:
+        raise ReadError(f"{where}: no file fits {path!r}{_nearest(path)}")
+    return [_stamp(match, where) for match in found]
+
+
+def _in_folder(path: str, where: str, below: tuple[str, ...]) -> list[FileStamp]:
+    if not below:
+        hint = Path(path) / "*.csv"
+        raise ReadError(f"{where}: {path!r} is a folder; name its files, for instance '{hint}'")
+    found = sorted(str(file) for file in Path(path).rglob("*") if _counts(file, path, below))
+    if not found:
+        raise ReadError(f"{where}: folder {path!r} holds no file that ends in {' or '.join(below)}")
+    return [_stamp(file, where) for file in found]
+
+
+def _counts(file: Path, folder: str, below: tuple[str, ...]) -> bool:
+    """Tell data from what engines leave beside it (`_SUCCESS`, `.tmp`)."""
+    parts = file.relative_to(folder).parts
+    hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
+    return not hidden and file.name.endswith(below) and file.is_file()
+
+
+def _stamp(path: str, where: str) -> FileStamp:
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise ReadError(f"{where}: can't read {path!r}: {error.strerror}") from error
+    if not Path(path).is_file():
+        raise ReadError(f"{where}: {path!r} isn't a regular file; save it as one first")
+    if not os.access(path, os.R_OK):
+        raise ReadError(f"{where}: no permission to read {path!r}")
+    return FileStamp(path, status.st_size, status.st_mtime_ns)
+
+
+def _nearest(path: str) -> str:
+    folder = Path(path).parent
+    while glob.has_magic(str(folder)):
+        folder = folder.parent
+    if not folder.is_dir():
+        return f": there is no folder '{folder}'"
+    beside = sorted(entry.name for entry in folder.iterdir())
+    return did_you_mean(closest(Path(path).name, beside)) + f" Looked in '{folder}'"
+
+
+def file_literal(path: str) -> str:
+    """Write a path for a table function of DuckDB's, which takes every path for a glob.
+
+    >>> print(file_literal("a[1].csv"))
+    'a[[]1].csv'
+    """
+    return literal(re.sub(r"([*?\[])", r"[\1]", path))
+
+
+def shown(paths: tuple[str, ...]) -> str:
+    """Give paths as a label shows them.
+
+    >>> shown(("a.csv",)), shown(("a.csv", "b.csv", "c.csv"))
+    ("'a.csv'", "'a.csv' and 2 more")
+    """
+    return repr(paths[0]) if len(paths) == 1 else f"{paths[0]!r} and {len(paths) - 1} more"

@@ -1,0 +1,206 @@
+"""The lines of CSV files that DuckDB rejected, a row each, with the place in the user's file.
+
+DuckDB keeps an error a row, several for a bad line; its line numbers count records, so a value
+with a line break in it shifts them; and blank lines before a bad one are part of its text. The
+byte offset is right, and the rest is found from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.errors import ReadError
+from arrowetl.sources._copies import Origin, origin_of
+from arrowetl.sources._dialect import MAX_LINE
+from arrowetl.sql import literal, name
+from arrowetl.stage import BATCH_ROWS, REJECTED_SCHEMA
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BLOCK = 1 << 20
+CODES = {
+    "UNQUOTED VALUE": "unquoted_value",
+    "INVALID STATE": "unquoted_value",
+    "LINE SIZE OVER MAXIMUM": "line_size",
+    "TOO MANY COLUMNS": "too_many_columns",
+    "MISSING COLUMNS": "missing_columns",
+    "INVALID ENCODING": "encoding",
+    "CAST": "cast",
+}
+"""DuckDB's kinds of error to ours; the most telling first, where a line has several."""
+
+
+@dataclass(frozen=True)
+class RejectTables:
+    """Where DuckDB keeps what a source's scans reject: tables of its own."""
+
+    errors: str
+    scans: str
+
+    @classmethod
+    def of(cls, key: str) -> RejectTables:
+        """Give the names for a source; another source's rejects are kept apart."""
+        return cls(f"rejects_{key}", f"reject_scans_{key}")
+
+    def options(self) -> dict[str, object]:
+        """Give what `read_csv` is told, so that every bad line is kept whole."""
+        return {
+            "store_rejects": True,
+            "rejects_table": self.errors,
+            "rejects_scan": self.scans,
+            "rejects_limit": 0,
+            "rejects_line_size_limit": MAX_LINE,
+        }
+
+
+def rejected_rows(
+    connection: duckdb.DuckDBPyConnection, tables: RejectTables, *, quote: str, where: str
+) -> Iterator[pa.RecordBatch]:
+    """Give the rejected lines, file by file, in the order they stand in.
+
+    Costs a look through each file with bad lines, up to the last of them, to number them.
+
+    Raises:
+        ReadError: a value longer than `MAX_LINE` has swallowed rows that can't be told any more.
+    """
+    known = f"SELECT 1 FROM duckdb_tables() WHERE table_name = {literal(tables.errors)}"
+    if not connection.sql(known).fetchall():
+        return
+    files = connection.sql(
+        f"SELECT DISTINCT file_path, file_id FROM {name(tables.scans)} JOIN {name(tables.errors)} "
+        "USING (scan_id, file_id) ORDER BY file_id, file_path"
+    ).fetchall()
+    for path, file_id in files:
+        origin = origin_of(path)
+        select = _select(tables, path, file_id, origin, quote=quote)
+        lines = LineNumbers(path)
+        with connection.sql(select).to_arrow_reader(BATCH_ROWS) as reader:
+            for batch in reader:
+                yield _numbered(batch, lines, origin, where)
+
+
+def _select(tables: RejectTables, path: str, file_id: int, origin: Origin, *, quote: str) -> str:
+    order = ", ".join(map(literal, CODES))
+    codes = " ".join(f"WHEN {literal(kind)} THEN {literal(code)}" for kind, code in CODES.items())
+    # The lines above a bad one, if blank, are in its text. Of a CRLF only the LF is.
+    text = "ltrim(csv_line, chr(10) || chr(13))"
+    start = f"line_byte_position - 1 + strlen(csv_line) - strlen({text})"
+    overwritten = "false"
+    shown = "text"
+    if origin.open_quote is not None:
+        byte, letters = origin.open_quote.byte, origin.open_quote.letters
+        overwritten = f"{byte} >= start AND {byte} < start + strlen(text)"
+        restored = f"left(text, {letters}) || {literal(quote)} || substr(text, {letters + 2})"
+        shown = f"CASE WHEN {overwritten} THEN {restored} ELSE text END"
+    return f"""
+        WITH errors AS (
+            SELECT DISTINCT line_byte_position, column_idx, column_name, csv_line, error_message,
+                error_type::VARCHAR AS kind
+            FROM {name(tables.errors)} JOIN {name(tables.scans)} USING (scan_id, file_id)
+            WHERE file_path = {literal(path)} AND file_id = {file_id}
+        ), ranked AS (
+            SELECT *, {text} AS text, {start} AS start,
+                row_number() OVER line AS nth, count(*) OVER (PARTITION BY line_byte_position) AS n
+            FROM errors
+            WINDOW line AS (PARTITION BY line_byte_position
+                ORDER BY list_position([{order}], kind), column_idx)
+        )
+        SELECT CASE WHEN {overwritten} THEN 'unquoted_value' ELSE CASE kind {codes} END END
+                AS reason_code,
+            CASE WHEN {overwritten} THEN 'a quote opens in this line that nothing closes'
+                ELSE rtrim(error_message, chr(10)) END
+                || CASE WHEN n > 1 THEN ' (one of ' || n || ' errors in this line)' ELSE '' END
+                AS reason,
+            CASE WHEN kind = 'CAST' THEN column_name END AS "column",
+            start::BIGINT AS start,
+            {shown} AS text,
+            kind = 'LINE SIZE OVER MAXIMUM' AND contains(rtrim(text, chr(10)), chr(10)) AS swallowed
+        FROM ranked WHERE nth = 1 ORDER BY start"""
+
+
+def _numbered(
+    batch: pa.RecordBatch, lines: LineNumbers, origin: Origin, where: str
+) -> pa.RecordBatch:
+    import numpy as np
+    import pyarrow.compute as pc
+
+    starts = batch["start"].to_numpy()
+    numbers = lines.at(starts)
+    swallowing = np.flatnonzero(batch["swallowed"].to_numpy(zero_copy_only=False))
+    if swallowing.size:
+        raise ReadError(
+            f"{where}: {origin.path!r}, line {numbers[swallowing[0]]}: a quote opens here, and its "
+            f"value is over {MAX_LINE:,} bytes long. Mend the line, or say quote='' if quotes are "
+            "letters in this file"
+        )
+    count = batch.num_rows
+    place = pa.StructArray.from_arrays(
+        [
+            pa.repeat(pa.scalar(origin.path), count),
+            pa.array(numbers),
+            pc.add(batch["start"], 1) if origin.exact else pa.nulls(count, pa.int64()),
+        ],
+        fields=list(REJECTED_SCHEMA.field("source").type),
+    )
+    columns = [batch["reason_code"], batch["reason"], batch["column"], place, batch["text"]]
+    return pa.RecordBatch.from_arrays(columns, schema=REJECTED_SCHEMA)
+
+
+def first_rejected(batch: pa.RecordBatch) -> str:
+    """Say where and what the first of the rejected lines is, in a sentence."""
+    first = batch.slice(0, 1).to_pylist()[0]
+    column = f", column {first['column']!r}" if first["column"] else ""
+    place = first["source"]
+    return f"{place['file']!r}, line {place['line']}{column}: {first['reason']}: {first['text']!r}"
+
+
+class LineNumbers:
+    """Number the lines of a file by byte offset; reads on, never back."""
+
+    def __init__(self, path: str) -> None:
+        """Begin at the start of the file."""
+        self._path = Path(path)
+        self._read = 0
+        self._lines = 1
+        self._end = b""
+
+    def at(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the numbers, from 1, of the lines at `offsets`, which ascend from call to call."""
+        import numpy as np
+
+        numbers = np.empty(len(offsets), np.int64)
+        done = 0
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            while done < len(offsets):
+                block = file.read(BLOCK)
+                ends = self._line_ends(block)
+                upto = (
+                    len(offsets)
+                    if len(block) < BLOCK
+                    else np.searchsorted(offsets, self._read + BLOCK)
+                )
+                within = offsets[done:upto] - self._read
+                numbers[done:upto] = self._lines + np.searchsorted(ends, within)
+                if upto == len(offsets):
+                    break
+                done = int(upto)
+                self._read += len(block)
+                self._lines += len(ends)
+        return numbers
+
+    def _line_ends(self, block: bytes) -> NDArray[np.int64]:
+        """Give where lines end in a block: at returns, in files that have nothing else."""
+        import numpy as np
+
+        if not self._end:
+            self._end = b"\r" if b"\r" in block and b"\n" not in block else b"\n"
+        return np.flatnonzero(np.frombuffer(block, np.uint8) == ord(self._end))

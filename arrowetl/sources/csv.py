@@ -1,0 +1,301 @@
+"""CSV files: `CSVSource`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.errors import ConfigError, ReadError, SchemaError, closest, did_you_mean
+from arrowetl.sources._columns import (
+    Declared,
+    Fields,
+    arrow_schema,
+    as_names,
+    declared_over,
+    merged,
+    named_types,
+    projected,
+    require_all,
+    select_list,
+)
+from arrowetl.sources._copies import readable
+from arrowetl.sources._dialect import Layout, Reading, blank_columns, layout_of, read_csv
+from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
+from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
+from arrowetl.sources._text import COMPRESSIONS, codec_name
+from arrowetl.stage import Source
+
+LONGEST_SIGN = 4
+"""Bytes of a delimiter, at most: DuckDB's limit."""
+
+FULLY_SAMPLED = 32
+"""Of so many files types are inferred from the whole sample; of the others from a short one."""
+
+SHORT_SAMPLE = 1_000
+
+
+@dataclass(frozen=True)
+class CSVSource(Source):
+    r"""Read CSV files of any size, and set apart the lines that can't be read.
+
+    The dialect (delimiter, escape, header, lines above the header, date formats) and the types
+    are found out from a sample of each file, and are fixed from then on. A line that doesn't fit
+    is rejected, with its place, its text and the reason; the others arrive. Two columns of one
+    name, whatever its case, are told apart as DuckDB does: `a`, `a_1`. An empty value is null,
+    as is a quoted empty one unless `quoted_nulls=False`. Spaces are kept. Blank lines are no
+    rows, except in a file of one column, where they are nulls.
+
+    Of columns that a pipeline doesn't use, values aren't converted, and so aren't rejected.
+
+    Memory is bounded however large the file is. Files that are compressed or not in UTF-8, whose
+    line ends are of several kinds, or in which a quote never closes, are first written to the
+    run's scratch folder as plain ones, which costs disk as large as their text.
+
+    Args:
+        path: a path, a glob (`orders/*.csv`), a `file://` URL, or a list of them.
+        delimiter: one to four bytes; found out if None.
+        header: whether the first line has the names; found out if None. Without one, columns are
+            `column0`, `column1` and so on, or the names in `schema`.
+        encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says. A line
+            with bytes that aren't in it is rejected.
+        quote: what quotes values; `""` if nothing does.
+        escape: what stands before a quote in a quoted value; found out if None.
+        skip: lines above the header, or above the rows; found out if None, where a header is.
+        null_values: texts that mean null.
+        quoted_nulls: whether they do in quotes, too.
+        decimal: the decimal separator.
+        date_format: the dates' `strptime` format; found out if None. Likewise `timestamp_format`.
+        timestamp_format: that of date-times.
+        columns: the ones to give, in this order; all if None.
+        schema: types by column name (Arrow's or DuckDB's), or a `pa.Schema`. Columns it doesn't
+            name are inferred. A file without a header has its names from it, by position.
+        types: what `schema` is kept as; give one of the two.
+        sample_size: rows of each file from which types are inferred (at most 4 MB of text; and at
+            most 1,000 rows of a file that isn't one of the first 32). None is every row: that
+            costs one more pass, and no value of an inferred column is rejected then.
+        union_by_name: let files have columns in another order, and lack some (they are null). If
+            False, a file whose columns differ from the first one's is a SchemaError. Types are
+            joined either way: int64 and double to double, date and timestamp to timestamp, any
+            others to string.
+        on_error: `dead_letter` sets bad lines apart; `raise` raises a ReadError for the first,
+            once the rows were read and before they are committed.
+        compression: `gzip`, `bz2`, `xz`, `zstd`, `zip` (of one file), `none`; `auto` looks at the
+            first bytes, not at the name.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "orders.csv"
+    >>> _ = path.write_text("id;paid\n1;2026-01-31\n2;2026-02-01\n", encoding="utf-8")
+    >>> CSVSource(path).schema()
+    id: int64
+    paid: date32[day]
+    """
+
+    path: PathLike | Sequence[PathLike]
+    _: KW_ONLY
+    delimiter: str | None = None
+    header: bool | None = None
+    encoding: str = "auto"
+    quote: str = '"'
+    escape: str | None = None
+    skip: int | None = None
+    null_values: Sequence[str] = ("",)
+    quoted_nulls: bool = True
+    decimal: str = "."
+    date_format: str | None = None
+    timestamp_format: str | None = None
+    columns: Sequence[str] | None = None
+    schema: InitVar[Declared | None] = None
+    types: Fields = ()
+    sample_size: int | None = 20_480
+    union_by_name: bool = True
+    on_error: str = "dead_letter"
+    compression: str = "auto"
+
+    def __post_init__(self, schema: Declared | Callable[..., object] | None) -> None:
+        """Check the options, and keep lists as tuples."""
+        where = type(self).__name__
+        # The method of this name, below, is what a dataclass takes for the option's default.
+        declared = self.types if schema is None or callable(schema) else schema
+        settled = {
+            "path": as_paths(self.path, where=where),
+            "encoding": codec_name(self.encoding, where=where),
+            "null_values": _texts(self.null_values, where),
+            "columns": as_names(self.columns, where=where),
+            "types": named_types(declared, where=where),
+        }
+        for key, value in settled.items():
+            object.__setattr__(self, key, value)
+        _check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
+        _check_choice("compression", self.compression, COMPRESSIONS, where)
+        _check_signs(self, where)
+
+    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+        """Give the schema: inferred from samples, joined over the files, as they arrive.
+
+        Raises:
+            ReadError: a file isn't there, is empty, or isn't text.
+            SchemaError: columns are asked for that no file has.
+        """
+        return arrow_schema(self._survey().columns)
+
+    def relation(self, scratch: Path) -> str:
+        """Give the SELECT that reads the files, every option said; see the class for `scratch`.
+
+        Raises:
+            ReadError: a compressed file is cut off or corrupt, too.
+        """
+        survey = self._survey()
+        if not survey.files:
+            nulls = select_list(survey.columns, ())
+            return f"SELECT {nulls} WHERE false"
+        # Files that are written alike are one scan; the order of files is kept.
+        alike = groupby(survey.files, key=lambda each: each[1])
+        return "\nUNION ALL ".join(
+            self._scan([file for file, _ in files], layout, survey.columns, scratch)
+            for layout, files in alike
+        )
+
+    def rejected(self, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+        """Give the lines that couldn't be read: numbers count lines of text, bytes from 1.
+
+        A line is one row here, whatever is wrong with it. `byte` counts in the decompressed
+        text, and is null where the file isn't UTF-8 or has line ends of several kinds.
+
+        Raises:
+            ReadError: `on_error="raise"`, and there is one.
+        """
+        found = rejected_rows(connection, self._reject_tables, quote=self.quote, where=self.label)
+        for batch in found:
+            if self.on_error == "raise" and batch.num_rows:
+                raise ReadError(f"{self.label}: {first_rejected(batch)}")
+            yield batch
+
+    @property
+    def label(self) -> str:
+        """The class and the path."""
+        return f"{type(self).__name__}({shown(self._paths)})"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the files as they lie there, compressed or not; None if they can't be found."""
+        try:
+            return sum(file.size for file in self._files())
+        except ReadError:
+            return None
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(map(str, as_paths(self.path, where=type(self).__name__)))
+
+    @property
+    def _reject_tables(self) -> RejectTables:
+        return RejectTables.of(hashlib.sha256(repr(self).encode()).hexdigest()[:16])
+
+    def _files(self) -> tuple[FileStamp, ...]:
+        return find_files(self._paths, where=self.label)
+
+    def _reading(self, **known: object) -> Reading:
+        mine = {key: getattr(self, key) for key in READING}
+        return Reading(**(mine | known))
+
+    def _survey(self) -> Survey:
+        """Look at each file's sample, and say what they are together."""
+        found: list[tuple[FileStamp, Layout]] = []
+        reading = self._reading()
+        for number, file in enumerate(self._files()):
+            if number == FULLY_SAMPLED and self.sample_size is not None:
+                reading = replace(reading, sample_size=min(self.sample_size, SHORT_SAMPLE))
+            layout = layout_of(file, reading, self.label)
+            if layout is not None:
+                found.append((file, self._with_names(layout, file)))
+                # One file's header tells of the others'.
+                reading = replace(reading, header=layout.dialect.header)
+        if not found and not self.types:
+            raise ReadError(f"{self.label}: the file is empty; give its columns with schema=")
+        return self._together(found)
+
+    def _with_names(self, layout: Layout, file: FileStamp) -> Layout:
+        where = f"{self.label}: {file.path!r}"
+        columns = declared_over(
+            layout.columns, self.types, header=layout.dialect.header, where=where
+        )
+        return replace(layout, columns=columns)
+
+    def _together(self, found: list[tuple[FileStamp, Layout]]) -> Survey:
+        def is_blank(number: int, column: str) -> bool:
+            file, layout = found[number]
+            return column in blank_columns(file, self._reading(), layout, self.label)
+
+        if not self.union_by_name:
+            self._require_alike(found)
+        columns = merged([layout.columns for _, layout in found], is_blank) or self.types
+        require_all(dict(self.types), columns, where=self.label)
+        types = dict(columns)
+        files = tuple((file, _typed(layout, types)) for file, layout in found)
+        return Survey(projected(columns, self.columns, where=self.label), files)
+
+    def _require_alike(self, found: list[tuple[FileStamp, Layout]]) -> None:
+        for file, layout in found[1:]:
+            first, these = (list(dict(each.columns)) for each in (found[0][1], layout))
+            if these != first:
+                raise SchemaError(
+                    f"{file.path!r} has the columns {', '.join(these)}, and the first file has "
+                    f"{', '.join(first)}; union_by_name=True joins them",
+                    where=self.label,
+                )
+
+    def _scan(self, files: list[FileStamp], layout: Layout, columns: Fields, scratch: Path) -> str:
+        paths = [readable(file, layout, scratch, where=self.label) for file in files]
+        rows = read_csv(paths, layout, self._reading(), self._reject_tables.options())
+        return f"SELECT {select_list(columns, dict(layout.columns))} FROM {rows}"
+
+
+READING = tuple(each.name for each in fields(Reading))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a source's files are together: its columns, and each file with its own layout."""
+
+    columns: Fields
+    files: tuple[tuple[FileStamp, Layout], ...]
+
+
+def _typed(layout: Layout, types: Mapping[str, str]) -> Layout:
+    return replace(layout, columns=tuple((name, types[name]) for name, _ in layout.columns))
+
+
+def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:
+    listed = (values,) if isinstance(values, str) else tuple(values)
+    if not listed or not all(isinstance(value, str) for value in listed):
+        raise ConfigError(f"{where}: null_values takes one or more texts, not {values!r}")
+    return listed
+
+
+def _check_choice(option: str, value: str, known: tuple[str, ...], where: str) -> None:
+    if value not in known:
+        hint = did_you_mean(closest(str(value), known))
+        raise ConfigError(f"{where}: {option}={value!r}{hint} Known: {', '.join(known)}")
+
+
+def _check_signs(source: CSVSource, where: str) -> None:
+    if source.delimiter is not None and not 1 <= len(source.delimiter.encode()) <= LONGEST_SIGN:
+        raise ConfigError(f"{where}: delimiter={source.delimiter!r} must be one to four bytes")
+    for option, value in (("quote", source.quote), ("escape", source.escape or "")):
+        if len(value.encode()) > 1:
+            raise ConfigError(f"{where}: {option}={value!r} must be one byte, or empty")
+    if len(source.decimal) != 1:
+        raise ConfigError(f"{where}: decimal={source.decimal!r} must be one character")
+    if source.skip is not None and source.skip < 0:
+        raise ConfigError(f"{where}: skip={source.skip} must be 0 or more")
+    if source.sample_size is not None and source.sample_size < 1:
+        raise ConfigError(f"{where}: sample_size={source.sample_size} must be 1 or more, or None")

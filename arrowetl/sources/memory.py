@@ -1,0 +1,207 @@
+"""What is in memory already: `ArrowSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from arrowetl.arrow import conform, rebatched
+from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
+from arrowetl.stage import BATCH_ROWS, Source, require
+
+PAIR = 2
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ArrowSource(Source):
+    """Read rows that an Arrow library holds or streams, without a copy.
+
+    A table, a batch or a data frame can be read again and again. A reader or an iterator is
+    read once; a second time is a ReadError. A pandas index is what pandas makes of it: a column,
+    unless it only counts the rows.
+
+    Args:
+        obj: a `pa.Table`, `pa.RecordBatch` or `pa.RecordBatchReader`; a pair of a schema and its
+            batches (a list, an iterator, a generator); or anything with `__arrow_c_stream__` or
+            `__arrow_c_array__`: frames of Polars and pandas, a DuckDB relation, a pipeline.
+
+    Raises:
+        ConfigError: it is none of those.
+
+    >>> source = ArrowSource(pa.table({"id": [1, 2]}))
+    >>> source.schema()
+    id: int64
+    """
+
+    obj: Any
+
+    def __post_init__(self) -> None:
+        """Say at once what can't be read; open nothing."""
+        object.__setattr__(self, "_held", _Held(_opener(self.obj)))
+
+    def schema(self) -> pa.Schema:
+        """Give the schema; a stream is opened for it, and read from there by `scan`.
+
+        Raises:
+            ReadError: it was read already, or its owner can't give it.
+            SchemaError: two columns have one name.
+        """
+        if isinstance(self.obj, pa.Table | pa.RecordBatch | pa.RecordBatchReader):
+            schema = self.obj.schema
+        elif _is_pair(self.obj):
+            schema = self.obj[0]
+        else:
+            schema = self._source.peek(self.label).schema
+        require(schema, (), where=self.label)
+        return schema
+
+    def scan(
+        self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Give views of the batches, with only `columns`, and at most `batch_size` rows in each.
+
+        Raises:
+            ReadError: it was read already, or its owner fails.
+            SchemaError: a column isn't there.
+        """
+        schema = self.schema()
+        require(schema, columns or (), where=self.label)
+        batches = rebatched(self._source.take(self.label), batch_size)
+        return (batch if columns is None else batch.select(list(columns)) for batch in batches)
+
+    def row_count(self) -> int | None:
+        """Give the rows of a table or a batch; None for what streams."""
+        known = isinstance(self.obj, pa.Table | pa.RecordBatch)
+        return self.obj.num_rows if known else None
+
+    @property
+    def label(self) -> str:
+        """The class and what it reads."""
+        kind = type(self.obj[1] if _is_pair(self.obj) else self.obj)
+        return f"{type(self).__name__}({kind.__module__.split('.')[0]}.{kind.__qualname__})"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of a table or a batch; None for what streams."""
+        known = isinstance(self.obj, pa.Table | pa.RecordBatch)
+        return self.obj.nbytes if known else None
+
+    @property
+    def _source(self) -> _Held:
+        return self.__dict__["_held"]  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return self.label
+
+    def __reduce__(self) -> tuple[type[ArrowSource], tuple[Any]]:
+        return type(self), (self.obj,)
+
+
+class _Stream:
+    """A schema, and batches that have it."""
+
+    def __init__(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        self.schema = schema
+        self.batches = batches
+
+
+class _Held:
+    """Opens streams, and keeps one that was opened for its schema until it is read."""
+
+    def __init__(self, open_one: Callable[[], _Stream]) -> None:
+        self._open = open_one
+        self._opened: _Stream | None = None
+
+    def peek(self, label: str) -> _Stream:
+        """Give the stream that `take` will give next."""
+        if self._opened is None:
+            try:
+                self._opened = self._open()
+            except (pa.ArrowException, ReadError) as error:
+                raise ReadError(f"{label}: {error}") from error
+        return self._opened
+
+    def take(self, label: str) -> Iterator[pa.RecordBatch]:
+        """Give the batches of a stream, as they come."""
+        stream = self.peek(label)
+        self._opened = None
+        return _checked(stream, label)
+
+
+def _checked(stream: _Stream, label: str) -> Iterator[pa.RecordBatch]:
+    for number, batch in enumerate(stream.batches):
+        if not isinstance(batch, pa.RecordBatch):
+            raise ReadError(f"{label}: batch {number} is {describe(batch)}, not a RecordBatch")
+        try:
+            yield conform(batch, stream.schema)
+        except ValueError as error:
+            raise SchemaError(f"batch {number}: {error}", where=label) from error
+
+
+def _opener(obj: Any) -> Callable[[], _Stream]:
+    """Give what opens a stream over the object.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    if isinstance(obj, pa.RecordBatchReader):
+        return _once(obj.schema, obj)
+    if isinstance(obj, pa.Table):
+        return lambda: _Stream(obj.schema, obj.to_batches())
+    if isinstance(obj, pa.RecordBatch):
+        return lambda: _Stream(obj.schema, [obj])
+    if _is_pair(obj):
+        schema, batches = obj
+        again = iter(batches) is not batches
+        return (lambda: _Stream(schema, batches)) if again else _once(schema, batches)
+    if isinstance(obj, type):
+        raise ConfigError(f"ArrowSource: reads an object, and {obj.__qualname__} is a class")
+    if hasattr(obj, "__arrow_c_stream__"):
+        return lambda: _reader(pa.RecordBatchReader.from_stream(obj))
+    if hasattr(obj, "__arrow_c_array__"):
+        return lambda: _reader(pa.table(pa.record_batch(obj)).to_reader())
+    raise ConfigError(_refusal(obj))
+
+
+def _reader(reader: pa.RecordBatchReader) -> _Stream:
+    return _Stream(reader.schema, reader)
+
+
+def _once(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Callable[[], _Stream]:
+    left = [_Stream(schema, batches)]
+
+    def opened() -> _Stream:
+        if not left:
+            raise ReadError(
+                "this reader can be read once, and it was; read it into a table (read_all()) to "
+                "read it again"
+            )
+        return left.pop()
+
+    return opened
+
+
+def _is_pair(obj: Any) -> bool:
+    return (
+        isinstance(obj, tuple)
+        and len(obj) == PAIR
+        and isinstance(obj[0], pa.Schema)
+        and isinstance(obj[1], Iterable)
+    )
+
+
+def _refusal(obj: Any) -> str:
+    if isinstance(obj, Iterator):
+        return (
+            "ArrowSource: an iterator has no schema before it runs; give both: "
+            "ArrowSource((schema, batches))"
+        )
+    if hasattr(obj, "collect"):
+        return f"ArrowSource: {type(obj).__qualname__} is lazy; give what its collect() gives"
+    return (
+        f"ArrowSource: {describe(obj)} is no Arrow data: give a table, a reader, a pair "
+        "(schema, batches), or an object with __arrow_c_stream__"
+    )

@@ -1,0 +1,240 @@
+"""Parquet files: `ParquetSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.duck import connect, first_line, schema_error
+from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.sources._columns import Fields, as_names, require_all
+from arrowetl.sources._files import (
+    FileStamp,
+    PathLike,
+    as_paths,
+    file_literal,
+    find_files,
+    shown,
+)
+from arrowetl.sql import name, names, options
+from arrowetl.stage import Source
+
+ENDINGS = (".parquet", ".parq", ".pq")
+DIGITS = 38
+"""Of a decimal, at most: DuckDB would read a longer one as a double."""
+
+
+@dataclass(frozen=True)
+class ParquetSource(Source):
+    """Read Parquet files, and only the columns and row groups of them that are needed.
+
+    Columns and filters of the pipeline reach the scan too, not only those given here. Types come
+    as DuckDB gives them: dictionaries as their values, decimals with precision and scale, times
+    with their unit and zone.
+
+    Args:
+        path: a path, a glob, a `file://` URL, a list of them, or a folder: all `.parquet` files
+            below it, but for names that begin with `_` or a dot.
+        columns: the ones to give, in this order; all if None.
+        filter: a SQL predicate over any of the files' columns; rows for which it isn't true
+            are left out, and row groups in which it can't be are not read.
+        hive_partitioning: whether `year=2026/` in a path is a column; found out if None. Its type
+            is inferred over all files.
+        union_by_name: let files have columns in another order, lack some (they are null), or have
+            narrower types. If False, all must have the first one's columns and types.
+
+    Raises:
+        ConfigError: an option makes no sense; `filter` isn't one expression.
+
+    >>> import pyarrow as pa, pyarrow.parquet as pq, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "orders.parquet"
+    >>> pq.write_table(pa.table({"id": [1, 2, 3], "paid": [True, False, True]}), path)
+    >>> ParquetSource(path, columns=["id"], filter="paid").reader().read_all()["id"].to_pylist()
+    [1, 3]
+    """
+
+    path: PathLike | Sequence[PathLike]
+    _: KW_ONLY
+    columns: Sequence[str] | None = None
+    filter: str | None = None
+    hive_partitioning: bool | None = None
+    union_by_name: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the options, and keep lists as tuples."""
+        where = type(self).__name__
+        object.__setattr__(self, "path", as_paths(self.path, where=where))
+        object.__setattr__(self, "columns", as_names(self.columns, where=where))
+        if self.filter is not None:
+            _check_predicate(self.filter, where)
+
+    def schema(self) -> pa.Schema:
+        """Give the schema from the files' footers, as the rows arrive.
+
+        Raises:
+            ReadError: a file isn't there, or isn't a whole Parquet file.
+            SchemaError: files don't fit together; a column isn't there; a decimal is too long.
+        """
+        files = self._files()
+        merged = self._describe(files)
+        require_all(self.columns or (), merged, where=self.label)
+        for example in _kinds(files, self.label):
+            self._check(example, merged)
+        try:
+            with closing(connect(threads=1)) as connection:
+                return connection.sql(self._select(files)).to_arrow_reader().schema
+        except duckdb.Error as error:
+            raise schema_error(error, self._all(merged), where=self.label) from error
+
+    def relation(self, scratch: Path) -> str:  # noqa: ARG002 - DuckDB reads the files as they are
+        """Give the SELECT that reads the files."""
+        return self._select(self._files())
+
+    def row_count(self) -> int | None:
+        """Give the rows that the footers state; None with a filter, or where they disagree."""
+        if self.filter is not None:
+            return None
+        listed = _listed(self._files())
+        query = f"""
+            SELECT (SELECT sum(num_rows) FROM parquet_file_metadata({listed})),
+                (SELECT coalesce(sum(row_group_num_rows), 0) FROM parquet_metadata({listed})
+                    WHERE column_id = 0)"""
+        try:
+            with closing(connect(threads=1)) as connection:
+                ((stated, in_groups),) = connection.sql(query).fetchall()
+        except duckdb.Error:
+            return None
+        return int(stated) if stated == in_groups else None
+
+    @property
+    def label(self) -> str:
+        """The class and the path."""
+        return f"{type(self).__name__}({shown(self._paths)})"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the files; None if they can't be found."""
+        try:
+            return sum(file.size for file in self._files())
+        except ReadError:
+            return None
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return as_paths(self.path, where=type(self).__name__)
+
+    def _files(self) -> tuple[FileStamp, ...]:
+        return find_files(self._paths, where=self.label, below=ENDINGS)
+
+    def _scan(self, files: Sequence[FileStamp]) -> str:
+        settings: dict[str, object] = {"union_by_name": self.union_by_name}
+        if self.hive_partitioning is not None:
+            settings["hive_partitioning"] = self.hive_partitioning
+        return f"read_parquet({_listed(files)}{options(settings)})"
+
+    def _select(self, files: Sequence[FileStamp]) -> str:
+        wanted = "*" if self.columns is None else names(self.columns)
+        kept = "" if self.filter is None else f" WHERE ({self.filter}\n)"
+        return f"SELECT {wanted} FROM {self._scan(files)}{kept}"
+
+    def _describe(self, files: Sequence[FileStamp]) -> Fields:
+        try:
+            return _columns_of(f"SELECT * FROM {self._scan(files)}")
+        except duckdb.Error as error:
+            raise self._unreadable(files, error) from error
+
+    def _unreadable(self, files: Sequence[FileStamp], error: duckdb.Error) -> ReadError:
+        """Find the file that is to blame; DuckDB doesn't always name it."""
+        for file in files:
+            try:
+                _columns_of(f"SELECT * FROM {self._scan([file])}")
+            except duckdb.Error as own:
+                return ReadError(
+                    f"{self.label}: {file.path!r} isn't a whole Parquet file ({first_line(own)})"
+                )
+        return ReadError(f"{self.label}: the files can't be read together ({first_line(error)})")
+
+    def _check(self, file: FileStamp, merged: Fields) -> None:
+        """Check that a file fits the columns that all have together."""
+        own = self._describe([file])
+        if not self.union_by_name and own != merged:
+            raise SchemaError(
+                f"{file.path!r} has the columns {_told(own)}, and the first file has "
+                f"{_told(merged)}; union_by_name=True joins them",
+                where=self.label,
+            )
+        types = dict(merged)
+        for column, kind in own:
+            if _nested(kind) != _nested(types.get(column, kind)):
+                raise SchemaError(
+                    f"column {column!r} is {kind} in {file.path!r}, and {types[column]} in others: "
+                    "read them apart",
+                    where=self.label,
+                    column=column,
+                )
+        _check_decimals(file, self.label)
+
+    def _all(self, columns: Fields) -> pa.Schema:
+        return pa.schema([(column, pa.null()) for column, _ in columns])
+
+
+def _check_predicate(text: str, where: str) -> None:
+    try:
+        duckdb.SQLExpression(text)
+    except duckdb.Error as error:
+        raise ConfigError(f"{where}: filter={text!r} isn't one SQL predicate: {error}") from error
+
+
+def _listed(files: Sequence[FileStamp]) -> str:
+    return "[" + ", ".join(file_literal(file.path) for file in files) + "]"
+
+
+def _columns_of(select: str) -> Fields:
+    with closing(connect(threads=1)) as connection:
+        relation = connection.sql(select)
+        return tuple(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+@lru_cache(maxsize=64)
+def _kinds(files: tuple[FileStamp, ...], where: str) -> tuple[FileStamp, ...]:
+    """Give a file of each kind: those of a kind have the same columns in their footers."""
+    query = f"""
+        SELECT min(file_name) FROM (
+            SELECT file_name, list((name, type, num_children, converted_type, logical_type)) AS kind
+            FROM parquet_schema({_listed(files)}) GROUP BY file_name
+        ) GROUP BY kind ORDER BY 1"""
+    try:
+        with closing(connect(threads=1)) as connection:
+            examples = {path for (path,) in connection.sql(query).fetchall()}
+    except duckdb.Error as error:
+        raise ReadError(f"{where}: the files' footers can't be read: {error}") from error
+    return tuple(file for file in files if file.path in examples)
+
+
+def _check_decimals(file: FileStamp, where: str) -> None:
+    query = f"""
+        SELECT name, precision, scale FROM parquet_schema({file_literal(file.path)})
+        WHERE precision > {DIGITS}"""
+    with closing(connect(threads=1)) as connection:
+        long = connection.sql(query).fetchall()
+    for column, precision, scale in long:
+        raise SchemaError(
+            f"column {column!r} of {file.path!r} is decimal({precision}, {scale}): more than "
+            f"{DIGITS} digits would arrive as a double; read the others with columns=",
+            where=where,
+            column=column,
+        )
+
+
+def _nested(kind: str) -> bool:
+    return kind.endswith("]") or kind.startswith(("STRUCT(", "MAP(", "UNION("))
+
+
+def _told(columns: Fields) -> str:
+    return ", ".join(f"{name(column)} {kind}" for column, kind in columns)
