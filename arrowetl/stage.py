@@ -264,9 +264,9 @@ class SQLStage(Stage):
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Head(SQLStage):
-    ...     rows: int
+    ...     limit: int
     ...     def select(self, schema):
-    ...         return f"SELECT * FROM input LIMIT {self.rows}"
+    ...         return f"SELECT * FROM input LIMIT {self.limit}"
     >>> Head(3).bind(pa.schema({"x": pa.int64()}))
     x: int64
     """
@@ -290,7 +290,7 @@ class SQLStage(Stage):
         """
         return ()
 
-    def tables(self) -> dict[str, Any]:
+    def side_tables(self) -> dict[str, Any]:
         """Give the other tables that `select` names: Arrow tables, readers or sources, by name."""
         return {}
 
@@ -299,11 +299,11 @@ class SQLStage(Stage):
         select = self.select(schema)
         if select is None:
             return super().bind(schema)
-        return describe_select(select, schema, where=self.label, tables=self.tables())
+        return describe_select(select, schema, where=self.label, tables=self.side_tables())
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement by itself; the engine fuses it with its neighbours instead."""
-        yield from stream_select(self._statement, batches, tables=self.tables())
+        yield from stream_select(self._statement, batches, tables=self.side_tables())
 
     def _statement(self, schema: pa.Schema) -> str:
         select = self.select(schema)

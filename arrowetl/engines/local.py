@@ -301,7 +301,7 @@ def _side_tables(segment: Segment) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for step in segment.steps:
         if isinstance(step.stage, SQLStage):
-            tables |= step.stage.tables()
+            tables |= step.stage.side_tables()
     return tables
 
 

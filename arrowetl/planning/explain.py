@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,6 +14,32 @@ from arrowetl.planning.plan import Plan, Segment
 def explained(plan: Plan) -> str:
     """Give the plan as text: source, segments with their SQL, sink, notes."""
     return "\n".join(_lines(plan))
+
+
+def as_dict(plan: Plan) -> dict[str, Any]:
+    """Give the plan as plain values, for programs."""
+    return {
+        "name": plan.name,
+        "source": {
+            "label": plan.source.label,
+            "read_by": "duckdb" if plan.relation else "python",
+            "columns": list(plan.scan.columns or plan.schema_in.names),
+            "filters": list(plan.scan.filters),
+        },
+        "segments": [
+            {
+                "stages": [step.name for step in segment.steps],
+                "runs_in": "duckdb" if segment.sql else "python",
+                "why_apart": segment.why or None,
+                "rejects_for": segment.rejects_for.name if segment.rejects_for else None,
+                "sql": plan.statement(number) if segment.sql else None,
+            }
+            for number, segment in enumerate(plan.segments)
+        ],
+        "sink": plan.sink and {"label": plan.sink.label, "copies": plan.copy is not None},
+        "schema": {field.name: str(field.type) for field in plan.schema},
+        "notes": list(plan.notes),
+    }
 
 
 def _lines(plan: Plan) -> Iterator[str]:

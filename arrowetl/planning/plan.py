@@ -143,6 +143,14 @@ class Plan:
         source_too = number == 0 and self.relation is not None and self.rows_known is None
         return ((0,) if source_too else ()) + self.segments[number].taps
 
+    def to_json(self) -> str:
+        """Give the plan as a JSON object: source, segments with their SQL, sink, schema, notes."""
+        import orjson
+
+        from arrowetl.planning.explain import as_dict
+
+        return orjson.dumps(as_dict(self), option=orjson.OPT_INDENT_2).decode()
+
     def __str__(self) -> str:
         from arrowetl.planning.explain import explained
 

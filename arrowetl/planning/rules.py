@@ -129,7 +129,7 @@ def segment_connection(plan: Plan, number: int) -> duckdb.DuckDBPyConnection:
         connection.register(STREAM, reader_of(input_schema(plan, number), ()))
     for step in plan.segments[number].steps:
         if isinstance(step.stage, SQLStage):
-            register_tables(connection, step.stage.tables(), empty=True)
+            register_tables(connection, step.stage.side_tables(), empty=True)
     return connection
 
 

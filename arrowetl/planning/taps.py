@@ -78,6 +78,10 @@ def _kind(node: Mapping[str, Any]) -> str:
 
 
 def _seconds_below(node: Mapping[str, Any]) -> float:
-    """Sum the time of a tap and of what is below it, up to the next taps."""
+    """Sum the time of a tap and of what is below it, up to the next taps.
+
+    Waiting for batches of the segment before isn't this one's time.
+    """
     below = (child for child in node.get("children", ()) if not is_tap(child))
-    return float(node.get("timing") or 0) + sum(_seconds_below(child) for child in below)
+    own = 0.0 if "ARROW" in _kind(node) else float(node.get("timing") or 0)
+    return own + sum(_seconds_below(child) for child in below)
