@@ -147,6 +147,7 @@ class Statement:
         self.where = where
         self._trouble = trouble
         self._reader: pa.RecordBatchReader | None = None
+        self.taps: list[Tapped] = []
         for setting in _PROFILED:
             self.cursor.execute(setting)
         register_tables(self.cursor, tables)
@@ -177,10 +178,10 @@ class Statement:
             for _ in self._pulled(self._reader):
                 pass
 
-    def taps(self) -> list[Tapped]:
-        """Give what the taps counted; whole only once all rows have come out."""
+    def settle(self) -> None:
+        """Keep what the taps counted, once all rows have come out."""
         profile = json.loads(self.cursor.get_profiling_information(format="json"))
-        return tapped({"type": "ROOT", "children": profile.get("operator", [])})
+        self.taps = tapped({"type": "ROOT", "children": profile.get("operator", [])})
 
     @property
     def share_done(self) -> float | None:

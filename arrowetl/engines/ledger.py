@@ -78,7 +78,7 @@ def _taps(plan: Plan, number: int, ran: Ran) -> dict[int, tuple[int, float]]:
     wanted = plan.taps(number)
     if ran.statement is None or not wanted:
         return {}
-    found = ran.statement.taps()
+    found = ran.statement.taps
     if len(found) != len(wanted):
         raise LedgerError(
             f"{ran.segment.label or plan.source.label}: {len(wanted)} places were to be counted "

@@ -126,26 +126,31 @@ class LocalRun:
         running.meter.ended = True
         return running.meter.rows
 
-    def counts(self) -> Counts:
-        """Give the exact counts of every stage, once the rows have come out; checked.
+    def settle(self) -> None:
+        """Read what nobody asked for, and take what the source couldn't read to the dead letters.
 
-        Raises:
-            LedgerError: they don't add up.
+        A LIMIT further on leaves rows unread; the counts inside a statement come with its last.
         """
-        for running in self.running:
-            # A LIMIT further on leaves rows unread; their counts come with the last of them.
-            if running.statement and not running.meter.ended and self._has_taps(running):
+        for number, running in enumerate(self.running):
+            if running.statement is None or not self.plan.taps(number):
+                continue
+            if not running.meter.ended:
                 running.statement.drain()
-        return counted(self.plan, self.source_meter, self.running, self.rejects)
-
-    def collect_rejects(self) -> None:
-        """Take what the source couldn't read to the dead letters."""
+            running.statement.settle()
         first = self.running[0].statement if self.running else None
         if self.plan.relation is None or first is None:
             return
         for why in self.plan.source.rejected(first.cursor):
             text = pa.RecordBatch.from_arrays([why["text"]], names=["text"])
             self.rejects.add(self.plan.source.label, why, text)
+
+    def counts(self) -> Counts:
+        """Give the exact counts of every stage, once it has settled; checked.
+
+        Raises:
+            LedgerError: they don't add up.
+        """
+        return counted(self.plan, self.source_meter, self.running, self.rejects)
 
     @property
     def rows_so_far(self) -> int | None:
@@ -287,9 +292,6 @@ class LocalRun:
     def _expect(self, written: int, sent: int, sink: Sink) -> None:
         if written != sent:
             raise LedgerError(f"{sink.label} was given {sent:,} rows and says it put {written:,}")
-
-    def _has_taps(self, running: Running) -> bool:
-        return bool(self.plan.taps(self.running.index(running)))
 
     def _kept(self, batches: Batches) -> Batches:
         """Remember a generator, so that `close` can end it."""

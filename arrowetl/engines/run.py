@@ -107,7 +107,7 @@ def finish(job: Job, run: LocalRun) -> None:
         LedgerError: the counts don't add up.
         RejectError: more rows were rejected than allowed; they are delivered all the same.
     """
-    run.collect_rejects()
+    run.settle()
     counts = run.counts()
     _tell(job, counts, run.rejects)
     if job.dead_letters is not None and run.rejects.total:

@@ -129,7 +129,7 @@ def execute(
         with LocalRun(plan, Settings(batch_size, None, threads), scratch, rejects) as run:
             reader = run.reader()
             table = reader.read_all()
-            run.collect_rejects()
+            run.settle()
             counts = run.counts()
             rejects.close()
             letters = {
