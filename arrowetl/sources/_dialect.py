@@ -1,9 +1,10 @@
 """What a CSV file looks like: sniffed once, then said to DuckDB in full.
 
-DuckDB's sniffer is asked about a sample, and every option it finds is pinned, so that the
-statement that reads the file means the same whatever the threads, the sample or the day. What
-it may not choose: quotes are double ones unless the user says otherwise (a column of names with
-apostrophes isn't quoted by them), and no line is a comment.
+The delimiter is what most rows agree on; DuckDB's sniffer is asked about header, types and date
+formats, over those rows of a sample that are sound. Every option is then pinned, so that the
+statement that reads the file means the same whatever the threads or the day. Not looked for:
+quotes are double ones unless the user says otherwise (a column of names with apostrophes isn't
+quoted by them), and no line is a comment.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any
 
 import duckdb
 
-from arrowetl.duck import connect, first_line
-from arrowetl.errors import ReadError
+from arrowetl.duck import connect
+from arrowetl.errors import ReadError, translated
 from arrowetl.sources._files import FileStamp, file_literal
 from arrowetl.sources._mend import Signs, mixed_line_ends, write_line_feeds
+from arrowetl.sources._shape import Shape, shape_of
 from arrowetl.sources._text import Form, form_of, write_plain
-from arrowetl.sql import name, options
+from arrowetl.sql import literal, name, options
 
 MAX_LINE = 16_000_000
 """Bytes in a line, at most: longer ones are rejected."""
@@ -36,6 +38,9 @@ LIMITS = {
     "max_line_size": MAX_LINE,
     "buffer_size": 2 * MAX_LINE,
 }
+TOLERANT: dict[str, object] = {"store_rejects": True}
+"""How a sample is read: `ignore_errors` alone ends at the first line that isn't UTF-8."""
+
 EMPTY = "(empty)"
 
 
@@ -86,8 +91,8 @@ class Dialect:
     escape: str
     header: bool
     skip: int
-    date_format: str | None
-    timestamp_format: str | None
+    date_format: str | None = None
+    timestamp_format: str | None = None
 
     @property
     def signs(self) -> Signs:
@@ -129,16 +134,24 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
     """Find out a file's layout from its sample; None if the file is empty. Kept until it changes.
 
     Raises:
-        ReadError: it isn't text, is corrupt, or has no dialect that fits.
+        ReadError: it isn't text, is corrupt, or has no layout that fits.
     """
     form = form_of(file.path, reading.compression, reading.encoding, where=where)
     with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
         path = _sample(file.path, form, reading, Path(folder), where=where)
         if _is_blank(path):
             return None
-        found = _sniff(path, file.path, reading, where)
+        with translated(f"{where}: {file.path!r}", {ReadError: ReadError, duckdb.Error: ReadError}):
+            shape = shape_of(
+                path,
+                delimiter=reading.delimiter,
+                quote=reading.quote,
+                skip=reading.skip,
+                header=reading.header,
+            )
+            found = _sniff(path, shape, reading, Path(folder) / "sound.csv")
     columns = tuple((column["name"], column["type"]) for column in found["Columns"])
-    return Layout(form, _dialect(found, reading), columns)
+    return Layout(form, _dialect(found, shape, reading), columns)
 
 
 @lru_cache(maxsize=4096)
@@ -148,7 +161,7 @@ def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str)
         path = _sample(file.path, layout.form, reading, Path(folder), where=where)
         counts = ", ".join(f"count({name(column)}) = 0" for column, _ in layout.columns)
         limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
-        rows = read_csv([path], layout, reading, {"ignore_errors": True})
+        rows = read_csv([path], layout, reading, TOLERANT)
         with closing(connect(threads=1)) as connection:
             (blank,) = connection.sql(f"SELECT {counts} FROM (FROM {rows}{limit})").fetchall()
     return frozenset(
@@ -177,37 +190,48 @@ def _is_blank(path: str) -> bool:
         return not file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").strip()
 
 
-def _sniff(path: str, original: str, reading: Reading, where: str) -> dict[str, Any]:
-    size = -1 if reading.sample_size is None else reading.sample_size
-    settings = reading.settings() | {"sample_size": size, "ignore_errors": True}
+def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, Any]:
+    """Sniff header, types and formats, from a copy of the sample's sound rows."""
+    columns = tuple((f"c{number}", "VARCHAR") for number in range(shape.width))
+    raw = Dialect(shape.delimiter, reading.quote, _escape(shape, reading), False, shape.skip)
+    tolerant = TOLERANT | {"nullstr": [""]}
+    rows = read_csv([path], Layout(Form("none", "utf-8"), raw, columns), reading, tolerant)
+    limit = "" if reading.sample_size is None else f" LIMIT {reading.sample_size + 1}"
+    settings = reading.settings() | {
+        "delim": ",",
+        "quote": '"',
+        "escape": '"',
+        "skip": 0,
+        "sample_size": -1,
+    }
     with closing(connect(threads=1)) as connection:
-        try:
-            found = connection.sql(f"FROM sniff_csv({file_literal(path)}{options(settings)})")
-            return dict(zip(found.columns, found.fetchall()[0], strict=True))
-        except duckdb.Error as error:
-            said = first_line(error).replace(path, original)
-            raise ReadError(
-                f"{where}: can't make out how {original!r} is written; say delimiter=, quote=, "
-                f"header=, skip= or encoding= (DuckDB: {said})"
-            ) from error
+        connection.execute(
+            f"COPY (FROM {rows}{limit}) TO {literal(sound)} (FORMAT csv, HEADER false)"
+        )
+        if _is_blank(str(sound)):
+            raise ReadError("no row of it can be read: say delimiter=, quote= or encoding=")
+        found = connection.sql(f"FROM sniff_csv({file_literal(str(sound))}{options(settings)})")
+        return dict(zip(found.columns, found.fetchall()[0], strict=True))
 
 
-def _dialect(found: dict[str, Any], reading: Reading) -> Dialect:
+def _dialect(found: dict[str, Any], shape: Shape, reading: Reading) -> Dialect:
     header = bool(found["HasHeader"])
-    escape = reading.escape if reading.escape is not None else _given(found["Escape"])
-    skip = reading.skip
-    if skip is None:
-        # Lines above a header are a title; without a header they are rows.
-        skip = int(found["SkipRows"]) if header else 0
     return Dialect(
-        delimiter=reading.delimiter or _given(found["Delimiter"]) or ",",
+        delimiter=shape.delimiter,
         quote=reading.quote,
-        escape=(escape or reading.quote) if reading.quote else "",
+        escape=_escape(shape, reading),
         header=header,
-        skip=skip,
+        # Lines above a header are a title; without a header they are rows.
+        skip=shape.skip if header or reading.skip is not None else 0,
         date_format=reading.date_format or _given(found["DateFormat"]) or None,
         timestamp_format=reading.timestamp_format or _given(found["TimestampFormat"]) or None,
     )
+
+
+def _escape(shape: Shape, reading: Reading) -> str:
+    if not reading.quote:
+        return ""
+    return (shape.escape if reading.escape is None else reading.escape) or reading.quote
 
 
 def _given(sniffed: str | None) -> str:
