@@ -20,6 +20,7 @@ class Problem:
 
     file: str
     line: int
+    """Counted from 1; 0 if it is the file itself."""
     key: str
     message: str
     nearest: tuple[str, ...] = ()
@@ -32,8 +33,8 @@ class Problem:
         return asdict(self)
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: "
-        return f"{place}{self.key}: {self.message}" if self.key else f"{place}{self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
 class ConfigFileError(ConfigError):

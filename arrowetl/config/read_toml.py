@@ -19,9 +19,9 @@ Way = tuple[str | int, ...]
 
 
 def read_toml(text: str, findings: Findings) -> Node | None:
-    """Give the document, or None if what is wrong with it was told to `findings`.
+    r"""Give the document, or None if what is wrong with it was told to `findings`.
 
-    >>> root = read_toml('name = "x"\\n[load]\\npath = "y"', Findings("x.toml"))
+    >>> root = read_toml('name = "x"\n[load]\npath = "y"', Findings("x.toml"))
     >>> root.plain(), root.get("load").get("path").line
     ({'name': 'x', 'load': {'path': 'y'}}, 3)
     """

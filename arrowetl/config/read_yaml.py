@@ -49,11 +49,14 @@ def read_yaml(text: str, findings: Findings) -> Node | None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         said = " ".join(part for part in (error.context, error.problem) if part)
+        # The commonest cause, and what the parser says of it helps nobody.
+        if re.search(r"[{,].*\$\{", text.splitlines()[line - 1 : line][0] if text else ""):
+            said += '; inside { } a variable stands in quotes: "${NAME}"'
         findings.add(Node(None, line), f"isn't YAML: {said}")
         return None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        findings.add(Node(None, line), f"isn't YAML: {error.reason} (#x{ord(error.character):04x})")
+        findings.add(Node(None, line), f"isn't YAML: {error.reason} (#x{error.character:04x})")
         return None
     except RecursionError:
         findings.add(Node(None, 1), "isn't a configuration: nested too deeply")
@@ -122,7 +125,7 @@ class _Reading:
             case "bool":
                 return text.casefold() == "true"
             case "int" if _INTEGER.fullmatch(text):
-                return int(text, 0) if "0" in text[:1] else int(text)
+                return int(text, 0) if text.startswith("0") else int(text)
             case "float" if _FLOAT.fullmatch(text):
                 return float(text.casefold().replace(".inf", "inf").replace(".nan", "nan"))
             case _:

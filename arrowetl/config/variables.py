@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from arrowetl.config.nodes import Node
 from arrowetl.config.problems import Findings, hint
@@ -38,6 +39,22 @@ class Secrets:
                 for spelling in (value, value.replace("'", "''"), repr(value)[1:-1]):
                     text = text.replace(spelling, name)
         return text
+
+    def hide_in(self, value: Any) -> Any:
+        """Do the same in every text of a JSON value.
+
+        >>> Secrets({"5432": "PORT"}).hide_in({"rows": 5432, "url": ["db:5432"]})
+        {'rows': 5432, 'url': ['db:${PORT}']}
+        """
+        match value:
+            case str():
+                return self.hide(value)
+            case list():
+                return [self.hide_in(item) for item in value]
+            case dict():
+                return {key: self.hide_in(item) for key, item in value.items()}
+            case _:
+                return value
 
 
 @dataclass
