@@ -65,27 +65,36 @@ def watched(work: Callable[[], T], *, tick: Callable[[], None], interrupt: Calla
     outcome: list[T] = []
     failure: list[BaseException] = []
 
+    done = threading.Event()
+
     def worker() -> None:
         try:
             outcome.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
             failure.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=worker, name="arrowetl-run")
-    thread.start()
+    threading.Thread(target=worker, name="arrowetl-run").start()
     try:
-        while thread.is_alive():
-            thread.join(TICK_SECONDS)
+        # Not `join`: a signal that interrupts it makes a living thread look dead, until 3.13.
+        while not done.wait(TICK_SECONDS):
             tick()
     except BaseException:
-        while thread.is_alive():
-            # Once is not enough: a query that is about to start would miss it.
-            interrupt()
-            thread.join(TICK_SECONDS)
+        _stop(done, interrupt)
         raise
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+def _stop(done: threading.Event, interrupt: Callable[[], None]) -> None:
+    """Interrupt until it is done; signals often come twice, and the second changes nothing."""
+    while not done.is_set():
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            # Once is not enough: a query that is about to start would miss it.
+            interrupt()
+            done.wait(TICK_SECONDS)
 
 
 @contextlib.contextmanager
