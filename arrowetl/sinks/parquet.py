@@ -1,0 +1,350 @@
+"""ParquetLoader: a Parquet file, or a folder of them, that appears all at once."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.duck import connect
+from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
+from arrowetl.files import Staging, destination_path
+from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
+from arrowetl.sinks.folders import add_to_folder, refuse_foreign, replace_folder
+from arrowetl.sinks.parquet_files import Layout
+from arrowetl.sql import INPUT, literal, names
+from arrowetl.stage import Mode, Sink, require
+from arrowetl.typemap import copy_safe, duck_types, duckable_schema
+
+# What DuckDB calls each codec; pyarrow calls them as we do.
+_CODECS = {
+    "zstd": "zstd",
+    "snappy": "snappy",
+    "gzip": "gzip",
+    "brotli": "brotli",
+    "lz4": "lz4_raw",
+    "none": "uncompressed",
+}
+_HAVE_LEVELS = {"zstd", "gzip", "brotli"}
+
+
+@dataclass
+class _Run:
+    staging: Staging | None = None
+    stem: str = "part"
+    is_folder: bool = False
+
+
+@dataclass(frozen=True)
+class ParquetLoader(Sink):
+    """Write a Parquet file, or a folder of Parquet files, that appears all at once.
+
+    It is a folder if the path ends in ``/`` or is one already, with `partition_by`, with
+    `max_file_bytes`, and in mode ``append``; else one file. Rows are written beside the
+    destination, under a hidden name, and renamed at the commit: whoever reads it sees the old
+    rows or the new ones, and a run that was killed leaves nothing that the next doesn't remove.
+
+    Memory holds about one row group a thread, and one an open partition. Arrow types come back
+    as they were written.
+
+    Args:
+        path: where to.
+        mode: ``error`` if nothing may be there; ``replace`` it; ``append`` files to a folder.
+            A file has no keys, so there is no ``upsert``.
+        partition_by: columns that become folders, ``year=2024/``: text, whole numbers, dates
+            and booleans. Files don't hold them, and rows with a null are in a folder of their
+            own. Without rows the folder is empty.
+        compression: ``zstd``, ``snappy``, ``gzip``, ``brotli``, ``lz4`` or ``none``.
+        compression_level: of zstd, gzip or brotli.
+        row_group_size: rows in a row group.
+        max_file_bytes: a file that has grown to this is ended, and the next begun; it may be
+            larger by a row group.
+        sorted_by: columns to sort the rows by, nulls last; sorts larger than memory spill to the
+            destination's folder.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> import tempfile
+    >>> import pyarrow.parquet as pq
+    >>> rows = pa.table({"city": ["Rome", "Oslo", "Rome"], "visits": [3, 1, 2]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     loader = ParquetLoader(f"{folder}/visits.parquet", sorted_by=["visits"])
+    ...     loader.begin(rows.schema)
+    ...     written = loader.write(rows.to_reader())
+    ...     loader.commit()
+    ...     written, pq.read_table(loader.path)["city"].to_pylist()
+    (3, ['Oslo', 'Rome', 'Rome'])
+    """
+
+    path: str | os.PathLike[str]
+    _: KW_ONLY
+    mode: str = "error"
+    partition_by: Sequence[str] = ()
+    compression: str = "zstd"
+    compression_level: int | None = None
+    row_group_size: int = 122_880
+    max_file_bytes: int | None = None
+    sorted_by: Sequence[str] = ()
+    _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
+
+    mixed_schemas: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        checked = {
+            "path": path_text(self.path, where=where),
+            "mode": choice(Mode, self.mode, what="mode", where=where),
+            "partition_by": column_names(self.partition_by, what="partition_by", where=where),
+            "sorted_by": column_names(self.sorted_by, what="sorted_by", where=where),
+        }
+        for each, value in checked.items():
+            object.__setattr__(self, each, value)
+        self._refuse_nonsense()
+
+    def _refuse_nonsense(self) -> None:
+        where = type(self).__name__
+        if self.mode == Mode.UPSERT:
+            raise ConfigError(
+                f"{where}: Parquet files have no keys, so there is no mode='upsert'; "
+                f"use 'replace' or 'append', or load into a database"
+            )
+        if self.compression not in _CODECS:
+            hint = did_you_mean(closest(str(self.compression), _CODECS))
+            raise ConfigError(
+                f"{where}: no compression {self.compression!r}{hint} "
+                f"There are: {', '.join(_CODECS)}"
+            )
+        if self.compression_level is not None and self.compression not in _HAVE_LEVELS:
+            raise ConfigError(f"{where}: {self.compression} has no compression_level")
+        for option in ("row_group_size", "max_file_bytes"):
+            number = getattr(self, option)
+            if number is not None and (not isinstance(number, int) or number < 1):
+                raise ConfigError(f"{where}: {option} is a number from 1, not {number!r}")
+
+    @property
+    def label(self) -> str:
+        """The class and the path."""
+        return f"ParquetLoader({str(self.path)!r})"
+
+    @property
+    def _is_folder(self) -> bool:
+        if self._run.staging is not None:
+            return self._run.is_folder
+        path = str(self.path)
+        asked = bool(self.partition_by) or self.max_file_bytes is not None
+        return asked or self.mode == Mode.APPEND or path.endswith(os.sep) or os.path.isdir(path)  # noqa: PTH112
+
+    def check(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Look whether the rows could be written; nothing is changed.
+
+        Raises:
+            SchemaError: a column is missing, or of a type that Parquet hasn't.
+            WriteError: the folder isn't there or may not be written, or something is there
+                which the mode forbids to touch.
+        """
+        require(schema, (*self.partition_by, *self.sorted_by), where=self.label)
+        if not schema.names:
+            raise SchemaError("the rows have no columns, so there is no file", where=self.label)
+        for column in schema:
+            self._check_type(column)
+        self._check_partitions(schema)
+        if self.sorted_by and not self._copies(schema):
+            self._check_sortable(schema)
+        self._check_path()
+        return ()
+
+    def _check_type(self, column: pa.Field) -> None:
+        import pyarrow.parquet as pq
+
+        try:
+            pq.write_table(pa.schema([column]).empty_table(), pa.BufferOutputStream())
+        except pa.ArrowException as error:
+            raise SchemaError(
+                f"column {column.name!r} is {column.type}, which Parquet hasn't; cast it",
+                where=self.label,
+                column=column.name,
+            ) from error
+
+    def _check_partitions(self, schema: pa.Schema) -> None:
+        for column in self.partition_by:
+            kind = schema.field(column).type
+            if not _names_folders(kind):
+                raise SchemaError(
+                    f"partition_by takes text, whole numbers, dates and booleans, "
+                    f"{column!r} is {kind}; cast it, or derive one",
+                    where=self.label,
+                    column=column,
+                )
+        if self.partition_by and len(self.partition_by) == len(schema.names):
+            raise SchemaError(
+                "partition_by names all columns, so the files would hold none", where=self.label
+            )
+
+    def _check_sortable(self, schema: pa.Schema) -> None:
+        """DuckDB sorts: its types have to lead back to the ones there were."""
+        duck_types(schema, where=self.label)
+        for column in schema:
+            single = pa.schema([column])
+            with closing(connect(threads=1)) as connection:
+                connection.register(INPUT, reader_of(single, [empty_batch(single)]))
+                back = connection.sql(f"FROM {INPUT}").to_arrow_table()
+            try:
+                back.cast(single)
+            except (pa.ArrowException, ValueError) as error:
+                raise SchemaError(
+                    f"sorted_by: {column.name!r} is {column.type}, which can't be sorted "
+                    f"along and stay so; cast it",
+                    where=self.label,
+                    column=column.name,
+                ) from error
+
+    def _check_path(self) -> Path:
+        path = destination_path(str(self.path), where=self.label)
+        if self._is_folder and path.exists() and not path.is_dir():
+            raise WriteError(f"{self.label}: is a file, and a folder is wanted; name another path")
+        if self.mode == Mode.ERROR and path.exists() and not _is_empty(path):
+            raise WriteError(
+                f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
+                f"mode='append' adds files to a folder"
+            )
+        if self.mode == Mode.REPLACE and path.is_dir():
+            refuse_foreign(path, where=self.label)
+        return path
+
+    def _copies(self, schema: pa.Schema) -> bool:
+        by_pyarrow = self.compression_level is not None and self.compression != "zstd"
+        return copy_safe(schema) and not by_pyarrow
+
+    def begin(self, schema: pa.Schema) -> None:
+        """Make the hidden folder beside the destination."""
+        self.abort()
+        self.check(schema)
+        path = self._check_path()
+        self._run.is_folder = self._is_folder
+        with writing(self.label):
+            self._run.staging = Staging(path)
+            self._run.stem = f"part-{uuid.uuid4().hex[:16]}"
+            if self._is_folder:
+                self._target.mkdir()
+
+    @property
+    def _target(self) -> Path:
+        staging = self._run.staging
+        if staging is None:
+            return Path(os.path.abspath(self.path))  # noqa: PTH100 - links stay as shown
+        return staging.folder / ("new" if self._is_folder else "new.parquet")
+
+    def statement(self, select: str, schema: pa.Schema) -> str | None:
+        """Give the COPY; None for types that DuckDB would change."""
+        if not self._copies(schema):
+            return None
+        options = [
+            "FORMAT parquet",
+            f"COMPRESSION {_CODECS[self.compression]}",
+            f"ROW_GROUP_SIZE {self.row_group_size}",
+        ]
+        if self.compression_level is not None:
+            options.append(f"COMPRESSION_LEVEL {self.compression_level}")
+        if self.partition_by:
+            options.append(f"PARTITION_BY ({names(self.partition_by)})")
+        if self.max_file_bytes is not None:
+            options.append(f"FILE_SIZE_BYTES {self.max_file_bytes}")
+        target = self._target
+        if self.partition_by or self.max_file_bytes is not None:
+            options.append(f"FILENAME_PATTERN {literal(self._run.stem + '-{i}')}")
+        elif self._is_folder:
+            target /= f"{self._run.stem}-0.parquet"
+        return f"COPY ({self._sorted(select)}\n) TO {literal(target)} ({', '.join(options)})"
+
+    def _sorted(self, select: str) -> str:
+        if not self.sorted_by:
+            return select
+        by = ", ".join(f"{names([column])} NULLS LAST" for column in self.sorted_by)
+        return f"SELECT * FROM ({select}\n) ORDER BY {by}"
+
+    def write(self, batches: pa.RecordBatchReader) -> int:
+        """Write the rows where nobody sees them."""
+        schema = batches.schema
+        copies = self._copies(schema)
+        feed = Feed(batches, schema if copies else _sortable(schema, self.sorted_by))
+        with feed.written(self.label):
+            if copies:
+                with self._duckdb(feed) as connection:
+                    connection.execute(self.statement(f"FROM {INPUT}", schema) or "")
+            elif self.sorted_by:
+                with self._duckdb(feed) as connection:
+                    query = connection.sql(self._sorted(f"FROM {INPUT}"))
+                    with query.to_arrow_reader(65_536) as reader:
+                        self._write_arrow(_as(schema, reader))
+            else:
+                self._write_arrow(feed.reader())
+        return feed.rows
+
+    @contextmanager
+    def _duckdb(self, feed: Feed) -> Iterator[Any]:
+        scratch = self._target.parent / "spill"
+        with closing(connect(memory_limit=MEMORY, scratch=scratch)) as connection:
+            connection.register(INPUT, feed.reader())
+            yield connection
+
+    def _write_arrow(self, reader: pa.RecordBatchReader) -> None:
+        layout = Layout(
+            codec=self.compression,
+            level=self.compression_level,
+            group_rows=self.row_group_size,
+            max_bytes=self.max_file_bytes,
+            partition_by=tuple(self.partition_by),
+            stem=self._run.stem,
+        )
+        if self._is_folder:
+            layout.write_folder(reader, self._target)
+        else:
+            layout.write_file(reader, self._target)
+
+    def commit(self) -> None:
+        """Rename what was written to its place, durably."""
+        staging = self._run.staging
+        if staging is None:
+            return
+        with writing(self.label):
+            if self._is_folder and self.mode == Mode.APPEND:
+                add_to_folder(staging, self._target)
+            elif self._is_folder and self.mode == Mode.REPLACE:
+                replace_folder(staging, self._target, where=self.label)
+            else:
+                staging.publish(self._target, overwrite=self.mode == Mode.REPLACE)
+        self.abort()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._run.staging is not None:
+            self._run.staging.close()
+            self._run.staging = None
+
+
+def _names_folders(kind: Any) -> bool:
+    if kinds.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_integer)
+    return kinds.is_date32(kind) or kinds.is_boolean(kind) or any(test(kind) for test in tests)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _sortable(schema: pa.Schema, sorted_by: Sequence[str]) -> pa.Schema:
+    return duckable_schema(schema) if sorted_by else schema
+
+
+def _as(schema: pa.Schema, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    return reader_of(schema, (batch.cast(schema) for batch in reader))

@@ -1,0 +1,113 @@
+"""Parquet files as pyarrow writes them: the way for types that DuckDB would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from arrowetl.arrow import empty_batch
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How rows become files.
+
+    Attributes:
+        codec: the compression.
+        level: of the compression; the codec's own default if None.
+        group_rows: rows in a row group.
+        max_bytes: a file that has grown to this is closed, and the next begun.
+        partition_by: columns that become folders.
+        stem: what the names of files begin with.
+    """
+
+    codec: str
+    level: int | None
+    group_rows: int
+    max_bytes: int | None
+    partition_by: tuple[str, ...]
+    stem: str
+
+    def write_file(self, reader: pa.RecordBatchReader, path: Path) -> None:
+        """Write all rows to one file."""
+        self._write(reader, lambda _: path, None)
+
+    def write_folder(self, reader: pa.RecordBatchReader, folder: Path) -> None:
+        """Write all rows to files in a folder that exists."""
+        if self.partition_by:
+            self._write_partitions(reader, folder)
+            for path in sorted(folder.rglob("*.parquet")):
+                self._split(path)
+        else:
+            self._write(reader, self._numbered(folder, self.stem), self.max_bytes)
+
+    def _numbered(self, folder: Path, stem: str) -> Callable[[int], Path]:
+        return lambda number: folder / f"{stem}-{number}.parquet"
+
+    def _write(
+        self, reader: pa.RecordBatchReader, path: Callable[[int], Path], max_bytes: int | None
+    ) -> None:
+        groups = _row_groups(reader, self.group_rows)
+        group = next(groups, None) or pa.Table.from_batches([empty_batch(reader.schema)])
+        number = 0
+        while group is not None:
+            with pa.OSFile(str(path(number)), "wb") as file, self._writer(file, reader) as writer:
+                while group is not None:
+                    writer.write_table(group, self.group_rows)
+                    group = next(groups, None)
+                    if max_bytes is not None and file.tell() >= max_bytes:
+                        break
+            number += 1
+
+    def _writer(self, file: pa.NativeFile, reader: pa.RecordBatchReader) -> pq.ParquetWriter:
+        return pq.ParquetWriter(
+            file, reader.schema, compression=self.codec, compression_level=self.level
+        )
+
+    def _write_partitions(self, reader: pa.RecordBatchReader, folder: Path) -> None:
+        import pyarrow.dataset as ds
+
+        fields = pa.schema([reader.schema.field(column) for column in self.partition_by])
+        form = ds.ParquetFileFormat()
+        ds.write_dataset(
+            reader,
+            folder,
+            format=form,
+            basename_template=f"{self.stem}-{{i}}.parquet",
+            partitioning=ds.partitioning(fields, flavor="hive"),
+            file_options=form.make_write_options(
+                compression=self.codec, compression_level=self.level
+            ),
+            max_rows_per_group=self.group_rows,
+            max_partitions=1_000_000,
+            use_threads=False,  # rows keep their order
+        )
+
+    def _split(self, path: Path) -> None:
+        """Cut a partition's file that is too large into several, of one more pass."""
+        if self.max_bytes is None or path.stat().st_size <= self.max_bytes:
+            return
+        with pq.ParquetFile(path) as file:
+            batches = file.iter_batches(self.group_rows)
+            reader = pa.RecordBatchReader.from_batches(file.schema_arrow, batches)
+            self._write(reader, self._numbered(path.parent, path.stem), self.max_bytes)
+        path.unlink()
+
+
+def _row_groups(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in reader:
+        held.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(held, reader.schema)
+            yield table.slice(0, rows)
+            rest = table.slice(rows)
+            held, count = rest.to_batches(), rest.num_rows
+    if count:
+        yield pa.Table.from_batches(held, reader.schema)
