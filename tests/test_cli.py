@@ -20,7 +20,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 GOOD = """\
 source: {type: csv, path: in.csv}
 transforms: [filter: x > 1]
-load: {type: parquet, path: out.parquet}
+load: {type: parquet, path: out.parquet, mode: replace}
 """
 
 

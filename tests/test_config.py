@@ -245,7 +245,7 @@ transforms:
     columns: [a, 5]
   - 5
 lod: {}
-load: {type: parquet, mode: apend}
+load: {type: parquet, mode: 5}
 """)
     known = "csv, parquet"
     assert said[:4] == [
@@ -275,10 +275,7 @@ load: {type: parquet, mode: apend}
     ]
     assert said[10].startswith("orders.yaml:16: lod: unknown option; did you mean 'load'?")
     assert said[11] == "orders.yaml:17: load.path: missing; parquet needs it"
-    assert said[12].startswith(
-        "orders.yaml:17: load.mode: expected 'append', 'replace', 'upsert' or 'error', got 'apend'"
-        "; did you mean 'append'?"
-    )
+    assert said[12] == ('orders.yaml:17: load.mode: expected text, got 5; write it in quotes: "5"')
     assert len(said) == 13
 
 
@@ -434,12 +431,14 @@ def own_classes(tmp_path, monkeypatch):
     """Put a module with a user's own classes where Python finds it."""
     (tmp_path / "shop_stages.py").write_text("""\
 from dataclasses import dataclass
+from typing import Literal
 from arrowetl import SQLStage
 
 @dataclass(frozen=True)
 class Head(SQLStage):
     count: int
     ties: bool = False
+    pick: Literal["first", "last"] = "first"
 
     def select(self, schema):
         return f"SELECT * FROM input LIMIT {self.count}"
@@ -457,7 +456,7 @@ def test_a_users_own_class_needs_no_registration(config):
     made = config(
         GOOD + 'transforms: [{type: "shop_stages:Head", count: 3}, map: shop_stages:same]'
     )
-    assert repr(made.stages[0]) == "Head(count=3, ties=False)"
+    assert repr(made.stages[0]) == "Head(count=3, ties=False, pick='first')"
     assert isinstance(made.stages[1], ae.Map)
 
 
@@ -479,7 +478,7 @@ transforms:
         "orders.yaml:4: transforms[0].count: missing; shop_stages:Head needs it",
         (
             "orders.yaml:4: transforms[0].coutn: unknown option; did you mean 'count'? "
-            "shop_stages:Head takes count, ties"
+            "shop_stages:Head takes count, ties, pick"
         ),
         "orders.yaml:5: transforms[1].type: module 'shop_stages' has no 'Haed'",
         (
@@ -495,13 +494,46 @@ transforms:
     ]
 
 
+@pytest.mark.usefixtures("own_classes")
 def test_problems_are_facts_for_programs(config):
+    text = GOOD + 'transforms:\n  - {type: "shop_stages:Head", count: 1, pick: lats}\n'
     with pytest.raises(ConfigFileError) as caught:
-        config(GOOD.replace("out.parquet", "x, mode: apend"))
+        config(text)
     (problem,) = caught.value.problems
-    assert (problem.line, problem.key, problem.nearest) == (2, "load.mode", ("append",))
-    assert problem.allowed == ("append", "replace", "upsert", "error")
+    assert (problem.line, problem.key) == (4, "transforms[0].pick")
+    assert problem.message == "expected 'first' or 'last', got 'lats'; did you mean 'last'?"
+    assert (problem.nearest, problem.allowed) == (("last",), ("first", "last"))
     assert isinstance(caught.value, ae.ConfigError)
+
+
+def test_a_statement_joins_with_tables_that_are_sources(config, tmp_path):
+    (tmp_path / "in.csv").write_text("id\n1\n2\n")
+    (tmp_path / "names.csv").write_text("id,name\n2,Bob\n")
+    text = """\
+source: {type: csv, path: "${HERE}/in.csv"}
+transforms:
+  - sql: SELECT name FROM input JOIN people USING (id)
+    tables:
+      people: {type: csv, path: "${HERE}/names.csv"}
+load: {type: arrow}
+"""
+    pipeline = config(text, HERE=str(tmp_path)).pipeline()
+    assert pipeline.run().result.table.to_pydict() == {"name": ["Bob"]}
+
+
+def test_a_wrong_source_among_the_tables(wrong):
+    text = (
+        GOOD
+        + """\
+transforms:
+  - sql: SELECT 1 FROM people
+    tables:
+      people: {type: csv, pth: names.csv}
+"""
+    )
+    said = wrong(text)
+    assert said[0] == "orders.yaml:6: transforms[0].tables.people.path: missing; csv needs it"
+    assert said[1].startswith("orders.yaml:6: transforms[0].tables.people.pth: unknown option")
 
 
 @pytest.fixture(scope="module")

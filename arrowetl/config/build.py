@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from arrowetl.config.catalogue import STAGE, Role
+from arrowetl.config.catalogue import SOURCE, STAGE, Role
 from arrowetl.config.hints import imported
 from arrowetl.config.nodes import Node, merged
 from arrowetl.config.options import Options
@@ -138,10 +138,25 @@ class Builder:
         cls = self._class(node, role)
         if cls is None:
             return None
-        given = node.without("type")
-        kind = node.value["type"].value
-        arguments = options_of(cls, kind).checked(given, self.findings)
+        options = options_of(cls, node.value["type"].value)
+        given = self._with_sources(node.without("type"), options)
+        arguments = options.checked(given, self.findings)
         return None if self.findings.below(node) else self._made(cls, arguments, node)
+
+    def _with_sources(self, node: Node, options: Options) -> Node:
+        """Make the sources that stand among the options: tables to join with."""
+        items = dict(node.value)
+        for name in options.table_maps & items.keys():
+            tables = items[name]
+            if isinstance(tables.value, dict):
+                made = {key: self._table(item) for key, item in tables.value.items()}
+                items[name] = replace(tables, value=made)
+        return replace(node, value=items)
+
+    def _table(self, node: Node) -> Node:
+        if isinstance(node.value, dict) and "type" in node.value:
+            return replace(node, value=self.component(node, SOURCE))
+        return node
 
     def _made(self, cls: type, arguments: dict[str, Any], node: Node) -> Any:
         try:

@@ -50,6 +50,12 @@ class Options:
         return next(iter(self.parameters), None)
 
     @cached_property
+    def table_maps(self) -> frozenset[str]:
+        """The parameters that map names to anything: sources may stand there."""
+        hints = {name: settable(each.annotation) for name, each in self.parameters.items()}
+        return frozenset(name for name, hint in hints.items() if hint == dict[str, Any])
+
+    @cached_property
     def adapter(self) -> TypeAdapter[dict[str, Any]]:
         """What checks and converts the options of one object."""
         said = descriptions(self.cls)
