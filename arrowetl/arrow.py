@@ -13,7 +13,7 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     >>> empty_batch(pa.schema({"x": pa.int64()})).num_rows
     0
     """
-    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def reader_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect, register_tables
+from arrowetl.duck import describing, register_tables
 from arrowetl.planning.plan import Plan, Scan, Segment, Step
 from arrowetl.planning.taps import operators, tapped
 from arrowetl.sql import STREAM, name
@@ -124,7 +124,7 @@ def explain_tree(plan: Plan, number: int) -> dict[str, Any] | None:
 
 def segment_connection(plan: Plan, number: int) -> duckdb.DuckDBPyConnection:
     """Open a connection in which a segment's statement binds, without its rows."""
-    connection = connect(threads=1)
+    connection = describing()
     if number > 0 or plan.relation is None:
         connection.register(STREAM, reader_of(input_schema(plan, number), ()))
     for step in plan.segments[number].steps:

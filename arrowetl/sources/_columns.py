@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
-from arrowetl.duck import connect, first_line
+from arrowetl.duck import describing, first_line
 from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.sql import name, names
 
@@ -58,15 +57,15 @@ def _type_name(column: str, kind: str | pa.DataType, where: str) -> str:
 
 
 def _of_arrow(kind: pa.DataType) -> str:
-    with closing(connect(threads=1)) as connection:
-        connection.register("example", pa.table(empty_batch(pa.schema({"x": kind}))))
+    with describing() as connection:
+        connection.register("example", pa.Table.from_batches([empty_batch(pa.schema({"x": kind}))]))
         return str(connection.table("example").types[0])
 
 
 def arrow_schema(columns: Fields) -> pa.Schema:
     """Ask DuckDB how columns of these types arrive in Arrow."""
     nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name(column)}" for column, kind in columns)
-    with closing(connect(threads=1)) as connection:
+    with describing() as connection:
         return connection.sql(f"SELECT {nulls}").to_arrow_reader().schema
 
 

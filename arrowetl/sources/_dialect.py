@@ -10,7 +10,6 @@ quoted by them), and no line is a comment.
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from arrowetl.duck import connect
+from arrowetl.duck import describing
 from arrowetl.errors import ReadError, translated
 from arrowetl.sources._files import FileStamp, file_literal
 from arrowetl.sources._mend import Signs, mixed_line_ends, write_line_feeds
@@ -162,7 +161,7 @@ def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str)
         counts = ", ".join(f"count({name(column)}) = 0" for column, _ in layout.columns)
         limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
         rows = read_csv([path], layout, reading, TOLERANT)
-        with closing(connect(threads=1)) as connection:
+        with describing() as connection:
             (blank,) = connection.sql(f"SELECT {counts} FROM (FROM {rows}{limit})").fetchall()
     return frozenset(
         column for (column, _), empty in zip(layout.columns, blank, strict=True) if empty
@@ -204,7 +203,7 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
         "skip": 0,
         "sample_size": -1,
     }
-    with closing(connect(threads=1)) as connection:
+    with describing() as connection:
         connection.execute(
             f"COPY (FROM {rows}{limit}) TO {literal(sound)} (FORMAT csv, HEADER false)"
         )

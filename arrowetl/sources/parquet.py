@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import connect, first_line, schema_error
+from arrowetl.duck import describing, first_line, schema_error
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources._columns import Fields, as_names, require_all
 from arrowetl.sources._files import (
@@ -87,7 +86,7 @@ class ParquetSource(Source):
         for example in _kinds(files, self.label):
             self._check(example, merged)
         try:
-            with closing(connect(threads=1)) as connection:
+            with describing() as connection:
                 return connection.sql(self._select(files)).to_arrow_reader().schema
         except duckdb.Error as error:
             raise schema_error(error, self._all(merged), where=self.label) from error
@@ -106,7 +105,7 @@ class ParquetSource(Source):
                 (SELECT coalesce(sum(row_group_num_rows), 0) FROM parquet_metadata({listed})
                     WHERE column_id = 0)"""
         try:
-            with closing(connect(threads=1)) as connection:
+            with describing() as connection:
                 ((stated, in_groups),) = connection.sql(query).fetchall()
         except duckdb.Error:
             return None
@@ -196,7 +195,7 @@ def _listed(files: Sequence[FileStamp]) -> str:
 
 
 def _columns_of(select: str) -> Fields:
-    with closing(connect(threads=1)) as connection:
+    with describing() as connection:
         relation = connection.sql(select)
         return tuple(zip(relation.columns, map(str, relation.types), strict=True))
 
@@ -210,7 +209,7 @@ def _kinds(files: tuple[FileStamp, ...], where: str) -> tuple[FileStamp, ...]:
             FROM parquet_schema({_listed(files)}) GROUP BY file_name
         ) GROUP BY kind ORDER BY 1"""
     try:
-        with closing(connect(threads=1)) as connection:
+        with describing() as connection:
             examples = {path for (path,) in connection.sql(query).fetchall()}
     except duckdb.Error as error:
         raise ReadError(f"{where}: the files' footers can't be read: {error}") from error
@@ -221,7 +220,7 @@ def _check_decimals(file: FileStamp, where: str) -> None:
     query = f"""
         SELECT name, precision, scale FROM parquet_schema({file_literal(file.path)})
         WHERE precision > {DIGITS}"""
-    with closing(connect(threads=1)) as connection:
+    with describing() as connection:
         long = connection.sql(query).fetchall()
     for column, precision, scale in long:
         raise SchemaError(
