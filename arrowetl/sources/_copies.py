@@ -7,18 +7,21 @@ user's file, whoever asks for them later.
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from arrowetl.sources._dialect import Layout
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._mend import (
-    OpenQuote,
+    Spoilt,
     may_stay_open,
     mixed_line_ends,
     open_quote,
+    shifted_rows,
+    spoil,
     write_line_feeds,
-    write_without_quote,
 )
 from arrowetl.sources._text import write_plain
 
@@ -32,15 +35,17 @@ class Origin:
     Attributes:
         path: the user's file.
         exact: whether bytes stand where they stand in the user's file, once decompressed.
-        open_quote: the quote that was overwritten because nothing closes it.
+        spoilt: the rows that were overwritten, so that they are rejected.
     """
 
     path: str
     exact: bool = True
-    open_quote: OpenQuote | None = None
+    spoilt: tuple[Spoilt, ...] = ()
 
 
-def readable(file: FileStamp, layout: Layout, folder: Path, *, where: str) -> str:
+def readable(
+    file: FileStamp, layout: Layout, folder: Path, *, nulls: Sequence[str], where: str
+) -> str:
     """Give a file that DuckDB reads row by row: the file itself, or a copy in `folder`.
 
     A copy takes as much disk as the text does; memory stays at some megabytes.
@@ -57,15 +62,32 @@ def readable(file: FileStamp, layout: Layout, folder: Path, *, where: str) -> st
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    quote = None
-    if signs.quote and may_stay_open(path, signs) and (byte := open_quote(path, signs)) is not None:
-        target = _next(folder, file) if path == file.path else Path(path)
-        quote = write_without_quote(path, target, byte)
-        path = str(target)
+    bad = _bad_rows(path, layout, nulls)
+    if bad and path == file.path:
+        path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:
-        note = json.dumps(asdict(Origin(file.path, exact, quote)))
+        texts = spoil(Path(path), [span for span, _, _ in bad], signs)
+        spoilt = tuple(
+            Spoilt(*span, code, reason, text)
+            for (span, code, reason), text in zip(bad, texts, strict=True)
+        )
+        note = json.dumps(asdict(Origin(file.path, exact, spoilt)))
         Path(path + NOTE).write_text(note, encoding="utf-8")
     return path
+
+
+def _bad_rows(
+    path: str, layout: Layout, nulls: Sequence[str]
+) -> list[tuple[tuple[int, int], str, str]]:
+    """Give the rows that DuckDB would take or trip over: from and to, code, reason."""
+    signs, width = layout.dialect.signs, len(layout.columns)
+    spans = shifted_rows(path, signs, width=width, nulls=[null.encode() for null in nulls])
+    many = f"Expected Number of Columns: {width} Found: {width + 1}"
+    bad = [(span, "too_many_columns", many) for span in spans]
+    if signs.quote and may_stay_open(path, signs):
+        reason = "a quote opens here that nothing closes"
+        bad += [(span, "unquoted_value", reason) for span in open_quote(path, signs)]
+    return bad
 
 
 def _next(folder: Path, file: FileStamp) -> Path:
@@ -83,5 +105,5 @@ def origin_of(path: str) -> Origin:
     if not note.exists():
         return Origin(path)
     said = json.loads(note.read_text(encoding="utf-8"))
-    quote = said.pop("open_quote")
-    return Origin(**said, open_quote=OpenQuote(**quote) if quote else None)
+    spoilt = tuple(Spoilt(**row) for row in said.pop("spoilt"))
+    return Origin(**said, spoilt=spoilt)

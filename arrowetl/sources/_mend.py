@@ -1,15 +1,16 @@
-"""Two kinds of damage to a CSV file that DuckDB can't reject line by line.
+"""Three kinds of damage to a CSV file that DuckDB can't reject line by line.
 
 Line ends of several kinds stop its parser, for the whole file. A quote that never closes makes
 everything after it one value, or loses it up to the next of the parser's buffers, whichever
-thread comes first. Both are looked for beforehand, at the speed of memory, and mended in a copy.
+thread comes first. A line with a value too many passes, its values shifted, if its last one is
+null. All are looked for beforehand, at the speed of memory, and mended in a copy: a line that
+has to be rejected is spoilt there, so that it is.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +29,22 @@ class Signs:
 
 
 @dataclass(frozen=True)
-class OpenQuote:
-    """A quote that nothing closes.
+class Spoilt:
+    """A line that is overwritten in a copy, so that DuckDB rejects it.
 
     Attributes:
-        byte: where it stands in the file, from 0.
-        letters: how many characters of its line stand before it.
+        start: where it begins in the copy, from 0; `end` is where it ends.
+        end: the byte after it.
+        code: why it is rejected, in a word.
+        reason: the same in a sentence.
+        text: what stands there in the file.
     """
 
-    byte: int
-    letters: int
+    start: int
+    end: int
+    code: str
+    reason: str
+    text: str
 
 
 class Quotes:
@@ -47,6 +54,7 @@ class Quotes:
         """Begin outside quotes, at the start of a line."""
         self.inside = False
         self.opened = -1
+        self.record = 0
         self._signs = signs
         self._at = 0
         self._before = b"\n"
@@ -59,6 +67,8 @@ class Quotes:
                 self._pass_quote()
                 yield quote, True
             yield piece, self.inside
+            if not self.inside and (end := max(piece.rfind(b"\n"), piece.rfind(b"\r"))) >= 0:
+                self.record = self._at + end + 1
             self._at += len(piece)
             self._before = (self._before + piece[-TAIL:])[-TAIL:]
 
@@ -140,14 +150,72 @@ def _around_last(path: str, quote: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
-def open_quote(path: str, signs: Signs) -> int | None:
-    """Give the offset of the quote that is still open at the end of the file; reads all of it."""
+def open_quote(path: str, signs: Signs) -> list[tuple[int, int]]:
+    """Give the row in which a quote opens that nothing closes: from, to; reads all of the file."""
     quotes = Quotes(signs)
     with Path(path).open("rb") as file:
         while block := file.read(BLOCK):
             for _ in quotes.pieces(block):
                 pass
-    return quotes.opened if quotes.inside else None
+        if not quotes.inside:
+            return []
+        file.seek(quotes.opened)
+        line = re.split(rb"[\r\n]", file.read(BLOCK), maxsplit=1)[0]
+    return [(quotes.record, quotes.opened + len(line))]
+
+
+def shifted_rows(
+    path: str, signs: Signs, *, width: int, nulls: Sequence[bytes]
+) -> list[tuple[int, int]]:
+    """Give the rows, from, to, with a value more than `width`, the last of them null."""
+    tails = [signs.delimiter + null + end for null in nulls for end in (b"\n", b"\r")]
+    if width == 1 or len(signs.delimiter) > 1:
+        return []
+    found: list[tuple[int, int]] = []
+    at, inside = 0, False
+    for block in _whole_lines(path):
+        if any(tail in block for tail in tails):
+            spans = _rows_of_width(block, signs, width + 1, inside=inside)
+            for start, end in spans:
+                last = block[start:end].rpartition(signs.delimiter)[2].strip(signs.quote or None)
+                if last in nulls:
+                    found.append((at + start, at + end))
+        inside ^= bool(signs.quote) and block.count(signs.quote) % 2 == 1
+        at += len(block)
+    return found
+
+
+def _whole_lines(path: str) -> Iterator[bytes]:
+    """Give blocks that end where a line does, and at the end of the file as if one did."""
+    held = b""
+    with Path(path).open("rb") as file:
+        while block := file.read(BLOCK):
+            end = max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1)) + 1
+            if end:
+                yield held + block[:end]
+                held = b""
+            held += block[end:]
+    if held:
+        yield held + b"\n"
+
+
+def _rows_of_width(
+    block: bytes, signs: Signs, width: int, *, inside: bool
+) -> Iterator[tuple[int, int]]:
+    import numpy as np
+
+    view = np.frombuffer(block, np.uint8)
+    is_end = (view == ord("\n")) | (view == ord("\r"))
+    is_mark = view == signs.delimiter[0]
+    if inside or (signs.quote and signs.quote in block):
+        # Counted in bytes that wrap around: only odd or even matters.
+        outside = (np.cumsum(view == signs.quote[0], dtype=np.uint8) + inside) % 2 == 0
+        is_end &= outside
+        is_mark &= outside
+    ends = np.flatnonzero(is_end)
+    marks = np.diff(np.searchsorted(np.flatnonzero(is_mark), ends), prepend=0)
+    for number in np.flatnonzero(marks == width - 1):
+        yield int(ends[number - 1]) + 1 if number else 0, int(ends[number])
 
 
 def write_line_feeds(path: str, target: Path, signs: Signs) -> None:
@@ -161,17 +229,19 @@ def write_line_feeds(path: str, target: Path, signs: Signs) -> None:
             )
 
 
-def write_without_quote(path: str, target: Path, byte: int) -> OpenQuote:
-    """Copy a file with the quote at `byte` overwritten by a byte that isn't UTF-8.
+def spoil(target: Path, rows: Sequence[tuple[int, int]], signs: Signs) -> list[str]:
+    """Overwrite what structures these rows of a copy, byte by byte; give what they were.
 
-    Its line is rejected for that, and the lines after it are lines again.
+    A row without delimiters lacks columns, and so is rejected whichever columns are read.
     """
-    if str(target) != path:
-        shutil.copyfile(path, target)
+    marks = signs.delimiter + signs.quote
+    table = bytes(0xFF if byte in marks else byte for byte in range(256))
+    texts = []
     with target.open("r+b") as copy:
-        start = max(0, byte - BLOCK)
-        copy.seek(start)
-        line = copy.read(byte - start).rpartition(b"\n")[2].rpartition(b"\r")[2]
-        copy.seek(byte)
-        copy.write(b"\xff")
-    return OpenQuote(byte, len(line.decode("utf-8", errors="replace")))
+        for start, end in rows:
+            copy.seek(start)
+            row = copy.read(end - start)
+            texts.append(row.decode("utf-8", errors="replace"))
+            copy.seek(start)
+            copy.write(row.translate(table))
+    return texts

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 1 << 20
+SPAN = 1_000_000
+"""Bytes that a line with a broken quote may take in; more, and rows are lost or doubled."""
+
 CODES = {
     "UNQUOTED VALUE": "unquoted_value",
     "INVALID STATE": "unquoted_value",
@@ -62,14 +65,14 @@ class RejectTables:
 
 
 def rejected_rows(
-    connection: duckdb.DuckDBPyConnection, tables: RejectTables, *, quote: str, where: str
+    connection: duckdb.DuckDBPyConnection, tables: RejectTables, *, where: str
 ) -> Iterator[pa.RecordBatch]:
     """Give the rejected lines, file by file, in the order they stand in.
 
     Costs a look through each file with bad lines, up to the last of them, to number them.
 
     Raises:
-        ReadError: a value longer than `MAX_LINE` has swallowed rows that can't be told any more.
+        ReadError: a quote has swallowed so many lines that they can't be told apart any more.
     """
     known = f"SELECT 1 FROM duckdb_tables() WHERE table_name = {literal(tables.errors)}"
     if not connection.sql(known).fetchall():
@@ -80,50 +83,68 @@ def rejected_rows(
     ).fetchall()
     for path, file_id in files:
         origin = origin_of(path)
-        select = _select(tables, path, file_id, origin, quote=quote)
+        select = _select(tables, path, file_id, origin)
         lines = LineNumbers(path)
         with connection.sql(select).to_arrow_reader(BATCH_ROWS) as reader:
             for batch in reader:
                 yield _numbered(batch, lines, origin, where)
 
 
-def _select(tables: RejectTables, path: str, file_id: int, origin: Origin, *, quote: str) -> str:
+def _select(tables: RejectTables, path: str, file_id: int, origin: Origin) -> str:
     order = ", ".join(map(literal, CODES))
     codes = " ".join(f"WHEN {literal(kind)} THEN {literal(code)}" for kind, code in CODES.items())
     # The lines above a bad one, if blank, are in its text. Of a CRLF only the LF is.
     text = "ltrim(csv_line, chr(10) || chr(13))"
-    start = f"line_byte_position - 1 + strlen(csv_line) - strlen({text})"
-    overwritten = "false"
-    shown = "text"
-    if origin.open_quote is not None:
-        byte, letters = origin.open_quote.byte, origin.open_quote.letters
-        overwritten = f"{byte} >= start AND {byte} < start + strlen(text)"
-        restored = f"left(text, {letters}) || {literal(quote)} || substr(text, {letters + 2})"
-        shown = f"CASE WHEN {overwritten} THEN {restored} ELSE text END"
     return f"""
         WITH errors AS (
-            SELECT DISTINCT line_byte_position, column_idx, column_name, csv_line, error_message,
-                error_type::VARCHAR AS kind
+            SELECT DISTINCT line_byte_position, byte_position, column_idx, column_name, csv_line,
+                error_message, error_type::VARCHAR AS kind,
+                {text} AS text, line_byte_position - 1 + strlen(csv_line) - strlen({text}) AS start
             FROM {name(tables.errors)} JOIN {name(tables.scans)} USING (scan_id, file_id)
             WHERE file_path = {literal(path)} AND file_id = {file_id}
         ), ranked AS (
-            SELECT *, {text} AS text, {start} AS start,
+            SELECT *,
                 row_number() OVER line AS nth, count(*) OVER (PARTITION BY line_byte_position) AS n
             FROM errors
             WINDOW line AS (PARTITION BY line_byte_position
                 ORDER BY list_position([{order}], kind), column_idx)
+        ), judged AS (
+            SELECT *, {_swallowed()} AS swallowed FROM ranked WHERE nth = 1
+        ), spoilt AS (
+            {_spoilt(origin)}
         )
-        SELECT CASE WHEN {overwritten} THEN 'unquoted_value' ELSE CASE kind {codes} END END
-                AS reason_code,
-            CASE WHEN {overwritten} THEN 'a quote opens in this line that nothing closes'
-                ELSE rtrim(error_message, chr(10)) END
-                || CASE WHEN n > 1 THEN ' (one of ' || n || ' errors in this line)' ELSE '' END
-                AS reason,
-            CASE WHEN kind = 'CAST' THEN column_name END AS "column",
-            start::BIGINT AS start,
-            {shown} AS text,
-            kind = 'LINE SIZE OVER MAXIMUM' AND contains(rtrim(text, chr(10)), chr(10)) AS swallowed
-        FROM ranked WHERE nth = 1 ORDER BY start"""
+        SELECT coalesce(s.code, CASE kind {codes} END) AS reason_code,
+            coalesce(s.reason, rtrim(error_message, chr(10)) || CASE WHEN n > 1
+                THEN ' (one of ' || n || ' errors in this line)' ELSE '' END) AS reason,
+            CASE WHEN kind = 'CAST' AND s.code IS NULL THEN column_name END AS "column",
+            CASE WHEN swallowed THEN byte_position - 1 ELSE j.start END::BIGINT AS start,
+            coalesce(s.text, j.text) AS text,
+            swallowed
+        FROM judged j LEFT JOIN spoilt s ON j.start = s.first
+        WHERE NOT EXISTS (FROM spoilt WHERE j.start > first AND j.start < past)
+        ORDER BY start"""
+
+
+def _spoilt(origin: Origin) -> str:
+    """Give the rows that were overwritten in a copy, as a SELECT of what is true of them."""
+    rows = [[row.start, row.end, row.code, row.reason, row.text] for row in origin.spoilt]
+    values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
+    return (
+        f"SELECT * FROM (VALUES {values or '(NULL, NULL, NULL, NULL, NULL)'}) "
+        "AS t(first, past, code, reason, text)"
+    )
+
+
+def _swallowed() -> str:
+    """Say in SQL whether a line's quotes took in so much that threads no longer agree on it.
+
+    Then the error stands beyond the text that DuckDB gives for it, or the text is as long as it
+    can be, or so long that another thread may have begun in it.
+    """
+    return f"""(
+        kind = 'LINE SIZE OVER MAXIMUM' OR (kind = 'UNQUOTED VALUE' AND strlen(text) > {SPAN})
+    ) AND contains(rtrim(text, chr(10)), chr(10))
+    OR kind = 'UNQUOTED VALUE' AND byte_position > line_byte_position + strlen(csv_line)"""
 
 
 def _numbered(
@@ -137,9 +158,9 @@ def _numbered(
     swallowing = np.flatnonzero(batch["swallowed"].to_numpy(zero_copy_only=False))
     if swallowing.size:
         raise ReadError(
-            f"{where}: {origin.path!r}, line {numbers[swallowing[0]]}: a quote opens here, and its "
-            f"value is over {MAX_LINE:,} bytes long. Mend the line, or say quote='' if quotes are "
-            "letters in this file"
+            f"{where}: {origin.path!r}, line {numbers[swallowing[0]]}: a quote opens here, and "
+            f"takes in over {SPAN:,} bytes. Mend the line, or say quote='' if quotes are letters "
+            "in this file"
         )
     count = batch.num_rows
     place = pa.StructArray.from_arrays(

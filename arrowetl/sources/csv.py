@@ -54,8 +54,9 @@ class CSVSource(Source):
     Of columns that a pipeline doesn't use, values aren't converted, and so aren't rejected.
 
     Memory is bounded however large the file is. Files that are compressed or not in UTF-8, whose
-    line ends are of several kinds, or in which a quote never closes, are first written to the
-    run's scratch folder as plain ones, which costs disk as large as their text.
+    line ends are of several kinds, or in which DuckDB would misread lines, are first written to
+    the run's scratch folder as plain ones, which costs disk as large as their text. A quote that
+    takes in a megabyte of lines is a ReadError: what belongs to it can't be told.
 
     Args:
         path: a path, a glob (`orders/*.csv`), a `file://` URL, or a list of them.
@@ -173,7 +174,7 @@ class CSVSource(Source):
         Raises:
             ReadError: `on_error="raise"`, and there is one.
         """
-        found = rejected_rows(connection, self._reject_tables, quote=self.quote, where=self.label)
+        found = rejected_rows(connection, self._reject_tables, where=self.label)
         for batch in found:
             if self.on_error == "raise" and batch.num_rows:
                 raise ReadError(f"{self.label}: {first_rejected(batch)}")
@@ -254,7 +255,10 @@ class CSVSource(Source):
                 )
 
     def _scan(self, files: list[FileStamp], layout: Layout, columns: Fields, scratch: Path) -> str:
-        paths = [readable(file, layout, scratch, where=self.label) for file in files]
+        paths = [
+            readable(file, layout, scratch, nulls=self.null_values, where=self.label)
+            for file in files
+        ]
         rows = read_csv(paths, layout, self._reading(), self._reject_tables.options())
         return f"SELECT {select_list(columns, dict(layout.columns))} FROM {rows}"
 

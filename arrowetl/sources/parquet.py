@@ -87,7 +87,9 @@ class ParquetSource(Source):
             self._check(example, merged)
         try:
             with describing() as connection:
-                return connection.sql(self._select(files)).to_arrow_reader().schema
+                # Without the limit, the first pages would be read.
+                nothing = f"SELECT * FROM ({self._select(files)}) LIMIT 0"
+                return connection.sql(nothing).to_arrow_reader().schema
         except duckdb.Error as error:
             raise schema_error(error, self._all(merged), where=self.label) from error
 

@@ -1,0 +1,176 @@
+"""ArrowSource: what is in memory, without a copy, as often as it can be read."""
+
+import pickle
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.sources.memory import ArrowSource
+from tests.sources.reading import rows_of
+
+TABLE = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
+ROWS = [(1, "a"), (2, None), (3, "c")]
+
+
+def again():
+    return {
+        "table": TABLE,
+        "batch": TABLE.to_batches()[0],
+        "pair": (TABLE.schema, TABLE.to_batches(max_chunksize=2)),
+        "polars": pl.DataFrame(TABLE),
+        "pandas": TABLE.to_pandas(),
+        "struct array": TABLE.to_struct_array().combine_chunks(),
+        "source": ArrowSource(TABLE),
+    }
+
+
+def once():
+    return {
+        "reader": TABLE.to_reader(),
+        "generator": (TABLE.schema, (batch for batch in TABLE.to_batches())),
+        "iterator": (TABLE.schema, iter(TABLE.to_batches())),
+    }
+
+
+@pytest.mark.parametrize("kind", again())
+def test_what_stays_is_read_again_and_again(kind):
+    source = ArrowSource(again()[kind])
+    for _ in range(2):
+        assert source.schema().names == ["id", "name"]
+        assert rows_of(source) == ROWS
+
+
+@pytest.mark.parametrize("kind", once())
+def test_what_streams_is_read_once(kind):
+    source = ArrowSource(once()[kind])
+    assert source.schema() == source.schema() == TABLE.schema
+    assert rows_of(source) == ROWS
+    with pytest.raises(ReadError, match=r"can be read once, and it was; read it into a table"):
+        list(source.scan())
+
+
+def test_a_duckdb_relation():
+    with duckdb.connect() as connection:
+        connection.register("t", TABLE)
+        source = ArrowSource(connection.sql("SELECT * FROM t"))
+        assert source.schema() == TABLE.schema
+        assert rows_of(source) == ROWS
+
+
+def test_a_stream_that_can_be_taken_once_is_not_used_up_by_its_schema():
+    class Once:
+        taken = False
+
+        def __arrow_c_stream__(self, requested_schema=None):
+            assert not self.taken
+            self.taken = True
+            return TABLE.__arrow_c_stream__(requested_schema)
+
+    source = ArrowSource(Once())
+    assert source.schema() == TABLE.schema
+    assert [batch.num_rows for batch in source.scan()] == [3]
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [TABLE, TABLE.to_batches()[0], (TABLE.schema, TABLE.to_batches()), TABLE.to_reader()],
+    ids=["table", "batch", "pair", "reader"],
+)
+def test_nothing_is_copied(obj):
+    (batch,) = ArrowSource(obj).scan(columns=["name", "id"])
+    assert batch.schema.names == ["name", "id"]
+    for column in ("id", "name"):
+        given = TABLE[column].chunk(0).buffers()
+        assert [b and b.address for b in batch[column].buffers()] == [
+            b and b.address for b in given
+        ]
+
+
+def test_a_polars_frame_is_not_copied():
+    frame = pl.DataFrame({"x": [1, 2, 3]})
+    (batch,) = ArrowSource(frame).scan()
+    assert batch["x"].buffers()[1].address == frame["x"].to_arrow().buffers()[1].address
+
+
+def test_batches_are_cut_as_views():
+    parts = list(ArrowSource(TABLE).scan(batch_size=2))
+    assert [part.num_rows for part in parts] == [2, 1]
+    assert parts[1]["id"].buffers()[1].address == TABLE["id"].chunk(0).buffers()[1].address
+
+
+def test_the_pandas_index_is_what_pandas_says():
+    frame = pd.DataFrame({"x": [1, 2]}, index=pd.Index(["a", "b"], name="key"))
+    assert ArrowSource(frame).schema().names == ["x", "key"]
+    assert ArrowSource(frame.reset_index(drop=True)).schema().names == ["x"]
+
+
+def test_a_column_that_is_not_there():
+    with pytest.raises(SchemaError, match="no column 'nmae'; did you mean 'name'"):
+        ArrowSource(TABLE).scan(columns=["nmae"])
+
+
+def test_two_columns_of_one_name():
+    table = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
+    with pytest.raises(SchemaError, match="two columns are called 'a'"):
+        ArrowSource(table).schema()
+
+
+@pytest.mark.parametrize(
+    ("obj", "said"),
+    [
+        ((batch for batch in TABLE.to_batches()), r"ArrowSource\(\(schema, batches\)\)"),
+        (pl.DataFrame({"x": [1]}).lazy(), r"is lazy; give what its collect\(\) gives"),
+        ([1, 2], "is no Arrow data"),
+        (None, "is no Arrow data"),
+        (pl.DataFrame, "is a class"),
+        ((1, 2), "is no Arrow data"),
+    ],
+)
+def test_what_is_no_arrow_data(obj, said):
+    with pytest.raises(ConfigError, match=said):
+        ArrowSource(obj)
+
+
+def test_what_streams_no_rows_of_columns():
+    with pytest.raises(ReadError, match="ArrowSource"):
+        ArrowSource(pa.chunked_array([[1, 2]])).schema()
+
+
+def test_batches_that_break_their_promise():
+    wrong = pa.record_batch({"id": ["x"]})
+    with pytest.raises(SchemaError, match="batch 1: column 'id' is string where int64"):
+        list(
+            ArrowSource(
+                (pa.schema({"id": pa.int64()}), [pa.record_batch({"id": [1]}), wrong])
+            ).scan()
+        )
+    with pytest.raises(ReadError, match="batch 0 is 7, not a RecordBatch"):
+        list(ArrowSource((TABLE.schema, [7])).scan())
+
+
+def test_no_rows():
+    source = ArrowSource(TABLE.slice(0, 0))
+    assert source.schema() == TABLE.schema
+    assert rows_of(source) == []
+
+
+def test_labels_and_sizes():
+    assert ArrowSource(TABLE).label == "ArrowSource(pyarrow.Table)"
+    assert ArrowSource(TABLE).size == TABLE.nbytes
+    assert ArrowSource(TABLE).row_count() == 3
+    assert ArrowSource(TABLE.to_reader()).size is None
+    assert ArrowSource(TABLE.to_reader()).row_count() is None
+    assert rows_of(pickle.loads(pickle.dumps(ArrowSource(TABLE)))) == ROWS
+
+
+def test_any_arrow_library_takes_it():
+    source = ArrowSource(TABLE)
+    assert pl.DataFrame(source).rows() == ROWS
+    assert pd.DataFrame.from_arrow(source)["id"].tolist() == [1, 2, 3]
+    with duckdb.connect() as connection:
+        connection.register("t", source.reader())
+        assert connection.sql("SELECT sum(id) FROM t").fetchall() == [(6,)]
