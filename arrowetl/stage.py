@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect, describe_select, stream_select
-from arrowetl.errors import ReadError, SchemaError
+from arrowetl.errors import ReadError, SchemaError, translated
 
 BATCH_ROWS = 65_536
 """Rows in a batch where nobody asked for another number."""
@@ -160,7 +160,10 @@ class Source(ABC):
                 yield from self.scan(batch_size=batch_size)
                 return
             with closing(connect(scratch=Path(folder))) as connection:
-                with connection.sql(relation).to_arrow_reader(batch_size) as reader:
+                with (
+                    translated(self.label, {duckdb.Error: ReadError, pa.ArrowException: ReadError}),
+                    connection.sql(relation).to_arrow_reader(batch_size) as reader,
+                ):
                     yield from reader
                 for batch in self.rejected(connection):
                     first = batch.slice(0, 1).to_pylist()[0]
