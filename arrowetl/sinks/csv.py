@@ -219,9 +219,9 @@ class CSVLoader(Sink):
         return feed.rows
 
     def _pack(self, parts: list[tuple[Path, str]]) -> Path:
-        path = destination_path(str(self.path), where=self.label)
-        # A zip's one file is called like the zip.
-        target = self._rows.parent / f"packed-{path.name}"[:200]
+        folder = self._rows.parent / "packed"
+        folder.mkdir(exist_ok=True)
+        target = folder / os.path.basename(self.path)  # noqa: PTH119 - the path is text
         join(parts, target, self._codec)
         return target
 
@@ -234,7 +234,7 @@ class CSVLoader(Sink):
             if self.mode == Mode.APPEND:
                 staging.publish(self._appended(staging.destination), overwrite=True)
             else:
-                packed = next(staging.folder.glob("packed-*"), self._rows)
+                packed = next(staging.folder.glob("packed/*"), self._rows)
                 staging.publish(packed, overwrite=self.mode == Mode.REPLACE)
         self.abort()
 

@@ -12,7 +12,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -72,46 +72,42 @@ def join(parts: Iterable[tuple[Path, str]], target: Path, codec: str) -> None:
 
     Args:
         parts: paths and how each is compressed.
-        target: what to write.
+        target: what to write; the one file in a zip is called like it.
         codec: how to compress it.
     """
-    with _packing(target, codec) as (raw, packed):
+    with target.open("wb") as raw:
+        if codec == "zip":
+            with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+                inside = archive.open(_inside(target), "w", force_zip64=True)
+                with inside as member:
+                    for path, have in parts:
+                        _unpack(path, have, member)
+            return
         for path, have in parts:
-            if have == codec != "zip":
-                with path.open("rb") as source:
-                    shutil.copyfileobj(source, raw, _CHUNK)
-                if not _ends_line(path, have):
-                    with _member(raw, codec) as member:
-                        member.write(b"\n")
-            else:
-                _pack(path, have, packed, raw, codec)
+            if have != codec:
+                with _member(raw, codec) as member:
+                    _unpack(path, have, member)
+                continue
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, raw, _CHUNK)
+            if not _ends_line(path, have):
+                with _member(raw, codec) as member:
+                    member.write(b"\n")
 
 
-def _pack(path: Path, have: str, packed: IO[bytes] | None, raw: IO[bytes], codec: str) -> None:
+def _inside(target: Path) -> str:
+    return target.stem if target.stem.endswith(".csv") else f"{target.stem}.csv"
+
+
+def _unpack(path: Path, have: str, member: IO[bytes]) -> None:
+    """Write a file's content, and a line end if it lacks one."""
     last = b"\n"
-    with ExitStack() as stack:
-        source = stack.enter_context(opened(path, have))
-        member = packed if packed is not None else stack.enter_context(_member(raw, codec))
+    with opened(path, have) as source:
         for chunk in iter(lambda: source.read(_CHUNK), b""):
             member.write(chunk)
             last = chunk[-1:]
-        if last != b"\n":
-            member.write(b"\n")
-
-
-@contextmanager
-def _packing(target: Path, codec: str) -> Iterator[tuple[IO[bytes], IO[bytes] | None]]:
-    """Open the target as it is; for a zip, the one file in it besides."""
-    with target.open("wb") as raw:
-        if codec != "zip":
-            yield raw, None
-            return
-        inside = f"{target.stem}.csv" if not target.stem.endswith(".csv") else target.stem
-        with (
-            zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive,
-            archive.open(inside, "w", force_zip64=True) as member,
-        ):
-            yield raw, member
+    if last != b"\n":
+        member.write(b"\n")
 
 
 @contextmanager
@@ -124,8 +120,7 @@ def _member(raw: IO[bytes], codec: str) -> Iterator[IO[bytes]]:
         with opener(raw, "wb") as member:
             yield member
     else:
-        sink = pa.BufferOutputStream() if codec != "zstd" else pa.PythonFile(_Borrowed(raw), "w")
-        with pa.CompressedOutputStream(sink, codec) as member:
+        with pa.CompressedOutputStream(pa.PythonFile(_Borrowed(raw), "w"), codec) as member:
             yield member
 
 

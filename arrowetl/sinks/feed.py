@@ -13,12 +13,16 @@ import pyarrow as pa
 
 from arrowetl.arrow import reader_of
 from arrowetl.duck import first_line
-from arrowetl.errors import ArrowETLError, ConfigError, WriteError, closest, did_you_mean
+from arrowetl.errors import ArrowETLError, ConfigError, Transient, WriteError, closest, did_you_mean
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
 MEMORY = "512MB"
 """What a sink's own DuckDB may hold before it spills beside the destination."""
+
+
+class LockedError(WriteError, Transient):
+    """Somebody else holds the destination: a second attempt may find it free."""
 
 
 class Feed:
@@ -38,6 +42,11 @@ class Feed:
         self._batches = batches
         self._schema = schema
         self._error: Exception | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that are given."""
+        return list(self._schema.names)
 
     def reader(self) -> pa.RecordBatchReader:
         """Give the batches as a reader, that can be read once."""
@@ -73,7 +82,8 @@ def writing(where: str, *drivers: type[Exception]) -> Iterator[None]:
     except ArrowETLError:
         raise
     except (OSError, pa.ArrowException, duckdb.Error, *drivers) as error:
-        raise WriteError(f"{where}: {_reason(error)}") from error
+        kind = LockedError if "database is locked" in str(error) else WriteError
+        raise kind(f"{where}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

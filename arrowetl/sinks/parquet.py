@@ -139,9 +139,8 @@ class ParquetLoader(Sink):
     def _is_folder(self) -> bool:
         if self._run.staging is not None:
             return self._run.is_folder
-        path = str(self.path)
-        asked = bool(self.partition_by) or self.max_file_bytes is not None
-        return asked or self.mode == Mode.APPEND or path.endswith(os.sep) or os.path.isdir(path)  # noqa: PTH112
+        asked = self._is_cut or self.mode == Mode.APPEND or str(self.path).endswith(os.sep)
+        return asked or Path(self.path).is_dir()
 
     def check(self, schema: pa.Schema) -> tuple[str, ...]:
         """Look whether the rows could be written; nothing is changed.
@@ -243,10 +242,19 @@ class ParquetLoader(Sink):
             return Path(os.path.abspath(self.path))  # noqa: PTH100 - links stay as shown
         return staging.folder / ("new" if self._is_folder else "new.parquet")
 
+    @property
+    def _is_cut(self) -> bool:
+        return bool(self.partition_by) or self.max_file_bytes is not None
+
     def statement(self, select: str, schema: pa.Schema) -> str | None:
-        """Give the COPY; None for types that DuckDB would change."""
-        if not self._copies(schema):
-            return None
+        """Give the COPY; None for types that DuckDB would change, and for several files.
+
+        A COPY to several files on several threads mixes the rows, also sorted ones (measured on
+        DuckDB 2.0): those are written by a connection that has one thread.
+        """
+        return self._copy(select) if self._copies(schema) and not self._is_cut else None
+
+    def _copy(self, select: str) -> str:
         options = [
             "FORMAT parquet",
             f"COMPRESSION {_CODECS[self.compression]}",
@@ -259,7 +267,7 @@ class ParquetLoader(Sink):
         if self.max_file_bytes is not None:
             options.append(f"FILE_SIZE_BYTES {self.max_file_bytes}")
         target = self._target
-        if self.partition_by or self.max_file_bytes is not None:
+        if self._is_cut:
             options.append(f"FILENAME_PATTERN {literal(self._run.stem + '-{i}')}")
         elif self._is_folder:
             target /= f"{self._run.stem}-0.parquet"
@@ -279,7 +287,7 @@ class ParquetLoader(Sink):
         with feed.written(self.label):
             if copies:
                 with self._duckdb(feed) as connection:
-                    connection.execute(self.statement(f"FROM {INPUT}", schema) or "")
+                    connection.execute(self._copy(f"FROM {INPUT}"))
             elif self.sorted_by:
                 with self._duckdb(feed) as connection:
                     query = connection.sql(self._sorted(f"FROM {INPUT}"))
@@ -292,7 +300,8 @@ class ParquetLoader(Sink):
     @contextmanager
     def _duckdb(self, feed: Feed) -> Iterator[Any]:
         scratch = self._target.parent / "spill"
-        with closing(connect(memory_limit=MEMORY, scratch=scratch)) as connection:
+        threads = 1 if self._is_cut else None
+        with closing(connect(memory_limit=MEMORY, scratch=scratch, threads=threads)) as connection:
             connection.register(INPUT, feed.reader())
             yield connection
 

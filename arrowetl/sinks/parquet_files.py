@@ -84,7 +84,7 @@ class Layout:
             ),
             max_rows_per_group=self.group_rows,
             max_partitions=1_000_000,
-            use_threads=False,  # rows keep their order
+            preserve_order=True,  # without it, even one thread mixes the rows
         )
 
     def _split(self, path: Path) -> None:

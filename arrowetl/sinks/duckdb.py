@@ -1,0 +1,360 @@
+"""DuckDBLoader: a table in a DuckDB file, loaded in one transaction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.duck import SETTINGS, first_line
+from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.files import destination_path
+from arrowetl.sinks.feed import Feed, LockedError, choice, column_names, path_text, writing
+from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
+from arrowetl.sql import INPUT, literal, name, names
+from arrowetl.stage import Mode, SchemaChange, Sink, require
+from arrowetl.typemap import Fate, duckable_schema, duckdb_columns
+
+_NULL = '"NULL"'
+_STAGED = "temp.main.arrowetl_staged"
+
+
+@dataclass
+class _Run:
+    connection: duckdb.DuckDBPyConnection | None = None
+    path: Path | None = None
+    created: bool = False
+    fit: Fit | None = None
+
+
+@dataclass(frozen=True)
+class DuckDBLoader(Sink):
+    """Load a table of a DuckDB file, in one transaction.
+
+    The file, the schema and the table are made if they aren't there. Rows go from Arrow to
+    DuckDB as they are, in its own threads; memory holds what DuckDB buffers, and it spills.
+    Only one process at a time can have the file open for writing.
+
+    Args:
+        path: the database file.
+        table: where to; any name.
+        schema: the table's schema.
+        mode: ``append``; ``replace`` the table's rows, and its columns if they differ; ``upsert``
+            rows by `key`; ``error`` if there is such a table.
+        key: columns by which ``upsert`` finds rows. Of several rows of a run with one key the
+            last wins; a null in a key is an error. Columns that the rows lack keep their values.
+        on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> import tempfile
+    >>> rows = pa.table({"id": [1, 2], "city": ["Rome", "Oslo"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     loader = DuckDBLoader(f"{folder}/w.db", table="cities", mode="upsert", key="id")
+    ...     for _ in range(2):
+    ...         loader.begin(rows.schema)
+    ...         written = loader.write(rows.to_reader())
+    ...         loader.commit()
+    ...     with duckdb.connect(loader.path) as connection:
+    ...         connection.sql("FROM cities").fetchall()
+    [(1, 'Rome'), (2, 'Oslo')]
+    """
+
+    path: str | os.PathLike[str]
+    _: KW_ONLY
+    table: str
+    schema: str = "main"
+    mode: str = "append"
+    key: Sequence[str] = ()
+    on_schema_change: str = "evolve"
+    _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        change = choice(SchemaChange, self.on_schema_change, what="on_schema_change", where=where)
+        checked = {
+            "path": path_text(self.path, where=where),
+            "mode": choice(Mode, self.mode, what="mode", where=where),
+            "key": column_names(self.key, what="key", where=where),
+            "on_schema_change": change,
+        }
+        for each, value in checked.items():
+            object.__setattr__(self, each, value)
+        if self.mode == Mode.UPSERT and not self.key:
+            raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
+        for option in ("table", "schema"):
+            if not isinstance(getattr(self, option), str) or not getattr(self, option):
+                raise ConfigError(f"{where}: {option} is a name, not {getattr(self, option)!r}")
+
+    @property
+    def label(self) -> str:
+        """The class, the file and the table."""
+        return f"DuckDBLoader({str(self.path)!r}, table={self.table!r})"
+
+    @property
+    def _target(self) -> str:
+        return f"{name(self.schema)}.{name(self.table)}"
+
+    def check(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Look whether the rows would fit the table; nothing is changed.
+
+        Raises:
+            SchemaError: they don't.
+            WriteError: the file can't be opened, or the mode forbids it.
+        """
+        require(schema, self.key, where=self.label)
+        stored = duckdb_columns(schema, where=self.label)
+        notes = tuple(each.note for each in stored if each.fate is not Fate.LOSSLESS)
+        path = destination_path(str(self.path), where=self.label)
+        if not path.exists():
+            return notes
+        connection = self._connect(path, read_only=True)
+        try:
+            with writing(self.label):
+                columns = self._columns(connection)
+                found = self._fit(connection, columns, schema)
+        finally:
+            connection.close()
+        if columns is None or found is None:
+            return notes
+        return (*notes, *found.notes, *dropped_notes(_incoming(schema, self.label), found))
+
+    def _connect(self, path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        try:
+            connection = duckdb.connect(str(path), read_only=read_only)
+        except duckdb.ConnectionException:
+            if not read_only:
+                raise
+            # This process has it open for writing already; then so must we.
+            return self._connect(path)
+        except duckdb.Error as error:
+            kind = LockedError if "lock" in str(error) else WriteError
+            raise kind(f"{self.label}: {first_line(error)}") from error
+        for key, value in SETTINGS.items():
+            connection.execute(f"SET {key} = {literal(value)}")
+        return connection
+
+    def _columns(self, connection: duckdb.DuckDBPyConnection) -> list[Column] | None:
+        """Give the table's columns; None if there is no table.
+
+        Raises:
+            WriteError: there is one and the mode forbids it, or it is a view.
+        """
+        found = connection.execute(
+            "SELECT table_type FROM information_schema.tables WHERE table_catalog = "
+            "current_database() AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
+            [self.schema, self.table],
+        ).fetchall()
+        if not found:
+            return None
+        if found[0][0] != "BASE TABLE":
+            raise WriteError(f"{self.label}: is a view; name a table")
+        if self.mode == Mode.ERROR:
+            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+        described = connection.execute(f"DESCRIBE {self._target}").fetchall()
+        return [Column(row[0], row[1]) for row in described]
+
+    def _fit(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        columns: list[Column] | None,
+        schema: pa.Schema,
+    ) -> Fit | None:
+        """Find how the rows fit the table; None where the table is made for them."""
+        if columns is None:
+            return None
+        rows = _incoming(schema, self.label)
+        if self.mode == Mode.REPLACE and self.on_schema_change == SchemaChange.EVOLVE:
+            return Fit(tuple(rows)) if set(columns) == set(rows) else None
+
+        def wider(have: str, want: str) -> str | None:
+            return _wider(connection, have, want)
+
+        return fit(columns, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+
+    def begin(self, schema: pa.Schema) -> None:
+        """Open the file and a transaction; make or alter the table in it."""
+        self.abort()
+        require(schema, self.key, where=self.label)
+        path = destination_path(str(self.path), where=self.label)
+        self._run.path, self._run.created = path, not path.exists()
+        self._run.connection = connection = self._connect(path)
+        try:
+            with writing(self.label):
+                connection.execute("BEGIN")
+                columns = self._columns(connection)
+                self._run.fit = self._fit(connection, columns, schema)
+                self._prepare(connection, schema, exists=columns is not None)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _prepare(
+        self, connection: duckdb.DuckDBPyConnection, schema: pa.Schema, *, exists: bool
+    ) -> None:
+        if self._run.fit is None:
+            rows = _incoming(schema, self.label)
+            self._run.fit = Fit(tuple(rows))
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name(self.schema)}")
+            columns = ", ".join(f"{name(one.name)} {_declared(one)}" for one in rows)
+            create = "CREATE OR REPLACE TABLE" if exists else "CREATE TABLE"
+            connection.execute(f"{create} {self._target} ({columns})")
+            return
+        for column in self._run.fit.added:
+            connection.execute(
+                f"ALTER TABLE {self._target} ADD COLUMN {name(column.name)} {_declared(column)}"
+            )
+        for column in self._run.fit.widened:
+            self._widen(connection, column)
+        if self.mode == Mode.REPLACE:
+            connection.execute(f"DELETE FROM {self._target}")
+
+    def _widen(self, connection: duckdb.DuckDBPyConnection, column: Column) -> None:
+        try:
+            connection.execute(
+                f"ALTER TABLE {self._target} ALTER {name(column.name)} SET DATA TYPE {column.kind}"
+            )
+        except duckdb.Error as error:
+            raise SchemaError(
+                f"column {column.name!r} should be widened to {column.kind}, and DuckDB refuses: "
+                f"{first_line(error)} Cast the rows, or drop the index or constraint first",
+                where=self.label,
+                column=column.name,
+            ) from error
+
+    def write(self, batches: pa.RecordBatchReader) -> int:
+        """Insert the rows in the transaction."""
+        connection, found = self._run.connection, self._run.fit
+        if connection is None or found is None:
+            raise WriteError(f"{self.label}: begin() comes before write()")
+        feed = Feed(batches, duckable_schema(batches.schema))
+        given = batches.schema.names
+        pairs = [(col, to.name) for col, to in zip(given, found.columns, strict=True) if to]
+        with feed.written(self.label):
+            connection.register(INPUT, feed.reader())
+            try:
+                if self.mode == Mode.UPSERT:
+                    self._merge(connection, pairs)
+                else:
+                    connection.execute(_insert(self._target, pairs, INPUT))
+            finally:
+                connection.unregister(INPUT)
+        return feed.rows
+
+    def _merge(self, connection: duckdb.DuckDBPyConnection, pairs: list[tuple[str, str]]) -> None:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE arrowetl_staged AS FROM {INPUT}")
+        self._refuse_null_keys(connection)
+        target = dict(pairs)
+        same = " AND ".join(f"t.{name(target[key])} = s.{name(key)}" for key in self.key)
+        others = [(col, to) for col, to in pairs if col not in self.key]
+        changes = ", ".join(f"{name(to)} = s.{name(col)}" for col, to in others)
+        update = f"WHEN MATCHED THEN UPDATE SET {changes}" if others else ""
+        values = ", ".join(f"s.{name(col)}" for col, _ in pairs)
+        connection.execute(
+            f"MERGE INTO {self._target} t USING (FROM {_STAGED} QUALIFY row_number() OVER "
+            f"(PARTITION BY {names(self.key)} ORDER BY rowid DESC) = 1) s ON {same} {update} "
+            f"WHEN NOT MATCHED THEN INSERT ({names(to for _, to in pairs)}) VALUES ({values})"
+        )
+        connection.execute(f"DROP TABLE {_STAGED}")
+
+    def _refuse_null_keys(self, connection: duckdb.DuckDBPyConnection) -> None:
+        empty = " OR ".join(f"{name(key)} IS NULL" for key in self.key)
+        rows = connection.execute(f"SELECT count(*) FROM {_STAGED} WHERE {empty}").fetchall()[0][0]
+        if rows:
+            raise WriteError(
+                f"{self.label}: {rows:,} rows have no value in the key {', '.join(self.key)}; "
+                f"drop them, or choose another key"
+            )
+
+    def commit(self) -> None:
+        """Commit the transaction and close the file."""
+        if self._run.connection is None:
+            return
+        with writing(self.label):
+            self._run.connection.execute("COMMIT")
+        self._close()
+
+    def abort(self) -> None:
+        """Roll back and close the file; remove it if there was none."""
+        if self._run.connection is None:
+            return
+        with suppress(duckdb.Error):
+            self._run.connection.execute("ROLLBACK")
+        path, created = self._run.path, self._run.created
+        self._close()
+        if path is not None and created and self._is_empty(path):
+            path.unlink(missing_ok=True)
+
+    def _is_empty(self, path: Path) -> bool:
+        """Whether nobody else put a table into the file that this run made."""
+        try:
+            with duckdb.connect(str(path), read_only=True) as connection:
+                return not connection.execute("SELECT 1 FROM duckdb_tables()").fetchall()
+        except duckdb.Error:
+            return False
+
+    def _close(self) -> None:
+        if self._run.connection is not None:
+            self._run.connection.close()
+        self._run.connection, self._run.fit = None, None
+
+
+def _incoming(schema: pa.Schema, where: str) -> list[Column]:
+    return [
+        Column(each.column, _NULL if kinds.is_null(each.arrow) else each.declared)
+        for each in duckdb_columns(schema, where=where)
+    ]
+
+
+def _declared(column: Column) -> str:
+    return "INTEGER" if column.kind == _NULL else column.kind
+
+
+def _insert(target: str, pairs: Sequence[tuple[str, str]], source: str) -> str:
+    columns = names(to for _, to in pairs)
+    return f"INSERT INTO {target} ({columns}) SELECT {names(col for col, _ in pairs)} FROM {source}"
+
+
+_FAMILIES = (
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+    | {"UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN"},
+    {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"},
+    {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE"},
+    {"TIME", "TIME_NS"},
+)
+_TEXT_HOLDS = {"UUID", "JSON", "VARCHAR"}
+
+
+def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str | None:
+    """Give the type that holds values of both, as DuckDB's own UNION would; None if none does."""
+    if want in {have, _NULL}:
+        return have
+    if have == "VARCHAR" and want != "BLOB":
+        return have
+    if want == "VARCHAR":
+        # Text that isn't one is an error when it comes; nothing is turned into something else.
+        return have if have in _TEXT_HOLDS else (None if have == "BLOB" else "VARCHAR")
+    if not _related(have, want):
+        return None
+    try:
+        union = f"SELECT NULL::{have} AS x UNION ALL SELECT NULL::{want}"
+        kind = connection.execute(f"SELECT typeof(x) FROM ({union}) LIMIT 1").fetchall()
+    except duckdb.Error:
+        return None
+    return str(kind[0][0])
+
+
+def _related(have: str, want: str) -> bool:
+    shapes = {_shape(have), _shape(want)}
+    return len(shapes) == 1 or any(shapes <= family for family in _FAMILIES)
+
+
+def _shape(kind: str) -> str:
+    return "LIST" if kind.endswith("]") else kind.partition("(")[0]

@@ -1,0 +1,228 @@
+"""SQLite's tables as statements: what is there, what to create, how to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from arrowetl.errors import SchemaError, WriteError
+from arrowetl.sinks.table import Column
+from arrowetl.sql import name, names
+
+_TEMPORAL = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME"}
+_NUMBERS = {"INTEGER", "BOOLEAN", "REAL"}
+
+
+def create_sql(table: str, columns: Iterable[Column]) -> str:
+    """Give the CREATE TABLE as arrowetl writes it.
+
+    >>> create_sql("t", [Column("id", "INTEGER"), Column("any", "")])
+    'CREATE TABLE "t" ("id" INTEGER, "any")'
+    """
+    listed = ", ".join(_definition(column) for column in columns)
+    return f"CREATE TABLE {name(table)} ({listed})"
+
+
+def add_sql(table: str, column: Column) -> str:
+    """Give the ALTER TABLE that adds a column.
+
+    >>> add_sql("t", Column("at", "DATE"))
+    'ALTER TABLE "t" ADD COLUMN "at" DATE'
+    """
+    return f"ALTER TABLE {name(table)} ADD COLUMN {_definition(column)}"
+
+
+def insert_sql(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
+    """Give the INSERT with a place a column; with a key, the row there is gets the values.
+
+    >>> insert_sql("t", ["id", "v"], ["id"])
+    'INSERT INTO "t" ("id", "v") VALUES (?, ?) ON CONFLICT ("id") DO UPDATE SET "v" = excluded."v"'
+    """
+    places = ", ".join("?" * len(columns))
+    insert = f"INSERT INTO {name(table)} ({names(columns)}) VALUES ({places})"
+    if not key:
+        return insert
+    others = [column for column in columns if column not in key]
+    changes = ", ".join(f"{name(column)} = excluded.{name(column)}" for column in others)
+    action = f"UPDATE SET {changes}" if others else "NOTHING"
+    return f"{insert} ON CONFLICT ({names(key)}) DO {action}"
+
+
+def _definition(column: Column) -> str:
+    return f"{name(column.name)} {column.kind}".rstrip()
+
+
+def wider(have: str, want: str) -> str | None:
+    """Give the declared type that holds what `have` does and `want`; None if none does.
+
+    >>> wider("INTEGER", "REAL"), wider("VARCHAR(20)", "INTEGER"), wider("BLOB", "TEXT")
+    ('REAL', 'VARCHAR(20)', None)
+    """
+    known, affinity = have.upper(), _affinity(have)
+    if want in {known, ""} or not have:
+        return have
+    if "BLOB" in {known, want}:
+        return None
+    if affinity == "TEXT":
+        return have
+    if want in _NUMBERS and known not in _TEMPORAL:
+        return _wider_number(have, affinity, want)
+    if known in {"DATETIME", "TIMESTAMP"} and want in _TEMPORAL - {"TIME"}:
+        return have
+    return None if known in _TEMPORAL and want in _NUMBERS else "TEXT"
+
+
+def _wider_number(have: str, affinity: str, want: str) -> str:
+    if have.upper() == "BOOLEAN":
+        return want
+    return "REAL" if affinity == "INTEGER" and want == "REAL" else have
+
+
+def _affinity(declared: str) -> str:
+    """Give the affinity by SQLite's own rules, https://sqlite.org/datatype3.html#determination_of_column_affinity."""
+    kind = declared.upper()
+    rules = (
+        ("INTEGER", ("INT",)),
+        ("TEXT", ("CHAR", "CLOB", "TEXT")),
+        ("BLOB", ("BLOB",)),
+        ("REAL", ("REAL", "FLOA", "DOUB")),
+    )
+    return next((to for to, parts in rules if any(part in kind for part in parts)), "NUMERIC")
+
+
+class Tables:
+    """The tables of one open SQLite database.
+
+    Args:
+        cursor: an ADBC cursor.
+        where: the sink, for errors.
+    """
+
+    def __init__(self, cursor: Any, where: str) -> None:
+        """Nothing is asked yet."""
+        self._cursor = cursor
+        self._where = where
+
+    def run(self, sql: str) -> None:
+        """Run a statement that gives nothing."""
+        self._cursor.execute(sql)
+
+    def _asked(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        self._cursor.execute(sql, values or None)
+        return list(self._cursor.fetchall())
+
+    def columns(self, table: str) -> list[Column] | None:
+        """Give a table's columns; None if there is no such table.
+
+        Raises:
+            WriteError: it is a view.
+        """
+        found = self._asked(
+            "SELECT type FROM sqlite_master WHERE lower(name) = lower(?) "
+            "AND type IN ('table', 'view')",
+            table,
+        )
+        if not found:
+            return None
+        if found[0][0] == "view":
+            raise WriteError(f"{self._where}: {table!r} is a view; name a table")
+        rows = self._asked(
+            "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY cid", table
+        )
+        return [Column(str(row[0]), str(row[1])) for row in rows]
+
+    def make(self, table: str, columns: Sequence[Column]) -> None:
+        """Create a table, in the place of the one there is; indexes and triggers stay.
+
+        Raises:
+            WriteError: one of them needs a column that is no more.
+        """
+        kept = self._belongings(table)
+        self.run(f"DROP TABLE IF EXISTS {name(table)}")
+        self.run(create_sql(table, columns))
+        self._restore(table, kept)
+
+    def _belongings(self, table: str) -> list[tuple[str, str]]:
+        rows = self._asked(
+            "SELECT name, sql FROM sqlite_master WHERE lower(tbl_name) = lower(?) "
+            "AND type IN ('index', 'trigger') AND sql IS NOT NULL",
+            table,
+        )
+        return [(str(row[0]), str(row[1])) for row in rows]
+
+    def _restore(self, table: str, kept: Iterable[tuple[str, str]]) -> None:
+        from adbc_driver_manager import Error
+
+        for belonging, sql in kept:
+            try:
+                self.run(sql)
+            except Error as error:
+                raise WriteError(
+                    f"{self._where}: {belonging!r} of the old table {table!r} doesn't fit the new "
+                    f"columns ({error}); drop it first"
+                ) from error
+
+    def widen(self, table: str, columns: Sequence[Column], widened: Sequence[Column]) -> None:
+        """Give columns wider types, by copying the table: SQLite can't alter a type.
+
+        Raises:
+            SchemaError: the table isn't as arrowetl makes them, so a copy might lose something.
+        """
+        made = self._asked(
+            "SELECT sql FROM sqlite_master WHERE lower(name) = lower(?) AND type = 'table'", table
+        )
+        if made[0][0] != create_sql(table, columns):
+            raise SchemaError(
+                f"column {widened[0].name!r} should be widened to {widened[0].kind}, and SQLite "
+                f"can't alter types; copying the table might lose its constraints. Cast the rows, "
+                f"or rebuild the table",
+                where=self._where,
+                column=widened[0].name,
+            )
+        kept = self._belongings(table)
+        wide = {column.name: column for column in widened}
+        copy = f"arrowetl copy of {table}"
+        self.run(create_sql(copy, [wide.get(column.name, column) for column in columns]))
+        values = ", ".join(
+            f"CAST({name(column.name)} AS {wide[column.name].kind})"
+            if column.name in wide
+            else name(column.name)
+            for column in columns
+        )
+        self.run(f"INSERT INTO {name(copy)} SELECT {values} FROM {name(table)}")
+        self.run(f"DROP TABLE {name(table)}")
+        self.run(f"ALTER TABLE {name(copy)} RENAME TO {name(table)}")
+        self._restore(table, kept)
+
+    def ensure_key(self, table: str, key: Sequence[str]) -> None:
+        """Make a unique index over the key, if nothing says that it's unique.
+
+        Raises:
+            WriteError: the table has several rows with one key.
+        """
+        from adbc_driver_manager import Error
+
+        if self._is_unique(table, {column.lower() for column in key}):
+            return
+        index = f"arrowetl_key_{table}_{'_'.join(key)}"
+        try:
+            self.run(f"CREATE UNIQUE INDEX {name(index)} ON {name(table)} ({names(key)})")
+        except Error as error:
+            raise WriteError(
+                f"{self._where}: the table has several rows with one {', '.join(key)}, so it "
+                f"can't be a key; choose another, or remove the rows ({error})"
+            ) from error
+
+    def _is_unique(self, table: str, key: set[str]) -> bool:
+        primary = self._asked("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0", table)
+        if key == {str(row[0]).lower() for row in primary}:
+            return True
+        indexes = self._asked(
+            "SELECT i.name, c.name FROM pragma_index_list(?) i, pragma_index_info(i.name) c "
+            'WHERE i."unique" AND NOT i.partial',
+            table,
+        )
+        columns: dict[str, set[str]] = {}
+        for index, column in indexes:
+            columns.setdefault(index, set()).add(str(column).lower())
+        return key in columns.values()

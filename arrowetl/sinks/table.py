@@ -1,0 +1,155 @@
+"""What a table has to become so that rows of another schema fit, decided before any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from arrowetl.errors import SchemaError
+from arrowetl.stage import SchemaChange
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as a table declares it."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How rows fit a table.
+
+    Attributes:
+        columns: of the table where each of the rows' columns goes, in the rows' order; None for
+            one that is dropped.
+        added: columns the table has to get.
+        widened: columns of the table, with the wider type each has to get.
+        missing: columns of the table that the rows lack.
+    """
+
+    columns: tuple[Column | None, ...]
+    added: tuple[Column, ...] = ()
+    widened: tuple[Column, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the table is what it would be if the rows had made it, but for the order."""
+        return not (self.added or self.widened or self.missing) and None not in self.columns
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What `explain` says about it."""
+        return (
+            *(f"column {each.name!r} is added, as {each.kind}" for each in self.added),
+            *(f"column {each.name!r} is widened to {each.kind}" for each in self.widened),
+            *(
+                f"column {each!r} is not in the rows, and is filled with nulls"
+                for each in self.missing
+            ),
+        )
+
+
+def fit(
+    table: Sequence[Column],
+    rows: Sequence[Column],
+    *,
+    policy: str,
+    wider: Callable[[str, str], str | None],
+    where: str,
+) -> Fit:
+    """Find how rows fit a table; names are compared as SQL does, whatever their case.
+
+    Args:
+        table: its columns.
+        rows: theirs.
+        policy: a `SchemaChange`.
+        wider: gives the type that holds both the table's (first) and the rows' (second), or
+            None if there is none.
+        where: the sink, for errors.
+
+    Raises:
+        SchemaError: they don't fit under the policy.
+
+    >>> same = lambda have, want: have if have == want else None
+    >>> id_only = [Column("id", "BIGINT")]
+    >>> both = [Column("ID", "BIGINT"), Column("at", "DATE")]
+    >>> fit(id_only, both, policy="evolve", wider=same, where="x").added
+    (Column(name='at', kind='DATE'),)
+    >>> fit(id_only, both, policy="discard", wider=same, where="x").columns
+    (Column(name='id', kind='BIGINT'), None)
+    """
+    known = {column.name.lower(): column for column in table}
+    found = [known.get(column.name.lower()) for column in rows]
+    new = tuple(want for want, have in zip(rows, found, strict=True) if have is None)
+    widened = tuple(
+        wide
+        for want, have in zip(rows, found, strict=True)
+        if have is not None
+        for wide in _widened(have, want, policy=policy, wider=wider, where=where)
+    )
+    given = {column.name.lower() for column in rows}
+    missing = tuple(column.name for column in table if column.name.lower() not in given)
+    if policy == SchemaChange.FREEZE and (new or missing):
+        raise _frozen([column.name for column in new], missing, where)
+    if policy == SchemaChange.DISCARD:
+        return Fit(tuple(found), missing=missing)
+    by_name = {column.name: column for column in widened}
+    places = (
+        want if have is None else by_name.get(have.name, have)
+        for want, have in zip(rows, found, strict=True)
+    )
+    return Fit(tuple(places), new, widened, missing)
+
+
+def _widened(
+    have: Column, want: Column, *, policy: str, wider: Callable[[str, str], str | None], where: str
+) -> list[Column]:
+    kind = wider(have.kind, want.kind)
+    if kind is None:
+        raise SchemaError(
+            f"column {have.name!r} is {have.kind} in the table and {want.kind} in the rows, and "
+            f"no type holds both; cast it",
+            where=where,
+            column=want.name,
+        )
+    if policy == SchemaChange.FREEZE and have.kind != want.kind:
+        raise SchemaError(
+            f"column {have.name!r} is {have.kind} in the table and {want.kind} in the rows, and "
+            f"on_schema_change='freeze' forbids it; cast it",
+            where=where,
+            column=want.name,
+        )
+    if kind == have.kind:
+        return []
+    if policy == SchemaChange.DISCARD:
+        raise SchemaError(
+            f"column {have.name!r} is {have.kind} in the table, too narrow for {want.kind} in the "
+            f"rows, and on_schema_change='discard' leaves it so; cast it, or use 'evolve'",
+            where=where,
+            column=want.name,
+        )
+    return [Column(have.name, kind)]
+
+
+def _frozen(new: Sequence[str], missing: Sequence[str], where: str) -> SchemaError:
+    parts = [
+        f"the table has no column {', '.join(map(repr, new))}" if new else "",
+        f"the rows have no column {', '.join(map(repr, missing))}" if missing else "",
+    ]
+    return SchemaError(
+        f"{' and '.join(filter(None, parts))}, and on_schema_change='freeze' forbids any change",
+        where=where,
+        column=[*new, *missing][0],
+    )
+
+
+def dropped_notes(rows: Sequence[Column], found: Fit) -> tuple[str, ...]:
+    """Say which of the rows' columns are dropped."""
+    return tuple(
+        f"column {want.name!r} is dropped: the table has none, and on_schema_change='discard'"
+        for want, place in zip(rows, found.columns, strict=True)
+        if place is None
+    )
