@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 import uuid
 import weakref
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ import pyarrow as pa
 from arrowetl.arrow import reader_of
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
+from arrowetl.engines.watch import resident_bytes
 from arrowetl.errors import ConfigError
 from arrowetl.events import Committed, Listener, RunEnded, RunStarted
 from arrowetl.observability.progress import ProgressBar
@@ -184,7 +187,9 @@ class Pipeline:
         """
         stream = _Stream(self)
         self._streams.add(stream)
-        return reader_of(stream.schema, stream)
+        pull = partial(next, stream)
+        _PULLS.add(pull)
+        return reader_of(stream.schema, iter(pull, None))
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.reader().__arrow_c_stream__(requested_schema)
@@ -246,34 +251,66 @@ class Pipeline:
         )
 
 
+_PULLS: weakref.WeakSet[partial[pa.RecordBatch]] = weakref.WeakSet()
+
+
+@atexit.register
+def _let_go() -> None:
+    """Empty the readers that live until the interpreter's exit.
+
+    Arrow never frees what such a reader iterates over. It would keep every module of ours alive,
+    and DuckDB's, which prints what it finds alive then.
+    """
+    for pull in list(_PULLS):
+        pull.__setstate__((next, (iter(()),), {}, None))
+
+
+class _Open:
+    """What a stream holds open. Let go of at its end, or the interpreter's, whichever is first."""
+
+    def __init__(self, pipeline: Pipeline, *listeners: Listener) -> None:
+        self._stack = ExitStack()
+        folder = tempfile.TemporaryDirectory(prefix="arrowetl-")
+        scratch = Path(self._stack.enter_context(folder))
+        try:
+            self.job = pipeline._job(scratch, None, *listeners)  # noqa: SLF001 - its other half
+            self.run = self._stack.enter_context(
+                LocalRun(self.job.plan, self.job.settings, scratch, self.job.rejects())
+            )
+            self.reader = self.run.reader()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def close(self) -> None:
+        """Close everything, and forget it: what DuckDB finds alive at the exit, it complains of."""
+        self._stack.close()
+        self.__dict__ = {"_stack": self._stack}
+
+
 class _Stream:
     """The batches of a pipeline without a sink; closes what it opened, whatever happens."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._folder = ResultFolder()
-        stack = ExitStack()
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arrowetl-")))
+        self._open = _Open(pipeline, self._folder)
         # Also at the interpreter's exit, and when a reader is dropped before its end.
-        self._finalizer = weakref.finalize(self, stack.close)
-        self._job = pipeline._job(scratch, None, self._folder)  # noqa: SLF001 - its other half
-        self._run = stack.enter_context(
-            LocalRun(self._job.plan, self._job.settings, scratch, self._job.rejects())
-        )
-        facts = self._job.facts
-        size = self._job.plan.source.size
-        self._job.emit(RunStarted(facts.run_id, facts.pipeline, facts.started_at, size))
-        reader = self._run.reader()
-        self.schema: pa.Schema = reader.schema
-        self._batches: Iterator[pa.RecordBatch] = iter(reader)
+        self._finalizer = weakref.finalize(self, self._open.close)
+        job = self._open.job
+        self._facts, self._size = job.facts, job.plan.source.size
+        job.emit(RunStarted(self._facts.run_id, pipeline.name, self._facts.started_at, self._size))
+        self.schema: pa.Schema = self._open.reader.schema
         self._rows = 0
 
     def __iter__(self) -> _Stream:
         return self
 
     def __next__(self) -> pa.RecordBatch:
+        if not self._finalizer.alive:
+            raise StopIteration
         try:
-            batch = next(self._batches)
+            batch = next(self._open.reader)
         except StopIteration:
             self._end()
             raise
@@ -284,18 +321,15 @@ class _Stream:
         return batch
 
     def _end(self) -> None:
-        if not self._finalizer.alive:
-            return
+        job, run = self._open.job, self._open.run
         try:
-            finish(self._job, self._run)
+            finish(job, run)
         finally:
-            self._run.rejects.close()
+            run.rejects.close()
             self.close()
-        run_id = self._job.facts.run_id
-        started = self._job.facts.started_at
-        seconds = (datetime.now(timezone.utc) - started).total_seconds()
-        self._job.emit(Committed(run_id, self._rows, self.schema))
-        self._job.emit(RunEnded(run_id, seconds, self._job.plan.source.size, 0))
+        seconds = (datetime.now(timezone.utc) - self._facts.started_at).total_seconds()
+        job.emit(Committed(self._facts.run_id, self._rows, self.schema))
+        job.emit(RunEnded(self._facts.run_id, seconds, self._size, resident_bytes()))
         self._pipeline._result = self._folder.result()  # noqa: SLF001 - its other half
 
     def close(self) -> None:

@@ -1,0 +1,101 @@
+"""What constructors of transforms check alike: names, choices, kinds of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.errors import ConfigError, closest, did_you_mean
+
+
+def words(value: Sequence[str], *, where: str, option: str = "columns") -> tuple[str, ...]:
+    """Give column names as a tuple; one name may stand without its list.
+
+    Raises:
+        ConfigError: it isn't names, or one stands there twice.
+
+    >>> words("email", where="Select"), words(["a", "b"], where="Select")
+    (('email',), ('a', 'b'))
+    """
+    found = (value,) if isinstance(value, str) else tuple(value)
+    for word in found:
+        if not isinstance(word, str):
+            raise ConfigError(f"{where}: {option} takes names of columns, not {word!r}")
+        if found.count(word) > 1:
+            raise ConfigError(f"{where}: {option} names {word!r} twice")
+    return found
+
+
+def choice(value: str, choices: Iterable[str], *, where: str, option: str) -> str:
+    """Give the value, which has to be one of some words.
+
+    Raises:
+        ConfigError: it isn't; with the nearest ones.
+
+    >>> choice("frist", ["first", "last"], where="Deduplicator", option="keep")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: Deduplicator: keep is 'frist'; did you mean 'first'? It has to be \
+one of first, last
+    """
+    known = tuple(choices)
+    if value not in known:
+        hint = did_you_mean(closest(str(value), known))
+        raise ConfigError(
+            f"{where}: {option} is {value!r}{hint} It has to be one of {', '.join(known)}"
+        )
+    return value
+
+
+def unused(word: str, taken: Iterable[str]) -> str:
+    """Give a column name that nobody has, whatever its case.
+
+    >>> unused("row", ["ROW", "a"])
+    'row_'
+    """
+    lowered = {each.lower() for each in taken}
+    while word.lower() in lowered:
+        word += "_"
+    return word
+
+
+def plain(kind: pa.DataType) -> Any:
+    """Give the type of a column's values: a dictionary's is that of its words.
+
+    >>> plain(pa.dictionary(pa.int8(), pa.string()))
+    DataType(string)
+    """
+    return kind.value_type if kinds.is_dictionary(kind) else kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds text.
+
+    >>> is_text(pa.large_string()), is_text(pa.binary())
+    (True, False)
+    """
+    values = plain(kind)
+    return bool(
+        kinds.is_string(values) or kinds.is_large_string(values) or kinds.is_string_view(values)
+    )
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column holds whole, floating or decimal numbers.
+
+    >>> is_number(pa.decimal128(5, 2)), is_number(pa.bool_())
+    (True, False)
+    """
+    values = plain(kind)
+    return bool(kinds.is_integer(values) or is_float(values) or kinds.is_decimal(values))
+
+
+def is_float(kind: pa.DataType) -> bool:
+    """Whether a column holds floating numbers.
+
+    >>> is_float(pa.float32()), is_float(pa.int8())
+    (True, False)
+    """
+    return bool(kinds.is_floating(plain(kind)))

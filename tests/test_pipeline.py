@@ -1,0 +1,283 @@
+"""The pipeline as a user sees it: described, planned, run; its result, its errors."""
+
+import gc
+import json
+import pickle
+import re
+import threading
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import arrowetl as ae
+from arrowetl.events import Committed, RowsRejected, RunEnded, RunStarted, StageCounted
+
+PEOPLE = pa.table(
+    {"name": ["Ada", "Bob", None, "Ada"], "age": [36, 17, 50, 36], "note": ["x", "y", "z", "x"]}
+)
+
+
+def people():
+    return ae.Pipeline("people", progress=False).extract(ae.ArrowSource(PEOPLE))
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("id,size\n1,10\n2,ten\n3,30\n4\n5,50\n")
+    return path
+
+
+def test_it_runs_and_says_what_it_did():
+    pipeline = people().transform(ae.Deduplicator()).load(ae.ArrowLoader()).run()
+    result = pipeline.result
+    assert result.table.num_rows == 3
+    assert (result.records_extracted, result.records_loaded, result.records_rejected) == (4, 3, 0)
+    assert [(each.name, each.records_in, each.records_out) for each in result.stages] == [
+        ("ArrowSource", 4, 4),
+        ("Deduplicator", 4, 3),
+    ]
+    assert result.schema == PEOPLE.schema
+    assert result.duration_seconds > 0
+    assert result.peak_memory_bytes > 1_000_000
+
+
+def test_the_result_prints_as_a_table_as_json_and_in_a_notebook():
+    result = people().transform(ae.Deduplicator()).load(ae.ArrowLoader()).run().result
+    text = str(result)
+    assert "Deduplicator" in text
+    assert "4 rows in · 3 loaded · 0 rejected" in text
+    plain = json.loads(result.to_json())
+    assert plain["records_loaded"] == 3
+    assert plain["stages"][1]["records_out"] == 3
+    assert plain["schema"] == {"name": "string", "age": "int64", "note": "string"}
+    assert "<td>Deduplicator</td>" in result._repr_html_()
+
+
+def test_a_stage_may_be_sql_or_a_function():
+    def older(batch):
+        return batch.set_column(1, "age", pc.add(batch["age"], 1))
+
+    pipeline = people().transform("SELECT name, age FROM input").transform(older)
+    assert pipeline.reader().read_all()["age"].to_pylist() == [37, 18, 51, 37]
+
+
+def test_it_is_an_arrow_stream_itself():
+    pipeline = people().transform("SELECT age FROM input WHERE age > 20")
+    assert pl.DataFrame(pipeline)["age"].to_list() == [36, 50, 36]
+    assert pa.table(pipeline)["age"].to_pylist() == [36, 50, 36]
+    with duckdb.connect() as connection:
+        connection.register("rows", pa.RecordBatchReader.from_stream(pipeline))
+        assert connection.sql("SELECT sum(age) FROM rows").fetchall() == [(122,)]
+
+
+def test_one_pipeline_can_be_the_source_of_another():
+    inner = people().transform("SELECT age FROM input")
+    outer = (
+        ae.Pipeline().extract(ae.ArrowSource(inner)).transform("SELECT max(age) AS m FROM input")
+    )
+    assert outer.reader().read_all()["m"].to_pylist() == [50]
+
+
+def test_a_stream_read_to_its_end_has_a_result():
+    pipeline = people().transform("SELECT age FROM input WHERE age > 20")
+    pipeline.reader().read_all()
+    assert pipeline.result.records_loaded == 3
+
+
+def test_a_stream_that_is_dropped_lets_go_of_everything(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    reader = people().transform("SELECT age FROM input").reader()
+    assert len(list(tmp_path.iterdir())) == 1
+    del reader
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preview_writes_nothing(tmp_path):
+    pipeline = people().load(ae.ParquetLoader(tmp_path / "out.parquet"))
+    preview = pipeline.preview(2)
+    assert preview.table.num_rows == 2
+    assert "Ada" in str(preview)
+    assert json.loads(preview.to_json())[1] == {"name": "Bob", "age": 17, "note": "y"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rejected_rows_go_to_the_dead_letters(tmp_path, numbers):
+    pipeline = (
+        ae.Pipeline("sizes", dead_letters=ae.ParquetLoader(f"{tmp_path}/rejects/"), progress=False)
+        .extract(ae.CSVSource(numbers, schema={"id": "BIGINT", "size": "VARCHAR"}))
+        .transform(ae.Cast({"size": "INTEGER"}, on_error="dead_letter"))
+        .load(ae.ArrowLoader())
+        .run()
+    )
+    assert pipeline.result.table.to_pydict() == {"id": [1, 3, 5], "size": [10, 30, 50]}
+    result = pipeline.result
+    assert (result.records_extracted, result.records_loaded, result.records_rejected) == (5, 3, 2)
+    folder = f"read_parquet('{tmp_path}/rejects/**/*.parquet', union_by_name = true)"
+    letters = duckdb.sql(f"SELECT * EXCLUDE rejected_at, rejected_at FROM {folder}").columns
+    assert letters == [
+        "run_id", "pipeline", "stage", "reason_code", "reason", "column", "source", "row",
+        "rejected_at",
+    ]  # fmt: skip
+    query = f"SELECT * EXCLUDE (rejected_at) FROM {folder}"
+    rows = [dict(zip(letters, row, strict=False)) for row in duckdb.sql(query).fetchall()]
+    by_stage = {row["stage"].split("(")[0]: row for row in rows}
+    assert by_stage["CSVSource"]["reason_code"] == "missing_columns"
+    assert by_stage["CSVSource"]["source"]["line"] == 5
+    assert by_stage["CSVSource"]["row"]["text"] == "4"
+    assert by_stage["Cast"]["reason"] == "ten is no INTEGER"
+    assert by_stage["Cast"]["column"] == "size"
+    assert by_stage["Cast"]["row"]["id"] == 2
+    assert by_stage["Cast"]["row"]["size"] == "ten"
+
+
+def test_dead_letters_fit_into_one_table_too(tmp_path, numbers):
+    (
+        ae.Pipeline(dead_letters=ae.DuckDBLoader(tmp_path / "bad.db", table="bad"), progress=False)
+        .extract(ae.CSVSource(numbers, schema={"id": "BIGINT", "size": "VARCHAR"}))
+        .transform(ae.Cast({"size": "INTEGER"}, on_error="dead_letter"))
+        .load(ae.ArrowLoader())
+        .run()
+    )
+    with duckdb.connect(tmp_path / "bad.db") as connection:
+        rows = connection.sql("SELECT row FROM bad ORDER BY stage").fetchall()
+    assert [json.loads(row[0]) for row in rows] == [{"text": "4"}, {"id": 2, "size": "ten"}]
+
+
+def test_dead_letters_of_earlier_runs_stay(tmp_path, numbers):
+    for _ in range(2):
+        (
+            ae.Pipeline(dead_letters=ae.ParquetLoader(f"{tmp_path}/rejects/"), progress=False)
+            .extract(ae.CSVSource(numbers))
+            .load(ae.ArrowLoader())
+            .run()
+        )
+    letters = duckdb.sql(f"SELECT DISTINCT run_id FROM '{tmp_path}/rejects/**/*.parquet'")
+    assert len(letters.fetchall()) == 2
+
+
+def test_without_dead_letters_reasons_are_counted_with_samples(numbers):
+    pipeline = ae.Pipeline(progress=False).extract(ae.CSVSource(numbers))
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert result.records_rejected == 1
+    assert result.rejected[0].reason_code == "missing_columns"
+    assert "Expected Number of Columns: 2 Found: 1" in result.rejected[0].samples[0]
+
+
+@pytest.mark.parametrize(("allowed", "fails"), [(0, True), (0.1, True), (1, False), (0.5, False)])
+def test_max_rejects_fails_the_run_and_nothing_is_committed(tmp_path, numbers, allowed, fails):
+    out = tmp_path / "out.parquet"
+    pipeline = (
+        ae.Pipeline(max_rejects=allowed, progress=False)
+        .extract(ae.CSVSource(numbers))
+        .load(ae.ParquetLoader(out))
+    )
+    if fails:
+        with pytest.raises(ae.RejectError, match=r"1 of 5 rows were rejected, max_rejects="):
+            pipeline.run()
+        assert not out.exists()
+    else:
+        pipeline.run()
+        assert pq.read_table(out).num_rows == 4
+
+
+def test_events_are_told_in_order(numbers):
+    heard = []
+    pipeline = ae.Pipeline("p", listeners=[heard.append], progress=False)
+    pipeline.extract(ae.CSVSource(numbers)).load(ae.ArrowLoader()).run()
+    kinds = [type(event) for event in heard if type(event).__name__ != "Progressed"]
+    assert kinds == [RunStarted, RowsRejected, StageCounted, Committed, RunEnded]
+    assert len({event.run_id for event in heard}) == 1
+
+
+def test_a_misspelt_column_is_said_before_a_byte_is_written(tmp_path):
+    pipeline = people().transform(ae.NullRemover(columns=["nmae"]))
+    pipeline.load(ae.ParquetLoader(tmp_path / "out.parquet"))
+    with pytest.raises(ae.SchemaError, match=re.escape("NullRemover: no column 'nmae'; did you")):
+        pipeline.run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_plan_pickles_and_explains():
+    pipeline = people().transform("SELECT age FROM input WHERE age > 20").transform(lambda b: b)
+    plan = pipeline.plan()
+    assert "Segment  1. SQL: one DuckDB statement" in str(plan)
+    assert "Segment  2. Map: Python, a batch at a time" in str(plan)
+    assert json.loads(plan.to_json())["segments"][0]["stages"] == ["SQL"]
+    no_lambda = people().transform("SELECT age FROM input").plan()
+    assert pickle.loads(pickle.dumps(no_lambda)).schema == no_lambda.schema
+
+
+def test_explain_prints_and_analyze_runs(capsys, tmp_path):
+    pipeline = people().transform("SELECT age FROM input").load(ae.ArrowLoader())
+    pipeline.explain()
+    assert "reads 1 of 3 columns: age" in capsys.readouterr().out
+    pipeline.explain(analyze=True)
+    assert "4 loaded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("describe", "message"),
+    [
+        (lambda: ae.Pipeline().run(), "nothing to load into"),
+        (lambda: ae.Pipeline().load(ae.ArrowLoader()).run(), "nothing to read from"),
+        (lambda: people().extract(ae.ArrowSource(PEOPLE)), "reads from ArrowSource"),
+        (lambda: people().load(ae.ArrowLoader()).load(ae.ArrowLoader()), "loads into ArrowLoader"),
+        (lambda: people().transform(3), "transform takes a stage, a SELECT or a function"),
+        (lambda: people().extract("x.csv"), "extract takes a source"),
+        (lambda: people().load("x.csv"), "load takes a destination"),
+        (lambda: people().transform("SELEC 1"), "SQL: Parser Error"),
+        (lambda: people().transform("DROP TABLE x"), "one SELECT, this is a DROP"),
+        (lambda: ae.Pipeline(batch_size=0), "batch_size is 0"),
+        (lambda: ae.Pipeline(max_rejects=-1), "max_rejects is -1"),
+        (lambda: people().result, "no result before run"),
+    ],
+)
+def test_a_pipeline_described_wrongly_says_what_is_wrong(describe, message):
+    with pytest.raises(ae.ConfigError, match=message):
+        describe()
+
+
+def test_a_bad_memory_limit_is_said():
+    pipeline = ae.Pipeline(memory_limit="lots").extract(ae.ArrowSource(PEOPLE))
+    with pytest.raises(ae.ConfigError, match="memory_limit='lots'"):
+        pipeline.transform("SELECT 1 AS x FROM input").reader()
+
+
+def test_it_runs_in_a_thread_that_is_not_the_main_one():
+    results = []
+
+    def work():
+        results.append(people().load(ae.ArrowLoader()).run().result.records_loaded)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert results == [4] * 4
+
+
+def test_both_ways_of_writing_give_the_same_file(tmp_path):
+    """DuckDB's COPY, and batches by Arrow: types and rows must not tell which it was."""
+    query = (
+        "SELECT range AS i, sum(range) OVER (ORDER BY range) AS huge, range::DECIMAL(9, 2) AS d,"
+        " 'x' || range AS s, range % 2 = 0 AS b, DATE '2020-01-01' + range::INT AS day,"
+        " TIMESTAMP '2020-01-01 10:00:00' AS at, [range] AS l, {'k': range} AS st"
+        " FROM (SELECT i AS range FROM input)"
+    )
+    source = ae.ArrowSource(pa.table({"i": range(1000)}))
+    copied = ae.Pipeline(progress=False).extract(source).transform(query)
+    copied.load(ae.ParquetLoader(tmp_path / "copied.parquet"))
+    assert copied.plan().copy is not None
+    written = ae.Pipeline(progress=False).extract(source).transform(query).transform(lambda b: b)
+    written.load(ae.ParquetLoader(tmp_path / "written.parquet"))
+    assert written.plan().copy is None
+    copied.run()
+    written.run()
+    one, two = (pq.read_table(tmp_path / f"{each}.parquet") for each in ("copied", "written"))
+    assert [(f.name, str(f.type)) for f in one.schema] == [(f.name, str(f.type)) for f in two.schema]
+    assert one.to_pylist() == two.to_pylist()
