@@ -23,6 +23,7 @@ from arrowetl.sources._mend import (
     spoil,
     write_line_feeds,
 )
+from arrowetl.sources._survey import Survey, survey
 from arrowetl.sources._text import write_plain
 
 NOTE = ".origin.json"
@@ -58,11 +59,13 @@ def readable(
     if not layout.form.plain:
         path = str(_next(folder, file))
         write_plain(file.path, layout.form, Path(path), where=where)
-    if mixed_line_ends(path):
+    null_bytes = [null.encode() for null in nulls]
+    seen = survey(path, signs, null_bytes)
+    if seen.returns and mixed_line_ends(path):
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    bad = _bad_rows(path, layout, nulls)
+    bad = _bad_rows(path, layout, null_bytes, seen)
     if bad and path == file.path:
         path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:
@@ -77,14 +80,14 @@ def readable(
 
 
 def _bad_rows(
-    path: str, layout: Layout, nulls: Sequence[str]
+    path: str, layout: Layout, nulls: Sequence[bytes], seen: Survey
 ) -> list[tuple[tuple[int, int], str, str]]:
     """Give the rows that DuckDB would take or trip over: from and to, code, reason."""
     signs, width = layout.dialect.signs, len(layout.columns)
-    spans = shifted_rows(path, signs, width=width, nulls=[null.encode() for null in nulls])
+    spans = shifted_rows(path, signs, width=width, nulls=nulls) if seen.null_tails else []
     many = f"Expected Number of Columns: {width} Found: {width + 1}"
     bad = [(span, "too_many_columns", many) for span in spans]
-    if signs.quote and may_stay_open(path, signs):
+    if seen.quotes and may_stay_open(path, signs):
         reason = "a quote opens here that nothing closes"
         bad += [(span, "unquoted_value", reason) for span in open_quote(path, signs)]
     return bad

@@ -402,3 +402,11 @@ def test_reads_what_the_csv_module_writes(tmp_path_factory, rows):
         path, delimiter=",", header=True, schema={"a": "VARCHAR", "b": "VARCHAR", "n": "BIGINT"}
     )
     assert rows_of(source) == [(a or None, b or None, n) for a, b, n in rows]
+
+
+def test_plain_files_are_read_where_they_lie(tmp_path):
+    for number, content in enumerate([PLAIN, PLAIN.replace("\n", "\r\n"), 'a,b\n"x, y",\n1,\n']):
+        path = write(tmp_path / f"{number}.csv", content)
+        (tmp_path / "scratch").mkdir(exist_ok=True)
+        CSVSource(path).relation(tmp_path / "scratch")
+        assert list((tmp_path / "scratch").iterdir()) == []
