@@ -69,7 +69,7 @@ class Pipeline:
     >>> pipeline.result.table.to_pydict()
     {'name': ['Ada'], 'age': [36]}
     >>> [(stage.name, stage.records_in, stage.records_out) for stage in pipeline.result.stages]
-    [('ArrowSource', 3, 3), ('NullRemover', 3, 2), ('SQL', 2, 1)]
+    [('ArrowSource(pyarrow.Table)', 3, 3), ('NullRemover', 3, 2), ('SQL', 2, 1)]
     """
 
     def __init__(

@@ -38,7 +38,7 @@ def test_it_runs_and_says_what_it_did():
     assert result.table.num_rows == 3
     assert (result.records_extracted, result.records_loaded, result.records_rejected) == (4, 3, 0)
     assert [(each.name, each.records_in, each.records_out) for each in result.stages] == [
-        ("ArrowSource", 4, 4),
+        ("ArrowSource(pyarrow.Table)", 4, 4),
         ("Deduplicator", 4, 3),
     ]
     assert result.schema == PEOPLE.schema
