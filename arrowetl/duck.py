@@ -130,6 +130,28 @@ def select_text(text: str, *, where: str) -> str:
     return _without_end(text)
 
 
+def expression_text(text: str, *, where: str) -> str:
+    """Give a SQL text that is known to be one expression, in parentheses.
+
+    Raises:
+        ConfigError: it isn't valid SQL, is more than one expression, or is a statement.
+
+    >>> expression_text("a > 1", where="Filter")
+    '(\\na > 1\\n)'
+    >>> expression_text("a) OR (b", where="Filter")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: Filter: not one SQL expression: 'a) OR (b' ...
+    """
+    # A text that ends the parentheses and opens new ones fits into them, but not alone.
+    for statement in (f"SELECT (\n{text}\n)", f"SELECT {text}\n"):
+        try:
+            select_text(statement, where=where)
+        except ConfigError as error:
+            reason = first_line(error.__cause__) if error.__cause__ else "it has an end"
+            raise ConfigError(f"{where}: not one SQL expression: {text!r} ({reason})") from error
+    return f"(\n{text}\n)"
+
+
 def _without_end(text: str) -> str:
     """Cut the semicolon that ends a statement, and the comments after it."""
     encoded = text.encode()  # the tokenizer counts bytes
@@ -228,6 +250,7 @@ def _chained(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[
 __all__ = [
     "connect",
     "describe_select",
+    "expression_text",
     "first_line",
     "name",
     "register_tables",
