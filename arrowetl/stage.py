@@ -166,7 +166,7 @@ class Source(ABC):
                 ):
                     yield from reader
                 for batch in self.rejected(connection):
-                    first = batch.slice(0, 1).to_pylist()[0]
+                    first = batch.slice(0, 1).to_pylist()[0]  # small: one row
                     raise ReadError(f"{self.label}: {first['reason']} ({first['source']})")
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:

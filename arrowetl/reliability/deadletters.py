@@ -92,13 +92,14 @@ class Rejects:
         self._spools[stage][2].write_batch(letters)
 
     def _count(self, stage: str, why: pa.RecordBatch) -> None:
-        for counted in why["reason_code"].value_counts().to_pylist():
+        for counted in why["reason_code"].value_counts().to_pylist():  # small: one a code
             self.counts[stage, counted["values"]] += counted["counts"]
         for key in [key for key in self.counts if key[0] == stage]:
             known = self.samples.setdefault(key, [])
             if len(known) < SAMPLES:
                 mask = pa.compute.equal(why["reason_code"], key[1])
-                known += why["reason"].filter(mask).slice(0, SAMPLES - len(known)).to_pylist()
+                some = why["reason"].filter(mask).slice(0, SAMPLES - len(known))
+                known += some.to_pylist()  # small: at most SAMPLES
 
     def deliver(self, sink: Sink) -> None:
         """Put all rejected rows into a destination, and commit it.

@@ -177,7 +177,7 @@ def _numbered(
 
 def first_rejected(batch: pa.RecordBatch) -> str:
     """Say where and what the first of the rejected lines is, in a sentence."""
-    first = batch.slice(0, 1).to_pylist()[0]
+    first = batch.slice(0, 1).to_pylist()[0]  # small: one row
     column = f", column {first['column']!r}" if first["column"] else ""
     place = first["source"]
     return f"{place['file']!r}, line {place['line']}{column}: {first['reason']}: {first['text']!r}"
