@@ -56,8 +56,10 @@ def connect(
         settings["memory_limit"] = memory_limit
     if threads is not None:
         settings["threads"] = threads
-    if not ordered:
-        settings["preserve_insertion_order"] = False
+    settings["preserve_insertion_order"] = ordered
+    if ordered:
+        # DuckDB turns a long IN list into a join, and a join lets large chunks overtake small ones.
+        settings["disabled_optimizers"] = "in_clause"
     # An empty name switches spilling off: no `.tmp` beside whoever imports us.
     settings["temp_directory"] = str(scratch) if scratch else ""
     for key, value in settings.items():
@@ -131,13 +133,13 @@ def select_text(text: str, *, where: str) -> str:
 
 
 def expression_text(text: str, *, where: str) -> str:
-    """Give a SQL text that is known to be one expression, in parentheses.
+    r"""Give a SQL text that is known to be one expression, in parentheses.
 
     Raises:
         ConfigError: it isn't valid SQL, is more than one expression, or is a statement.
 
     >>> expression_text("a > 1", where="Filter")
-    '(\\na > 1\\n)'
+    '(\na > 1\n)'
     >>> expression_text("a) OR (b", where="Filter")
     Traceback (most recent call last):
     arrowetl.errors.ConfigError: Filter: not one SQL expression: 'a) OR (b' ...

@@ -118,3 +118,12 @@ def test_the_source_s_order_is_kept(batch_size, threads):
         batch_size=batch_size, threads=threads,
     )  # fmt: skip
     assert ran.table["x"].to_pylist() == [x for x in range(20_000) if x % 3 and x % 5]
+
+
+def test_a_long_list_of_values_keeps_the_order():
+    """As a join, which DuckDB makes of it, it would let a small first chunk come last."""
+    rows = pa.table({"x": range(10_000)})
+    parts = pa.concat_tables([rows.slice(0, 52), rows.slice(52)])
+    words = ", ".join(f"lower('{number}')" for number in range(20))
+    ran = execute(Batches(parts), keep(f"x::VARCHAR NOT IN ({words})"))
+    assert ran.table["x"].to_pylist() == list(range(20, 10_000))
