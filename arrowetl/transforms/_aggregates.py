@@ -135,17 +135,11 @@ def aggregate_sql(word: str, argument: Any, field: pa.Field, *, where: str) -> s
     return f"{sql}::BIGINT" if word == "sum" and whole else sql
 
 
-def key_sql(field: pa.Field) -> str:
-    """Give the SQL of a column to group by, under its own name."""
+def key_value(field: pa.Field) -> str:
+    """Give the SQL of the value that a column's rows are grouped by.
+
+    >>> key_value(pa.field("k", pa.float64())), key_value(pa.field("k", pa.string()))
+    ('("k" + 0::FLOAT)', '"k"')
+    """
     quoted = name(field.name)
-    return f"{one_zero(quoted)} AS {quoted}" if is_float(field.type) else quoted
-
-
-__all__ = [
-    "AGGREGATES",
-    "ROW",
-    "aggregate_sql",
-    "checked_argument",
-    "key_sql",
-    "known_aggregate",
-]
+    return one_zero(quoted) if is_float(field.type) else quoted

@@ -55,16 +55,14 @@ class Grouping:
             for made, (column, function) in self.functions.items():
                 with self._sorted(connection, column) as reader:
                     results = [
-                        function(values) if len(values) else None
+                        None if values is None else function(values)
                         for values in _arrays(reader, sizes)
                     ]
                 kind = self.schema.field(made).type
                 table = table.append_column(made, pa.array(results, kind))
             yield from table.select(self.schema.names).to_batches(max_chunksize=65_536)
 
-    def _sorted(
-        self, connection: duckdb.DuckDBPyConnection, column: str
-    ) -> pa.RecordBatchReader:
+    def _sorted(self, connection: duckdb.DuckDBPyConnection, column: str) -> pa.RecordBatchReader:
         order = ", ".join([*self.order, name(ROW)])
         return connection.sql(
             f"SELECT {name(column)} FROM (SELECT *, row_number() OVER () AS {name(ROW)} "
@@ -73,7 +71,7 @@ class Grouping:
 
 
 def _arrays(batches: Iterable[pa.RecordBatch], sizes: Iterable[Any]) -> Iterator[Any]:
-    """Cut a sorted column into its groups: views, but for groups that span batches or have nulls."""
+    """Cut a sorted column into its groups, as views unless they span batches or have nulls."""
     batch_of = (batch.column(0) for batch in batches)
     rest: Any = None
     for size in sizes:
@@ -84,10 +82,9 @@ def _arrays(batches: Iterable[pa.RecordBatch], sizes: Iterable[Any]) -> Iterator
             parts.append(rest.slice(0, missing))
             rest = rest.slice(len(parts[-1]))
             missing -= len(parts[-1])
-        values = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
-        if values.null_count:
-            values = values.drop_null()
-        yield values.to_numpy(zero_copy_only=False)
+        joined = parts[0] if len(parts) == 1 else pa.concat_arrays(parts) if parts else pa.nulls(0)
+        values = joined.drop_null()
+        yield values.to_numpy(zero_copy_only=False) if len(values) else None
 
 
 def result_type(function: Function, field: pa.Field, *, where: str) -> pa.DataType:
@@ -104,7 +101,7 @@ def result_type(function: Function, field: pa.Field, *, where: str) -> pa.DataTy
     one = pa.array([kinds.is_boolean(field.type) or 1], field.type)
     try:
         return pa.scalar(function(one.to_numpy(zero_copy_only=False))).type
-    except Exception as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise SchemaError(
             f"{_named(function)} failed on one value of column {field.name!r} "
             f"({type(error).__name__}: {error}), so its type isn't known; state it in returns",

@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.duck import describe_select, expression_text
-from arrowetl.errors import ConfigError, did_you_mean, closest
+from arrowetl.errors import ConfigError, closest, did_you_mean
 from arrowetl.sql import INPUT, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._aggregates import (
     ROW,
     aggregate_sql,
     checked_argument,
-    key_sql,
+    key_value,
     known_aggregate,
 )
 from arrowetl.transforms._arguments import words
@@ -118,7 +118,9 @@ class Aggregator(SQLStage):
     @property
     def functions(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
         """The Python functions among the aggregates, with their columns."""
-        pairs = ((made, each) for made, each in self.aggregations.items() if isinstance(each, tuple))
+        pairs = (
+            (made, each) for made, each in self.aggregations.items() if isinstance(each, tuple)
+        )
         return {made: (each[0], each[1]) for made, each in pairs if callable(each[1])}
 
     def select(self, schema: pa.Schema) -> str | None:
@@ -149,16 +151,15 @@ class Aggregator(SQLStage):
             for made, each in self.aggregations.items()
             if made not in self.functions
         ]
-        keys = [key_sql(schema.field(key)) for key in self.group_by]
+        keys = [f"{key_value(schema.field(key))} AS {name(key)}" for key in self.group_by]
         rows = INPUT
         if any(name(ROW) in each for each in made):
             # Numbering streams, and so the numbers are the source's positions.
             rows = f"(SELECT *, row_number() OVER () AS {name(ROW)} FROM {INPUT})"
         places = ", ".join(str(place) for place in range(1, len(keys) + 1))
         order = f" ORDER BY {places}" if keys else ""
-        return (
-            f"SELECT {', '.join([*keys, *made, *more])} FROM {rows} GROUP BY {places or '()'}{order}"
-        )
+        columns = ", ".join([*keys, *made, *more])
+        return f"SELECT {columns} FROM {rows} GROUP BY {places or '()'}{order}"
 
     def _sql(self, schema: pa.Schema, wanted: str | tuple[Any, ...]) -> str:
         if isinstance(wanted, str):
@@ -181,7 +182,7 @@ class Aggregator(SQLStage):
                 else result_type(function, source, where=self.label)
             )
         after = pa.schema([(c, types[c]) for c in (*self.group_by, *self.aggregations)])
-        order = [key_sql(schema.field(key)).split(" AS ", 1)[0] for key in self.group_by]
+        order = [key_value(schema.field(key)) for key in self.group_by]
         return Grouping(groups, order, self.functions, after)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +13,7 @@ from arrowetl.duck import describing, first_line
 from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Rejection, Rows, SQLStage, require
+from arrowetl.transforms._arguments import choice, is_text, words
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,14 @@ class Select(SQLStage):
     _: KW_ONLY
     exclude: Sequence[str] = ()
 
-    rows: ClassVar[Rows] = Rows.SAME
+    rows = Rows.SAME
 
     def __post_init__(self) -> None:
         """Keep lists as tuples."""
-        object.__setattr__(self, "columns", _words(self.columns))
-        object.__setattr__(self, "exclude", _words(self.exclude))
+        object.__setattr__(self, "columns", words(self.columns, where="Select"))
+        object.__setattr__(self, "exclude", words(self.exclude, where="Select", option="exclude"))
         if bool(self.columns) == bool(self.exclude):
             raise ConfigError("Select: name the columns to keep, or in exclude those to drop")
-        twice = [c for c in self.columns if list(self.columns).count(c) > 1]
-        if twice:
-            raise ConfigError(f"Select: column {twice[0]!r} is named twice")
 
     def select(self, schema: pa.Schema) -> str:
         """Give a SELECT of the columns."""
@@ -62,8 +59,13 @@ class Select(SQLStage):
 class Rename(SQLStage):
     """Give columns other names, and leave them where they are.
 
+    Names may be swapped. SQL ignores the case of names, so two may not differ in it alone.
+
     Args:
         columns: new names by old names.
+
+    Raises:
+        ConfigError: a new name is empty.
 
     >>> import pyarrow as pa
     >>> Rename({"Full Name": "name"}).bind(pa.schema({"Full Name": pa.string()})).names
@@ -72,22 +74,24 @@ class Rename(SQLStage):
 
     columns: Mapping[str, str]
 
-    rows: ClassVar[Rows] = Rows.SAME
+    rows = Rows.SAME
 
     def __post_init__(self) -> None:
         """Keep the names as they are now."""
         object.__setattr__(self, "columns", dict(self.columns))
+        for old, new in self.columns.items():
+            if not (isinstance(new, str) and new):
+                raise ConfigError(f"Rename: {old!r} can't be called {new!r}")
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
-        return hash(tuple(self.columns.items()))
+        return hash(frozenset(self.columns.items()))
 
     def select(self, schema: pa.Schema) -> str:
         """Give a SELECT with the new names."""
         require(schema, self.columns, where=self.label)
         renamed = [self.columns.get(c, c) for c in schema.names]
-        # DuckDB tells names apart by their letters, not by their case.
-        folded = [each.casefold() for each in renamed]
+        folded = [each.lower() for each in renamed]
         clash = next((c for c, f in zip(renamed, folded, strict=True) if folded.count(f) > 1), None)
         if clash is not None:
             raise SchemaError(
@@ -99,45 +103,52 @@ class Rename(SQLStage):
 
 @dataclass(frozen=True)
 class Cast(SQLStage):
-    """Change the types of columns.
+    """Change the types of columns; the casts are DuckDB's.
 
     Args:
         columns: new types by column: DuckDB's words (`"DECIMAL(12, 2)"`) or Arrow types.
         on_error: `raise` ends the run at a value that doesn't fit; `dead_letter` sends its row to
             the dead letters, as it was, with the value and the type in the reason.
+        format: how dates and times are written in text, in strptime's letters (`"%d.%m.%Y"`);
+            of several, the first that fits a value. DuckDB's own reading of ISO dates if None.
 
     Raises:
         ConfigError: a type isn't one, or `on_error` isn't one of the two.
 
-    >>> import pyarrow as pa
-    >>> Cast({"price": "DECIMAL(12, 2)"}).bind(pa.schema({"price": pa.string()}))
-    price: decimal128(12, 2)
+    >>> from arrowetl.testing import run_stage
+    >>> prices = pa.table({"price": ["1.5", "2"], "at": ["31.12.2024", None]})
+    >>> stage = Cast({"price": "DECIMAL(12, 2)", "at": pa.date32()}, format="%d.%m.%Y")
+    >>> run_stage(stage, prices).schema.types
+    [Decimal128Type(decimal128(12, 2)), DataType(date32[day])]
     """
 
     columns: Mapping[str, str | pa.DataType]
     _: KW_ONLY
     on_error: str = "raise"
+    format: str | Sequence[str] | None = None
 
-    rows: ClassVar[Rows] = Rows.SAME
+    rows = Rows.SAME
 
     def __post_init__(self) -> None:
         """Check the types."""
-        if self.on_error not in {"raise", "dead_letter"}:
-            raise ConfigError(
-                f"Cast: on_error is {self.on_error!r}: it has to be 'raise' or 'dead_letter'"
-            )
+        choice(self.on_error, ("raise", "dead_letter"), where="Cast", option="on_error")
         types = {column: sql_type(kind, where="Cast") for column, kind in self.columns.items()}
         object.__setattr__(self, "columns", types)
+        if self.format is not None:
+            formats = words(self.format, where="Cast", option="format")
+            object.__setattr__(self, "format", formats)
+            for each in formats:
+                _check_format(each)
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
-        return hash((tuple(self.columns.items()), self.on_error))
+        return hash((frozenset(self.columns.items()), self.on_error, self.format))
 
     def select(self, schema: pa.Schema) -> str:
         """Give a SELECT with the casts."""
         require(schema, self.columns, where=self.label)
-        casts = ", ".join(f"{name(c)}::{kind} AS {name(c)}" for c, kind in self.columns.items())
-        return f"SELECT * REPLACE ({casts}) FROM {INPUT}" if casts else f"SELECT * FROM {INPUT}"
+        casts = [f"{self._cast(schema.field(c))} AS {name(c)}" for c in self.columns]
+        return f"SELECT * REPLACE ({', '.join(casts)}) FROM {INPUT}" if casts else _ALL
 
     def rejections(self, schema: pa.Schema) -> Sequence[Rejection]:
         """Give a rejection a column, if bad values go to the dead letters."""
@@ -147,12 +158,31 @@ class Cast(SQLStage):
         return [
             Rejection(
                 code="cast",
-                where=f"{name(c)} IS NOT NULL AND TRY_CAST({name(c)} AS {kind}) IS NULL",
-                reason=f"printf({literal(f'%s is no {kind}')}, {name(c)}::VARCHAR)",
+                where=f"{name(c)} IS NOT NULL AND {self._cast(schema.field(c), 'TRY_')} IS NULL",
+                reason=f"left({name(c)}::VARCHAR, 80) || {literal(f' is no {kind}')}",
                 column=c,
             )
             for c, kind in self.columns.items()
         ]
+
+    def _cast(self, field: pa.Field, attempt: str = "") -> str:
+        """Give the cast of a column; with ``TRY_``, one that gives null for what doesn't fit."""
+        kind, value = self.columns[field.name], name(field.name)
+        if self.format is not None and is_text(field.type) and str(kind).startswith(_DATES):
+            value = f"{attempt.lower()}strptime({value}, {literal(self.format)})"
+        return f"{attempt}CAST({value} AS {kind})"
+
+
+_ALL = f"SELECT * FROM {INPUT}"
+_DATES = ("DATE", "TIMESTAMP")
+
+
+def _check_format(text: str) -> None:
+    with describing() as connection:
+        try:
+            connection.execute(f"SELECT try_strptime('', {literal(text)})")
+        except duckdb.Error as error:
+            raise ConfigError(f"Cast: format {text!r}: {first_line(error)}") from error
 
 
 def sql_type(kind: str | pa.DataType, *, where: str) -> str:
@@ -177,7 +207,3 @@ def sql_type(kind: str | pa.DataType, *, where: str) -> str:
         ) from error
     finally:
         connection.close()
-
-
-def _words(value: Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
-from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.errors import ConfigError, SchemaError, StageError
 from arrowetl.stage import Rows, Stage
 
 Function = Callable[[pa.RecordBatch], "pa.RecordBatch | pa.Table | Mapping[str, Any]"]
@@ -20,11 +20,13 @@ class Map(Stage):
     """Give `fn(batch)` for every batch.
 
     The function sees an Arrow batch, not rows: `pyarrow.compute` and NumPy views keep it fast. It
-    has to answer for each row by itself, since where a batch ends isn't said.
+    has to answer for each row by itself, since where a batch ends isn't said, and must not write
+    to what it is given.
 
     Args:
         fn: takes a batch; gives one, or a table, or a mapping of column names to Arrow arrays.
-        schema: what comes out; without it, the function is tried on an empty batch.
+        schema: what comes out; without it, the function is tried on an empty batch. With it, it
+            never sees one.
         rows: how it may change the number of rows; by default it may not.
 
     Raises:
@@ -53,27 +55,52 @@ class Map(Stage):
         return "Map" if named == "<lambda>" else f"Map({named})"
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
-        """Give the schema that was stated, or that of what becomes of an empty batch."""
-        return self.schema if self.schema is not None else super().bind(schema)
+        """Give the schema that was stated, or that of what becomes of an empty batch.
+
+        Raises:
+            SchemaError: the function gives something else, or fails on no rows.
+        """
+        if self.schema is not None:
+            return self.schema
+        try:
+            return self._made(empty_batch(schema)).schema
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+            raise SchemaError(
+                f"the function failed on an empty batch ({type(error).__name__}: {error}), so "
+                "what it gives isn't known; state it in schema",
+                where=self.label,
+            ) from error
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Apply the function to every batch."""
         for batch in batches:
-            yield from self._batches(self.fn(batch))
+            if self.schema is not None and batch.num_rows == 0:
+                yield empty_batch(self.schema)
+                continue
+            made = self._made(batch)
+            # An empty table may have no batches, and its schema would be lost.
+            yield from made.to_batches() or [empty_batch(made.schema)]
 
-    def _batches(self, made: object) -> Iterator[pa.RecordBatch]:
+    def _made(self, batch: pa.RecordBatch) -> pa.Table:
+        made = self._table(self.fn(batch))
+        if self.rows is Rows.SAME and made.num_rows != batch.num_rows:
+            raise StageError(
+                f"{self.label}: the function gave {made.num_rows} rows for {batch.num_rows}; "
+                "if it may, say so: rows=Rows.REMOVES, or Rows.ANY"
+            )
+        return made
+
+    def _table(self, made: object) -> pa.Table:
         match made:
-            case pa.RecordBatch():
-                yield made
             case pa.Table():
-                # An empty table may have no chunks, and its schema would be lost.
-                yield from made.to_batches() or [empty_batch(made.schema)]
+                return made
+            case pa.RecordBatch():
+                return pa.Table.from_batches([made])
             case Mapping():
-                yield pa.RecordBatch.from_pydict(dict(made), schema=self.schema)
+                return pa.Table.from_pydict(dict(made), schema=self.schema)
             case _:
                 raise SchemaError(
                     f"the function gave {type(made).__name__}: it has to give a RecordBatch, a "
-                    "Table, or a mapping of column names to Arrow arrays",
+                    "Table, or a mapping of column names to arrays",
                     where=self.label,
                 )
-

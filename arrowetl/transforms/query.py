@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.duck import select_text
-from arrowetl.errors import ConfigError
-from arrowetl.sql import INPUT
-from arrowetl.stage import Rows, Scope, SQLStage
+from arrowetl.duck import describing, expression_text, select_text
+from arrowetl.errors import ConfigError, describe
+from arrowetl.sql import INPUT, literal
+from arrowetl.stage import Rows, Scope, Source, SQLStage
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class SQL(SQLStage):
 
     Args:
         query: the SELECT; it is fused with its neighbours.
-        tables: other tables that it names, for joins: Arrow tables, or whatever has
-            `__arrow_c_stream__`. They are held by reference, and are no part of what makes two
-            stages equal.
+        tables: other tables that it names, for joins: Arrow tables, sources, or whatever has
+            `__arrow_c_stream__` (Polars, pandas). They are held by reference, and are no part of
+            what makes two stages equal.
 
     Raises:
-        ConfigError: it isn't one valid SELECT.
+        ConfigError: it isn't one valid SELECT, or a table isn't one.
 
     >>> import pyarrow as pa
     >>> names = pa.table({"id": [1], "name": ["Ada"]})
@@ -41,13 +42,16 @@ class SQL(SQLStage):
     _: KW_ONLY
     tables: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
-    scope: ClassVar[Scope] = Scope.STREAM
+    scope = Scope.STREAM
 
     def __post_init__(self) -> None:
         """Check the query."""
         select_text(self.query, where="SQL")
-        if INPUT in self.tables:
-            raise ConfigError(f"SQL: a table can't be called {INPUT!r}: that is the rows so far")
+        for each in self.tables:
+            if each.lower() == INPUT:
+                raise ConfigError(f"SQL: a table can't be called {each!r}: that is the rows so far")
+        tables = {each: _readable(each, table) for each, table in self.tables.items()}
+        object.__setattr__(self, "tables", tables)
 
     def select(self, schema: pa.Schema) -> str:  # noqa: ARG002 - it names its own columns
         """Give the query as it was written."""
@@ -73,22 +77,45 @@ class Filter(SQLStage):
     age: int64
     >>> Filter("age >= 18; DROP TABLE x")
     Traceback (most recent call last):
-    arrowetl.errors.ConfigError: Filter: not one expression: 'age >= 18; DROP TABLE x'
+    arrowetl.errors.ConfigError: Filter: not one SQL expression: 'age >= 18; DROP TABLE x' ...
     """
 
     predicate: str
 
-    rows: ClassVar[Rows] = Rows.REMOVES
+    rows = Rows.REMOVES
 
     def __post_init__(self) -> None:
         """Check the predicate."""
-        try:
-            # As an argument it can't end the clause it stands in, nor begin another.
-            select_text(f"SELECT coalesce(\n{self.predicate}\n)", where="Filter")
-            select_text(f"SELECT (\n{self.predicate}\n)", where="Filter")
-        except ConfigError as error:
-            raise ConfigError(f"Filter: not one expression: {self.predicate!r}") from error
+        expression_text(self.predicate, where="Filter")
+
+    @property
+    def scope(self) -> Scope:
+        """A row by itself, unless a subquery looks at others."""
+        return Scope.STREAM if _has_subquery(self.predicate) else Scope.ROW
 
     def select(self, schema: pa.Schema) -> str:  # noqa: ARG002 - it names its own columns
         """Give `SELECT * FROM input WHERE` with the predicate."""
-        return f"SELECT * FROM {INPUT} WHERE (\n{self.predicate}\n)"
+        return f"SELECT * FROM {INPUT} WHERE {expression_text(self.predicate, where='Filter')}"
+
+
+@lru_cache(maxsize=256)
+def _has_subquery(expression: str) -> bool:
+    """Say whether an expression reads rows; if DuckDB can't take it apart, that it may."""
+    with describing() as connection:
+        query = f"SELECT json_serialize_sql({literal(f'SELECT {expression}')})"
+        tree = connection.sql(query).fetchall()[0][0]
+    return '"class":"SUBQUERY"' in tree or '"error":true' in tree
+
+
+def _readable(named: str, table: Any) -> Any:
+    """Give a side table as the engine takes it: a source, a reader or an Arrow table."""
+    if isinstance(table, (Source, pa.Table, pa.RecordBatchReader)):
+        return table
+    if isinstance(table, pa.RecordBatch):
+        return pa.Table.from_batches([table])
+    if hasattr(table, "__arrow_c_stream__"):
+        return pa.table(table)
+    raise ConfigError(
+        f"SQL: table {named!r} is {describe(table)}: it has to be an Arrow table, a source, or "
+        "something with __arrow_c_stream__"
+    )

@@ -1,0 +1,96 @@
+"""Every stage, source and sink of ours keeps what such a thing promises."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from decimal import Decimal
+from operator import attrgetter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import arrowetl as ae
+from arrowetl.testing import STAGE_CHECKS
+
+START = datetime(2024, 2, 28, 23, 59)  # noqa: DTZ001 - a time without a zone is the case
+TABLE = pa.table(
+    {
+        "id": pa.array(range(12), pa.int64()),
+        "group": ["a", "b", None, "a", "A", "b", "", None, "a", "é", "b", "a"],
+        "x": [0.0, -0.0, math.nan, 1e300, None, 0.1, 0.2, math.nan, -1e300, 2.5, None, 0.1],
+        "Strange \"name'; --": pa.array([1, None, 3, 1, None, 3, 1, 1, 2, 2, None, 1], pa.int8()),
+        "text": ["1", " n/a ", None, "x", "", "7", "-", "1", "3.5", "1", None, "1"],
+        "at": [START + timedelta(hours=n % 5) for n in range(12)],
+        "price": [Decimal(n * n % 7).scaleb(-2) for n in range(12)],
+        "tags": [["a"], [], None, ["a"], [None], ["b", "c"], [], None, ["a"], [], [], ["a"]],
+        "select": [True, False, None, True, True, False, None, None, True, True, False, True],
+    },
+)
+STRANGE = TABLE.column_names[3]
+
+
+def doubled(batch: pa.RecordBatch) -> pa.RecordBatch:
+    at = batch.schema.get_field_index("x")
+    return batch.set_column(at, "x", pc.multiply(batch["x"], 2))
+
+
+def every_stage() -> list[ae.Stage]:
+    return [
+        ae.SQL('SELECT *, "id" * 2 AS "twice" FROM input'),
+        ae.SQL("SELECT count(*) AS n FROM input"),
+        ae.Filter("x > 0 OR \"group\" = 'a' -- and more"),
+        ae.Filter("id > (SELECT avg(id) FROM input)"),
+        ae.Select([STRANGE, "id"]),
+        ae.Select(exclude=["id", STRANGE]),
+        ae.Rename({"x": "group", "group": "x"}),
+        ae.Cast({"id": "VARCHAR", STRANGE: "DOUBLE", "at": pa.date32()}),
+        ae.Map(doubled),
+        ae.Map(doubled, schema=TABLE.schema),
+        ae.NullRemover(),
+        ae.NullRemover("drop", columns=["text"], null_like=["", "N/A", "-"]),
+        ae.NullRemover("drop_all", columns=["text", STRANGE]),
+        ae.NullRemover("fill", fill=0),
+        ae.NullRemover("fill", fill="mode"),
+        ae.NullRemover("fill", fill={"x": "mean", STRANGE: "median", "text": "ffill"}),
+        ae.NullRemover("fill", fill={"group": "bfill", "x": 1.5}, null_like=["nan"]),
+        ae.NullRemover("remove_fields", threshold=0.2),
+        ae.NullRemover("remove_fields", threshold=0.2, null_like=["", "n/a"]),
+        ae.Deduplicator(),
+        ae.Deduplicator(on=["group"]),
+        ae.Deduplicator(on=["x"], keep="last"),
+        ae.Deduplicator(on=["group"], keep="best_quality"),
+        ae.Deduplicator(on=["tags"], keep="keep_best_quality", score_column="x"),
+        ae.Deduplicator(on=["group"], report_column="repeats"),
+        ae.Aggregator("group", {"total": ("x", "sum"), "n": "count(*)"}),
+        ae.Aggregator([], {"total": (STRANGE, "sum")}),
+        ae.Aggregator(["group", "x"], {}),
+        ae.Aggregator(
+            ["select"],
+            {
+                "first": ("text", "first"),
+                "last": ("tags", "last"),
+                "all": ("id", "list"),
+                "words": ("text", "concat", "; "),
+                "spread": ("x", "std"),
+                "often": ("group", "mode"),
+                "high": ("price", "quantile", 0.9),
+            },
+        ),
+        ae.Aggregator("group", {"span": ("id", np.ptp), "n": ("x", np.size)}),
+        ae.Aggregator([], {"span": ("at", np.ptp)}, returns={"span": "duration[us]"}),
+    ]
+
+
+@pytest.mark.parametrize("check", STAGE_CHECKS, ids=attrgetter("__name__"))
+@pytest.mark.parametrize("stage", every_stage(), ids=repr)
+def test_stage(stage, check):
+    check(stage, TABLE)
+
+
+def test_every_stage_of_ours_is_checked():
+    public = {getattr(ae, name) for name in ae.__all__}
+    ours = {cls for cls in public if isinstance(cls, type) and issubclass(cls, ae.Stage)}
+    assert ours - {ae.Stage, ae.SQLStage} == {type(stage) for stage in every_stage()}
