@@ -317,7 +317,8 @@ def _timestamp_in_sqlite(column: str, kind: Any, whole: pa.DataType) -> Stored:
         through = quoted if kind is not whole else None
         return Stored(column, whole, "TIMESTAMP", through, Fate.WIDENED, "ISO 8601 text")
     if kind.unit == "ns":
-        convert = f"strftime({quoted}::TIMESTAMP_NS, '%Y-%m-%dT%H:%M:%S.%nZ')"
+        # DuckDB 2.0 garbles what follows %n, so the Z is put on afterwards.
+        convert = f"strftime({quoted}::TIMESTAMP_NS, '%Y-%m-%dT%H:%M:%S.%n') || 'Z'"
     else:
         convert = f"strftime({quoted} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
     return Stored(column, whole, "TIMESTAMPTZ", convert, Fate.WIDENED, "ISO 8601 text, in UTC")

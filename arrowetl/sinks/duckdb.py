@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -21,6 +21,7 @@ from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Mode, SchemaChange, Sink, require
 from arrowetl.typemap import Fate, duckable_schema, duckdb_columns
 
+_MAGIC = b"DUCK"
 _NULL = '"NULL"'
 _STAGED = "temp.main.arrowetl_staged"
 
@@ -127,6 +128,7 @@ class DuckDBLoader(Sink):
         return (*notes, *found.notes, *dropped_notes(_incoming(schema, self.label), found))
 
     def _connect(self, path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        self._check_file(path)
         try:
             connection = duckdb.connect(str(path), read_only=read_only)
         except duckdb.ConnectionException:
@@ -141,6 +143,15 @@ class DuckDBLoader(Sink):
             connection.execute(f"SET {key} = {literal(value)}")
         return connection
 
+    def _check_file(self, path: Path) -> None:
+        if "?" in str(path):
+            raise WriteError(f"{self.label}: DuckDB can't keep a file with a '?' in its path")
+        with writing(self.label):
+            head = _first_bytes(path, 12) if path.exists() else b""
+        # DuckDB would try to download an extension for a database of another kind.
+        if head and head[8:12] != _MAGIC:
+            raise WriteError(f"{self.label}: the file is there, and isn't a DuckDB database")
+
     def _columns(self, connection: duckdb.DuckDBPyConnection) -> list[Column] | None:
         """Give the table's columns; None if there is no table.
 
@@ -148,8 +159,9 @@ class DuckDBLoader(Sink):
             WriteError: there is one and the mode forbids it, or it is a view.
         """
         found = connection.execute(
-            "SELECT table_type FROM information_schema.tables WHERE table_catalog = "
-            "current_database() AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
+            "SELECT table_type FROM information_schema.tables "
+            "WHERE table_catalog = current_database() "
+            "AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
             [self.schema, self.table],
         ).fetchall()
         if not found:
@@ -177,7 +189,8 @@ class DuckDBLoader(Sink):
         def wider(have: str, want: str) -> str | None:
             return _wider(connection, have, want)
 
-        return fit(columns, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+        found = fit(columns, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+        return replace(found, added=tuple(Column(c.name, _declared(c)) for c in found.added))
 
     def begin(self, schema: pa.Schema) -> None:
         """Open the file and a transaction; make or alter the table in it."""
@@ -304,6 +317,11 @@ class DuckDBLoader(Sink):
         if self._run.connection is not None:
             self._run.connection.close()
         self._run.connection, self._run.fit = None, None
+
+
+def _first_bytes(path: Path, count: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)
 
 
 def _incoming(schema: pa.Schema, where: str) -> list[Column]:

@@ -237,7 +237,7 @@ class SQLiteLoader(Sink):
     def _keyed(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for key in self.key if self.mode == Mode.UPSERT else ():
-                empty = batch[key].is_null(nan_is_null=True).sum().as_py() or 0
+                empty = batch[key].is_null(nan_is_null=True).sum().as_py() or 0  # small: one number
                 if empty:
                     raise WriteError(
                         f"{self.label}: {empty:,} rows of a batch have no value in the key "
@@ -282,6 +282,10 @@ class SQLiteLoader(Sink):
                 run.cursor.execute("ROLLBACK")
         path, created = run.path, run.created
         self._close()
+        if path is not None and path.with_name(f"{path.name}-journal").exists():
+            # After an error of the disk SQLite leaves the undoing to whoever opens the file next.
+            with suppress(Error), self._cursor(path) as cursor:
+                Tables(cursor, self.label).columns(self.table)
         # One that somebody else has filled meanwhile isn't empty.
         if path is not None and created and path.exists() and path.stat().st_size == 0:
             path.unlink()
