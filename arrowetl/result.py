@@ -113,16 +113,18 @@ class PipelineResult:
         from rich.text import Text
 
         table = Table(title=f"{self.pipeline}", title_justify="left", caption_justify="left")
-        for number, title in enumerate(_TITLES):
-            table.add_column(title, justify="left" if number in {0, 6} else "right")
+        table.add_column(_TITLES[0], min_width=20, overflow="fold")
+        for title in _TITLES[1:]:
+            table.add_column(title, justify="left" if title == "ran in" else "right")
         for row in _rows(self):
             table.add_row(*row)
-        lines = [
-            f"rejected {each.records:,} · {each.stage} · {each.reason_code}: "
-            + " | ".join(each.samples)
-            for each in self.rejected
-        ]
-        return Group(table, Text(" · ".join(_summary(self))), *(Text(line) for line in lines))
+        parts = [Text(" · ".join(_summary(self)))]
+        if self.rejected:
+            parts.append(Text("rejected:"))
+        for each in self.rejected:
+            sample = f": {each.samples[0]}" if each.samples else ""
+            parts.append(Text(f"  {each.records:,} {each.reason_code} in {each.stage}{sample}"))
+        return Group(table, *parts)
 
 
 _TITLES = ("stage", "in", "out", "removed", "merged", "rejected", "ran in", "seconds")

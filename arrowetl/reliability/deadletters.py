@@ -98,8 +98,9 @@ class Rejects:
             known = self.samples.setdefault(key, [])
             if len(known) < SAMPLES:
                 mask = pa.compute.equal(why["reason_code"], key[1])
-                some = why["reason"].filter(mask).slice(0, SAMPLES - len(known))
-                known += some.to_pylist()  # small: at most SAMPLES
+                some = why["reason"].filter(mask).unique().slice(0, SAMPLES)
+                new = [text for text in some.to_pylist() if text not in known]  # small: SAMPLES
+                known += new[: SAMPLES - len(known)]
 
     def deliver(self, sink: Sink) -> None:
         """Put all rejected rows into a destination, and commit it.
