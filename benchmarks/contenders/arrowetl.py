@@ -1,0 +1,81 @@
+"""arrowetl through its public names, as its README shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
+from benchmarks.tasks.dedup import MEMORY_LIMIT
+from benchmarks.tasks.group_by import KEYS
+from benchmarks.tasks.parquet_to_sqlite import TABLE
+
+LABEL = "arrowetl"
+PACKAGES = ("arrowetl",)
+NOT_APPLICABLE: dict[str, str] = {}
+STARTUP = "import arrowetl"
+
+
+def csv_to_parquet(source: Path, output: Path) -> None:
+    """Five transforms, all SQL: one statement."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline()
+        .extract(ae.CSVSource(source))
+        .transform(ae.NullRemover("drop", columns=["price"]))
+        .transform(f"SELECT * FROM input WHERE regexp_matches(email, '{EMAIL}')")
+        .transform("SELECT * REPLACE (trim(city) AS city) FROM input")
+        .transform(
+            "SELECT * REPLACE (lower(email) AS email), price * qty AS total, year(date) AS year"
+            " FROM input"
+        )
+        .transform(ae.Filter(f"total > {MIN_TOTAL}"))
+        .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+    )
+
+
+def parquet_to_sqlite(source: Path, output: Path) -> None:
+    """No transform: from the scan to the loader."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline()
+        .extract(ae.ParquetSource(source))
+        .load(ae.SQLiteLoader(output, table=TABLE, mode="replace"))
+        .run()
+    )
+
+
+def dedup(source: Path, output: Path) -> None:
+    """The Deduplicator under the memory limit."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline(memory_limit=MEMORY_LIMIT)
+        .extract(ae.ParquetSource(source))
+        .transform(ae.Deduplicator(on=["email"], keep="first"))
+        .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+    )
+
+
+def group_by(source: Path, output: Path) -> None:
+    """The Aggregator."""
+    import arrowetl as ae
+
+    aggregations = {
+        "orders": ("id", "count"),
+        "coupons": ("coupon", "count"),
+        "customers": ("customer", "count_distinct"),
+        "total": ("amount", "sum"),
+        "mean": ("amount", "avg"),
+        "largest": ("amount", "max"),
+    }
+    (
+        ae.Pipeline()
+        .extract(ae.ParquetSource(source))
+        .transform(ae.Aggregator(list(KEYS), aggregations))
+        .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+    )

@@ -1,0 +1,79 @@
+"""DuckDB as somebody who knows it writes it by hand: the reference for content and for speed."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
+from benchmarks.tasks.dedup import MEMORY_LIMIT
+from benchmarks.tasks.parquet_to_sqlite import TABLE
+
+LABEL = "DuckDB, by hand"
+PACKAGES = ("duckdb",)
+NOT_APPLICABLE: dict[str, str] = {}
+STARTUP = "import duckdb"
+
+
+def csv_to_parquet(source: Path, output: Path) -> None:
+    """One COPY statement."""
+    import duckdb
+
+    duckdb.execute(f"""
+        COPY (
+            SELECT id, lower(email) AS email, price, qty, trim(city) AS city, date, note,
+                price * qty AS total, year(date) AS year
+            FROM read_csv('{source}')
+            WHERE price IS NOT NULL AND regexp_matches(email, '{EMAIL}')
+                AND price * qty > {MIN_TOTAL}
+        ) TO '{output}' (FORMAT parquet, COMPRESSION zstd)""")
+
+
+def parquet_to_sqlite(source: Path, output: Path) -> None:
+    """DuckDB reads, the standard library's sqlite3 writes with executemany."""
+    import duckdb
+
+    with duckdb.connect() as connection, sqlite3.connect(output) as target:
+        target.execute(
+            f"CREATE TABLE {TABLE} (id INTEGER, email TEXT, name TEXT, qty INTEGER,"
+            " price REAL, score REAL, day TEXT, note TEXT)"
+        )
+        rows = connection.execute(
+            f"SELECT * REPLACE (CAST(day AS VARCHAR) AS day) FROM read_parquet('{source}')"
+        )
+        while chunk := rows.fetchmany(10_000):
+            target.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", chunk)
+    target.close()
+
+
+def dedup(source: Path, output: Path) -> None:
+    """Find the first row number of each email, then keep those rows: two scans, both spill."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute(f"SET temp_directory = '{output.parent / 'spill'}'")
+        connection.execute(f"""
+            COPY (
+                SELECT * EXCLUDE (file_row_number)
+                FROM read_parquet('{source}', file_row_number = true)
+                WHERE file_row_number IN (
+                    SELECT min(file_row_number)
+                    FROM read_parquet('{source}', file_row_number = true)
+                    GROUP BY email
+                )
+            ) TO '{output}' (FORMAT parquet, COMPRESSION zstd)""")
+
+
+def group_by(source: Path, output: Path) -> None:
+    """One COPY statement."""
+    import duckdb
+
+    duckdb.execute(f"""
+        COPY (
+            SELECT country, product, count(*) AS orders, count(coupon) AS coupons,
+                count(DISTINCT customer) AS customers, sum(amount) AS total,
+                avg(amount) AS mean, max(amount) AS largest
+            FROM read_parquet('{source}')
+            GROUP BY country, product
+        ) TO '{output}' (FORMAT parquet, COMPRESSION zstd)""")

@@ -1,0 +1,69 @@
+"""Polars, lazy and streaming where it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
+from benchmarks.tasks.parquet_to_sqlite import TABLE
+
+LABEL = "Polars, streaming"
+PACKAGES = ("polars",)
+NOT_APPLICABLE: dict[str, str] = {}
+STARTUP = "import polars"
+
+
+def csv_to_parquet(source: Path, output: Path) -> None:
+    """From scan to sink."""
+    import polars as pl
+
+    (
+        pl.scan_csv(source, try_parse_dates=True)
+        .filter(pl.col("price").is_not_null())
+        .filter(pl.col("email").str.contains(EMAIL))
+        .with_columns(pl.col("city").str.strip_chars(" "))
+        .with_columns(
+            pl.col("email").str.to_lowercase(),
+            (pl.col("price") * pl.col("qty")).alias("total"),
+            pl.col("date").dt.year().alias("year"),
+        )
+        .filter(pl.col("total") > MIN_TOTAL)
+        .sink_parquet(output, compression="zstd", compression_level=3)
+    )
+
+
+def parquet_to_sqlite(source: Path, output: Path) -> None:
+    """Read at once, since `write_database` takes a frame; written by ADBC."""
+    import polars as pl
+
+    pl.read_parquet(source).write_database(TABLE, f"sqlite:///{output}", engine="adbc")
+
+
+def dedup(source: Path, output: Path) -> None:
+    """From scan to sink; there is no memory limit to set."""
+    import polars as pl
+
+    (
+        pl.scan_parquet(source)
+        .unique(subset=["email"], keep="first", maintain_order=True)
+        .sink_parquet(output, compression="zstd", compression_level=3)
+    )
+
+
+def group_by(source: Path, output: Path) -> None:
+    """From scan to sink."""
+    import polars as pl
+
+    (
+        pl.scan_parquet(source)
+        .group_by("country", "product")
+        .agg(
+            pl.len().alias("orders"),
+            pl.col("coupon").count().alias("coupons"),
+            pl.col("customer").n_unique().alias("customers"),
+            pl.col("amount").sum().alias("total"),
+            pl.col("amount").mean().alias("mean"),
+            pl.col("amount").max().alias("largest"),
+        )
+        .sink_parquet(output, compression="zstd", compression_level=3)
+    )

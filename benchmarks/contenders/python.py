@@ -1,0 +1,123 @@
+"""A loop of Python over records: what a first script looks like, and older tools inside."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
+from benchmarks.tasks.parquet_to_sqlite import TABLE
+
+LABEL = "Python loop"
+PACKAGES = ("pyarrow",)  # only to read and write Parquet
+NOT_APPLICABLE: dict[str, str] = {}
+
+
+def csv_to_parquet(source: Path, output: Path) -> None:
+    """The csv module, a dictionary a record."""
+    with source.open(newline="", encoding="utf-8") as file:
+        _write(output, _cleaned(csv.DictReader(file)))
+
+
+def _cleaned(records: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    email = re.compile(EMAIL)
+    for record in records:
+        if not record["price"] or not email.match(record["email"]):
+            continue
+        price, qty = float(record["price"]), int(record["qty"])
+        if price * qty <= MIN_TOTAL:
+            continue
+        day = date.fromisoformat(record["date"])
+        yield {
+            "id": int(record["id"]),
+            "email": record["email"].lower(),
+            "price": price,
+            "qty": qty,
+            "city": record["city"].strip(" "),
+            "date": day,
+            "note": record["note"],
+            "total": price * qty,
+            "year": day.year,
+        }
+
+
+def parquet_to_sqlite(source: Path, output: Path) -> None:
+    """One INSERT a record, in one transaction."""
+    with sqlite3.connect(output) as target:
+        target.execute(
+            f"CREATE TABLE {TABLE} (id INTEGER, email TEXT, name TEXT, qty INTEGER,"
+            " price REAL, score REAL, day TEXT, note TEXT)"
+        )
+        for record in _read(source):
+            record["day"] = record["day"].isoformat()
+            target.execute(
+                f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tuple(record.values())
+            )
+    target.close()
+
+
+def dedup(source: Path, output: Path) -> None:
+    """A set of the emails seen; there is no memory limit to set."""
+
+    def firsts() -> Iterator[dict[str, Any]]:
+        seen = set()
+        for record in _read(source):
+            if record["email"] not in seen:
+                seen.add(record["email"])
+                yield record
+
+    _write(output, firsts())
+
+
+def group_by(source: Path, output: Path) -> None:
+    """A dictionary of groups, each updated in place."""
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in _read(source):
+        key = record["country"], record["product"]
+        if (group := groups.get(key)) is None:
+            group = groups[key] = {
+                "country": key[0],
+                "product": key[1],
+                "orders": 0,
+                "coupons": 0,
+                "customers": set(),
+                "total": 0.0,
+                "mean": 0.0,
+                "largest": record["amount"],
+            }
+        group["orders"] += 1
+        group["coupons"] += record["coupon"] is not None
+        group["customers"].add(record["customer"])
+        group["total"] += record["amount"]
+        group["largest"] = max(group["largest"], record["amount"])
+    for group in groups.values():
+        group["customers"] = len(group["customers"])
+        group["mean"] = group["total"] / group["orders"]
+    _write(output, iter(groups.values()))
+
+
+def _read(source: Path) -> Iterator[dict[str, Any]]:
+    """Give a dictionary a record."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+
+def _write(output: Path, records: Iterator[dict[str, Any]]) -> None:
+    """Write records in chunks of 50,000."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    chunk = pa.RecordBatch.from_pylist(list(islice(records, 50_000)))
+    with pq.ParquetWriter(output, chunk.schema, compression="zstd", compression_level=3) as writer:
+        writer.write_batch(chunk)
+        while rows := list(islice(records, 50_000)):
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=chunk.schema))

@@ -1,0 +1,49 @@
+"""What a task is: its data, what its output must hold, how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A file that a task reads, made by one SELECT.
+
+    The SELECT is arithmetic over the row number, with no `random()`, so the file holds the same
+    rows on every machine, whatever the number of threads.
+    """
+
+    name: str
+    suffix: Literal["csv", "parquet"]
+    select: Callable[[int], str]
+    """The SELECT that gives so many rows."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do, the same for every contender."""
+
+    name: str
+    title: str
+    rows: int
+    """How many rows of input a full run has."""
+    dataset: Dataset | None = None
+    """None where there is nothing to read: the task is to start a Python program."""
+    output: Literal["parquet", "sqlite", ""] = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The output's columns with the DuckDB types in which their values are compared."""
+    function: str = ""
+    """The contenders' function; the task's name if empty."""
+    timeout: float = 300
+    """Seconds after which a run is stopped and its contender reported as timed out."""
+    rounds: int = 1
+    """How many times the stated number of runs; more for what takes milliseconds."""
+    tenth_of: str = ""
+    """The task with ten times the rows, to see how memory grows."""
+
+    @property
+    def does(self) -> str:
+        """The name of the function that a contender does this task with."""
+        return self.function or self.name
