@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from operator import attrgetter
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
+from destinations import every_destination
 
 import arrowetl as ae
-from arrowetl.testing import STAGE_CHECKS
+from arrowetl.testing import SINK_CHECKS, SOURCE_CHECKS, STAGE_CHECKS
 
 START = datetime(2024, 2, 28, 23, 59)  # noqa: DTZ001 - a time without a zone is the case
 TABLE = pa.table(
@@ -90,7 +96,77 @@ def test_stage(stage, check):
     check(stage, TABLE)
 
 
-def test_every_stage_of_ours_is_checked():
-    public = {getattr(ae, name) for name in ae.__all__}
-    ours = {cls for cls in public if isinstance(cls, type) and issubclass(cls, ae.Stage)}
-    assert ours - {ae.Stage, ae.SQLStage} == {type(stage) for stage in every_stage()}
+FLAT = pa.table(
+    {
+        "id": pa.array([1, 2, 3, 4, 5], pa.int64()),
+        'it\'s "name"; --': ["a", None, 'b "c", d', "two\nlines", "é ☃"],
+        "select": [0.1, -2.5, None, 1e300, 3.0],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Files for the sources; a folder for all, since sources don't write."""
+    place = tmp_path_factory.mktemp("sources")
+    pq.write_table(FLAT, place / "one.parquet", row_group_size=2)
+    pq.write_table(TABLE, place / "all.parquet")
+    for year in (2023, 2024):
+        (place / f"hive/year={year}").mkdir(parents=True)
+        pq.write_table(FLAT, place / f"hive/year={year}/part.parquet")
+    pa.csv.write_csv(FLAT, place / "a.csv")
+    (place / "b.csv").write_text('"select";id\n0.5;7\n;8\n')
+    (place / "empty.csv").write_text("id,name\n")
+    (place / "latin.csv").write_bytes("name,n\nCafé,1\nÖl,2\n".encode("latin-1"))
+    (place / "a.csv.gz").write_bytes(gzip.compress((place / "a.csv").read_bytes()))
+    return place
+
+
+SOURCES = {
+    "table": lambda _: ae.ArrowSource(TABLE),
+    "batch": lambda _: ae.ArrowSource(FLAT.to_batches()[0]),
+    "polars": lambda _: ae.ArrowSource(pl.from_arrow(FLAT)),
+    "pandas": lambda _: ae.ArrowSource(FLAT.to_pandas()),
+    "csv": lambda folder: ae.CSVSource(folder / "a.csv"),
+    "csv of semicolons": lambda folder: ae.CSVSource(folder / "b.csv"),
+    "csv of no rows": lambda folder: ae.CSVSource(folder / "empty.csv"),
+    "csv in latin-1": lambda folder: ae.CSVSource(folder / "latin.csv", encoding="latin-1"),
+    "csv, packed": lambda folder: ae.CSVSource(folder / "a.csv.gz"),
+    "parquet": lambda folder: ae.ParquetSource(folder / "one.parquet"),
+    "parquet of all types": lambda folder: ae.ParquetSource(folder / "all.parquet"),
+    "parquet in folders": lambda folder: ae.ParquetSource(folder / "hive/**/*.parquet"),
+    "parquet, some": lambda folder: ae.ParquetSource(
+        folder / "one.parquet", columns=["id"], filter="id > 1"
+    ),
+}
+
+
+@pytest.mark.parametrize("check", SOURCE_CHECKS, ids=attrgetter("__name__"))
+@pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
+def test_source(make, check, folder):
+    check(make(folder))
+
+
+@pytest.mark.parametrize("check", SINK_CHECKS, ids=attrgetter("__name__"))
+@pytest.mark.parametrize(("kind", "options"), every_destination(), ids=str)
+def test_sink(kind, options, check, tmp_path):
+    numbers = count()
+
+    def fresh():
+        place = tmp_path / str(next(numbers))
+        place.mkdir()
+        return kind(place, options)
+
+    check(fresh, FLAT)
+
+
+def public(base, *abstract):
+    ours = {getattr(ae, name) for name in ae.__all__}
+    return {c for c in ours if isinstance(c, type) and issubclass(c, base)} - {base, *abstract}
+
+
+def test_everything_of_ours_is_checked(folder, tmp_path):
+    sinks = {type(kind(tmp_path, options).sink()) for kind, options in every_destination()}
+    assert public(ae.Stage, ae.SQLStage) == {type(stage) for stage in every_stage()}
+    assert public(ae.Source) == {type(make(folder)) for make in SOURCES.values()}
+    assert public(ae.Sink) == sinks

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.duck import describing, expression_text, select_text
-from arrowetl.errors import ConfigError, describe
+from arrowetl.duck import describe_select, describing, expression_text, select_text
+from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.sql import INPUT, literal
 from arrowetl.stage import Rows, Scope, Source, SQLStage
 
@@ -92,6 +92,20 @@ class Filter(SQLStage):
     def scope(self) -> Scope:
         """A row by itself, unless a subquery looks at others."""
         return Scope.STREAM if _has_subquery(self.predicate) else Scope.ROW
+
+    def bind(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema as it comes.
+
+        Raises:
+            SchemaError: the predicate isn't one over these columns. (SQL would take text for a
+                predicate, and fail at the first that isn't "true" or "false".)
+        """
+        after = super().bind(schema)
+        answer = f"SELECT {expression_text(self.predicate, where='Filter')} AS answer FROM {INPUT}"
+        [kind] = describe_select(answer, schema, where=self.label).types
+        if kind != pa.bool_():
+            raise SchemaError(f"the predicate gives {kind}, not true or false", where=self.label)
+        return after
 
     def select(self, schema: pa.Schema) -> str:  # noqa: ARG002 - it names its own columns
         """Give `SELECT * FROM input WHERE` with the predicate."""

@@ -1,0 +1,170 @@
+"""Places for our sinks to write to, read by other means than the sinks."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from arrowetl import ArrowLoader, CSVLoader, DuckDBLoader, ParquetLoader, SQLiteLoader
+from arrowetl.sql import name
+from arrowetl.stage import Sink
+from arrowetl.testing import Destination
+
+TABLE = 'rows of "all"; --'
+
+
+@dataclass
+class InFolder(Destination):
+    """A destination in a folder of its own, with nothing else in it."""
+
+    folder: Path
+    options: dict[str, Any]
+
+    target = "rows"
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.target
+
+    def left(self) -> list[str]:
+        allowed = {self.target}
+        return sorted(each.name for each in self.folder.iterdir() if each.name not in allowed)
+
+
+class CSVFile(InFolder):
+    target = "rows.csv"
+
+    def sink(self) -> Sink:
+        return CSVLoader(self.path, **self.options)
+
+    def rows(self) -> pa.Table | None:
+        if not self.path.exists():
+            return None
+        packed = self.options.get("compression") == "gzip"
+        with gzip.open(self.path) if packed else self.path.open("rb") as file:
+            convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=[""])
+            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            return pyarrow.csv.read_csv(file, parse_options=parse, convert_options=convert)
+
+
+class ParquetFile(InFolder):
+    target = "rows.parquet"
+
+    def sink(self) -> Sink:
+        return ParquetLoader(self.path, **self.options)
+
+    def rows(self) -> pa.Table | None:
+        return pq.ParquetFile(self.path).read() if self.path.exists() else None
+
+
+class ParquetFolder(InFolder):
+    def sink(self) -> Sink:
+        return ParquetLoader(self.path, **self.options)
+
+    def rows(self) -> pa.Table | None:
+        files = [p for p in self.path.rglob("*.parquet") if not p.name.startswith((".", "_"))]
+        return pq.read_table(files) if files else None
+
+    def left(self) -> list[str]:
+        inside = [each.name for each in self.path.rglob(".*")] if self.path.exists() else []
+        return super().left() + sorted(inside)
+
+
+class DuckDBTable(InFolder):
+    target = "rows.db"
+
+    def sink(self) -> Sink:
+        return DuckDBLoader(self.path, table=TABLE, **self.options)
+
+    def rows(self) -> pa.Table | None:
+        if not self.path.exists():
+            return None
+        with closing(duckdb.connect(str(self.path))) as connection:
+            return connection.sql(f"FROM {name(TABLE)}").to_arrow_table() if self._there else None
+
+    @property
+    def _there(self) -> bool:
+        return TABLE in self._tables()
+
+    def _tables(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        with closing(duckdb.connect(str(self.path))) as connection:
+            return [
+                table
+                for (table,) in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()
+            ]
+
+    def left(self) -> list[str]:
+        return super().left() + [table for table in self._tables() if table != TABLE]
+
+
+class SQLiteTable(InFolder):
+    target = "rows.db"
+
+    def sink(self) -> Sink:
+        return SQLiteLoader(self.path, table=TABLE, **self.options)
+
+    def rows(self) -> pa.Table | None:
+        return self._ask(f"SELECT * FROM {name(TABLE)}") if TABLE in self._tables() else None
+
+    def _tables(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        found = self._ask("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return found["name"].to_pylist()
+
+    def _ask(self, query: str) -> pa.Table:
+        # By ADBC: two SQLite libraries over one file would corrupt it.
+        from adbc_driver_sqlite import dbapi
+
+        with dbapi.connect(self.path.as_uri()) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    def left(self) -> list[str]:
+        beside = [each for each in super().left() if each not in {"rows.db-wal", "rows.db-shm"}]
+        return beside + [table for table in self._tables() if table != TABLE]
+
+
+@dataclass
+class Memory(Destination):
+    folder: Path
+    options: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.loader = ArrowLoader(**self.options)
+
+    def sink(self) -> Sink:
+        return self.loader
+
+    def rows(self) -> pa.Table | None:
+        return self.loader.table
+
+
+def every_destination() -> list[tuple[type, dict[str, Any]]]:
+    """Give each kind of destination with each way to write to it."""
+    return [
+        (Memory, {}),
+        (CSVFile, {"mode": "replace"}),
+        (CSVFile, {"mode": "append"}),
+        (CSVFile, {"mode": "replace", "compression": "gzip"}),
+        (ParquetFile, {"mode": "replace"}),
+        (ParquetFile, {"mode": "replace", "sorted_by": ["id"], "row_group_size": 2}),
+        (ParquetFolder, {"mode": "append"}),
+        (ParquetFolder, {"mode": "replace", "max_file_bytes": 1000}),
+        (DuckDBTable, {"mode": "append"}),
+        (DuckDBTable, {"mode": "replace"}),
+        (DuckDBTable, {"mode": "upsert", "key": ["id"]}),
+        (SQLiteTable, {"mode": "append"}),
+        (SQLiteTable, {"mode": "replace"}),
+        (SQLiteTable, {"mode": "upsert", "key": ["id"]}),
+    ]
