@@ -43,6 +43,31 @@ def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Recor
                 yield batch.slice(start, rows)
 
 
+def unsliced(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Give the batch so that DuckDB reads it: no struct inside a struct that has an offset.
+
+    DuckDB 2.0 refuses such slices. Only masks of nulls are copied, and only of those columns.
+
+    >>> rows = pa.record_batch({"x": [{"a": {"b": 1}}, {"a": {"b": 2}}]}).slice(1)
+    >>> unsliced(rows)["x"].offset, unsliced(rows).equals(rows)
+    (0, True)
+    """
+    columns = [_unsliced(column) for column in batch.columns]
+    if all(new is old for new, old in zip(columns, batch.columns, strict=True)):
+        return batch
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _unsliced(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if not column.offset or not pa.types.is_struct(kind):
+        return column
+    if not any(pa.types.is_struct(field.type) for field in kind):
+        return column
+    parts = [_unsliced(part) for part in column.flatten()]
+    return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())
+
+
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Give the batch with exactly `schema`; only metadata and nullability may differ.
 

@@ -252,13 +252,11 @@ class DuckDBLoader(Sink):
         pairs = [(col, to.name) for col, to in zip(given, found.columns, strict=True) if to]
         with feed.written(self.label):
             connection.register(INPUT, feed.reader())
-            try:
-                if self.mode == Mode.UPSERT:
-                    self._merge(connection, pairs)
-                else:
-                    connection.execute(_insert(self._target, pairs, INPUT))
-            finally:
-                connection.unregister(INPUT)
+            if self.mode == Mode.UPSERT:
+                self._merge(connection, pairs)
+            else:
+                connection.execute(_insert(self._target, pairs, INPUT))
+            connection.unregister(INPUT)
         return feed.rows
 
     def _merge(self, connection: duckdb.DuckDBPyConnection, pairs: list[tuple[str, str]]) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of
+from arrowetl.arrow import reader_of, unsliced
 from arrowetl.duck import first_line
 from arrowetl.errors import ArrowETLError, ConfigError, Transient, WriteError, closest, did_you_mean
 
@@ -57,7 +57,7 @@ class Feed:
         try:
             for batch in self._batches:
                 self.rows += batch.num_rows
-                yield batch if same else batch.cast(self._schema)
+                yield unsliced(batch if same else _cast(batch, self._schema))
         except Exception as error:
             self._error = error
             raise
@@ -72,6 +72,15 @@ class Feed:
             if self._error is not None:
                 raise self._error from None
             raise
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    # Only where types differ: pyarrow 26 breaks lists of nulls in casts to their own type.
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 @contextmanager

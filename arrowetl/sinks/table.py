@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from arrowetl.errors import SchemaError
 from arrowetl.stage import SchemaChange
 
+NOTHING = {"", '"NULL"'}
+"""What SQLite and DuckDB call the type of a column that has only nulls: it fits any."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -115,7 +118,7 @@ def _widened(
             where=where,
             column=want.name,
         )
-    if policy == SchemaChange.FREEZE and have.kind != want.kind:
+    if policy == SchemaChange.FREEZE and have.kind != want.kind and want.kind not in NOTHING:
         raise SchemaError(
             f"column {have.name!r} is {have.kind} in the table and {want.kind} in the rows, and "
             f"on_schema_change='freeze' forbids it; cast it",
