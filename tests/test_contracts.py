@@ -19,7 +19,7 @@ import pytest
 from destinations import every_destination
 
 import arrowetl as ae
-from arrowetl.testing import SINK_CHECKS, SOURCE_CHECKS, STAGE_CHECKS
+from arrowetl.testing import SINK_CHECKS, SOURCE_CHECKS, STAGE_CHECKS, run_stage, same
 
 START = datetime(2024, 2, 28, 23, 59)  # noqa: DTZ001 - a time without a zone is the case
 TABLE = pa.table(
@@ -94,6 +94,18 @@ def every_stage() -> list[ae.Stage]:
 @pytest.mark.parametrize("stage", every_stage(), ids=repr)
 def test_stage(stage, check):
     check(stage, TABLE)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 65_536])
+@pytest.mark.parametrize("stage", every_stage(), ids=repr)
+def test_a_pipeline_gives_what_the_stage_does_by_itself(stage, batch_size):
+    pipeline = ae.Pipeline(batch_size=batch_size, threads=2).extract(ae.ArrowSource(TABLE))
+    # One before and one after: it is fused with both.
+    pipeline.transform("SELECT * FROM input").transform(stage).transform("SELECT * FROM input")
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert same(result.table, run_stage(ae.SQL("SELECT * FROM input"), run_stage(stage, TABLE)))
+    counts = [(line.records_in, line.records_out) for line in result.stages]
+    assert (TABLE.num_rows, result.table.num_rows) in counts
 
 
 FLAT = pa.table(

@@ -159,12 +159,13 @@ def _chain(error: BaseException | None) -> str:
 
 
 STAGE_CHECKS: tuple[Check, ...] = (
+    # First: what is written once may look the same ever after.
+    check_input_is_not_written,
     check_batches_do_not_matter,
     check_running_again_gives_the_same,
     check_bind_tells_the_truth,
     check_empty_input,
     check_rows_are_as_stated,
-    check_input_is_not_written,
     check_is_a_value,
     check_abandoned_midway,
     check_errors_come_through,
