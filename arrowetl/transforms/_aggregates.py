@@ -123,7 +123,8 @@ def aggregate_sql(word: str, argument: Any, field: pa.Field, *, where: str) -> s
             column=field.name,
         )
     if is_float(kind) and word in _OF_FLOATS:
-        return _OF_FLOATS[word](raw)
+        double = kinds.is_float64(kind)
+        return _OF_FLOATS[word](raw if double else f"{raw}::DOUBLE")
     # Negative zero equals zero: which of them is the smallest would be chance.
     value = one_zero(raw) if is_float(kind) else raw
     if word == "concat":
@@ -143,3 +144,9 @@ def key_value(field: pa.Field) -> str:
     """
     quoted = name(field.name)
     return one_zero(quoted) if is_float(field.type) else quoted
+
+
+def key_column(field: pa.Field) -> str:
+    """Give the SQL of that value under the column's name."""
+    value, quoted = key_value(field), name(field.name)
+    return quoted if value == quoted else f"{value} AS {quoted}"

@@ -11,14 +11,14 @@ order of their size; these few are held in memory.
 
 from __future__ import annotations
 
-_UNIT = 2**90
+_UNIT = f"{float(2**90)!r}::DOUBLE"
 
 
 def exact_sum(number: str) -> str:
-    """Give the SQL for the sum of a numeric expression; null where there are no numbers.
+    """Give the SQL for the sum of doubles; null where there are none.
 
     Args:
-        number: a SQL expression, a column's quoted name for instance.
+        number: a SQL expression of type DOUBLE, a column's quoted name for instance.
 
     >>> from arrowetl.duck import connect
     >>> with connect() as connection:
@@ -26,20 +26,20 @@ def exact_sum(number: str) -> str:
     ...     connection.sql(f"SELECT {exact_sum('x')}, sum(x) FROM {numbers}").fetchall()
     [(1.0, 0.0)]
     """
-    x = f"{number}::DOUBLE"
-    fits = f"(abs({x}) BETWEEN 1e-12 AND 1e27 OR {x} = 0)"
-    whole = f"sum(CASE WHEN {fits} THEN trunc({x})::HUGEINT END)"
+    fits = f"(abs({number}) BETWEEN 1e-12 AND 1e27 OR {number} = 0)"
+    whole = f"sum(CASE WHEN {fits} THEN trunc({number})::HUGEINT END)"
     # Only CASE keeps NaN and infinity from the cast: FILTER casts first.
-    rest = f"sum(CASE WHEN {fits} THEN (({x} - trunc({x})) * {_UNIT}::DOUBLE)::HUGEINT END)"
-    others = f"sum({x} ORDER BY {x}) FILTER (WHERE NOT {fits})"
+    parts = f"(({number} - trunc({number})) * {_UNIT})::HUGEINT"
+    rest = f"sum(CASE WHEN {fits} THEN {parts} END)"
+    others = f"sum({number} ORDER BY {number}) FILTER (WHERE NOT {fits})"
     return (
         f"CASE WHEN count({number}) > 0 THEN coalesce({whole}, 0)::DOUBLE"
-        f" + coalesce({rest}, 0)::DOUBLE / {_UNIT}::DOUBLE + coalesce({others}, 0) END"
+        f" + coalesce({rest}, 0)::DOUBLE / {_UNIT} + coalesce({others}, 0) END"
     )
 
 
 def exact_mean(number: str) -> str:
-    """Give the SQL for the mean of a numeric expression; null where there are no numbers.
+    """Give the SQL for the mean of doubles; null where there are none.
 
     >>> from arrowetl.duck import connect
     >>> with connect() as connection:

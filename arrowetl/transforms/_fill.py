@@ -87,10 +87,10 @@ def _fits(value: Any, kind: pa.DataType) -> bool:
 
 
 def fill_select(rows: str, fills: Mapping[str, Any], schema: pa.Schema) -> str:
-    """Give the SELECT over the SELECT `rows` that fills its nulls.
+    """Give the SELECT that fills the nulls of a table, or of a SELECT in parentheses.
 
-    >>> print(fill_select("SELECT * FROM input", {"n": 0}, pa.schema({"n": pa.int8()})))
-    SELECT * REPLACE (coalesce("n", CAST(0 AS TINYINT)) AS "n") FROM (SELECT * FROM input)
+    >>> print(fill_select("input", {"n": 0}, pa.schema({"n": pa.int8()})))
+    SELECT * REPLACE (coalesce("n", CAST(0 AS TINYINT)) AS "n") FROM input
     """
     found = {c: v for c, v in fills.items() if isinstance(v, str) and v in WORDS}
     types = {c: sql_type(schema.field(c).type, where="NullRemover") for c in fills}
@@ -101,9 +101,9 @@ def fill_select(rows: str, fills: Mapping[str, Any], schema: pa.Schema) -> str:
         for c, v in fills.items()
     )
     if not found:
-        return f"SELECT * REPLACE ({replaced}) FROM ({rows})"
+        return f"SELECT * REPLACE ({replaced}) FROM {rows}"
     number = f", row_number() OVER () AS {row}" if numbered else ""
-    tables = [f"{_ROWS} AS MATERIALIZED (SELECT *{number} FROM ({rows}))"]
+    tables = [f"{_ROWS} AS MATERIALIZED (SELECT *{number} FROM {rows})"]
     known = [_statistic(c, v, schema) for c, v in found.items() if v in _OF_NUMBERS]
     if known:
         tables.append(f"{_KNOWN} AS MATERIALIZED (SELECT {', '.join(known)} FROM {_ROWS})")
@@ -116,7 +116,7 @@ def _statistic(column: str, word: str, schema: pa.Schema) -> str:
     if word == "median":
         return f"median({quoted}) AS {quoted}"
     exact = is_float(schema.field(column).type)
-    return f"{exact_mean(quoted) if exact else f'avg({quoted})'} AS {quoted}"
+    return f"{exact_mean(f'{quoted}::DOUBLE') if exact else f'avg({quoted})'} AS {quoted}"
 
 
 def _value(field: pa.Field, value: Any, row: str) -> str:

@@ -16,6 +16,7 @@ from arrowetl.transforms._aggregates import (
     ROW,
     aggregate_sql,
     checked_argument,
+    key_column,
     key_value,
     known_aggregate,
 )
@@ -70,7 +71,7 @@ class Aggregator(SQLStage):
     [{'shop': 'a', 'total': 4.5, 'big': 1}, {'shop': 'b', 'total': 2.0, 'big': 1}]
     """
 
-    group_by: Sequence[str]
+    group_by: str | Sequence[str]
     aggregations: Mapping[str, Any]
     _: KW_ONLY
     returns: Mapping[str, str | pa.DataType] = field(default_factory=dict)
@@ -151,7 +152,7 @@ class Aggregator(SQLStage):
             for made, each in self.aggregations.items()
             if made not in self.functions
         ]
-        keys = [f"{key_value(schema.field(key))} AS {name(key)}" for key in self.group_by]
+        keys = [key_column(schema.field(key)) for key in self.group_by]
         rows = INPUT
         if any(name(ROW) in each for each in made):
             # Numbering streams, and so the numbers are the source's positions.

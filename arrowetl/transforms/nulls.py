@@ -65,7 +65,7 @@ class NullRemover(SQLStage):
 
     strategy: str = "drop"
     _: KW_ONLY
-    columns: Sequence[str] | None = None
+    columns: str | Sequence[str] | None = None
     fill: Any = None
     null_like: Sequence[str | float] = ()
     threshold: float = 0.5
@@ -120,16 +120,15 @@ class NullRemover(SQLStage):
 
     def select(self, schema: pa.Schema) -> str | None:
         """Give the SELECT; None for `remove_fields`, which has to see the rows first."""
-        columns = self._columns(schema)
-        cleaned = self._cleaned(schema)
+        columns, rows = self._columns(schema), self._cleaned(schema)
         if self.strategy == "remove_fields":
             return None
         if self.strategy == "fill":
             fills = resolved(self.fill, schema, self.columns, where=self.label)
-            return fill_select(cleaned, fills, schema)
-        nulls = (f"{name(column)} IS NULL" for column in columns)
-        bad = (" OR " if self.strategy == "drop" else " AND ").join(nulls)
-        return f"SELECT * FROM ({cleaned}) WHERE NOT ({bad})"
+            return fill_select(rows, fills, schema)
+        present = (f"{name(column)} IS NOT NULL" for column in columns)
+        good = (" AND " if self.strategy == "drop" else " OR ").join(present)
+        return f"SELECT * FROM {rows} WHERE {good}"
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema as it is; `remove_fields` may take columns from it."""
@@ -138,14 +137,14 @@ class NullRemover(SQLStage):
         self._columns(schema)
         if not self.null_like:
             return schema
-        return describe_select(self._cleaned(schema), schema, where=self.label)
+        return describe_select(self._all(schema), schema, where=self.label)
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement; `remove_fields` reads all, and then gives it without the columns."""
         if not self.dynamic:
             yield from super().process(batches)
             return
-        cleaned = stream_select(self._cleaned, batches) if self.null_like else batches
+        cleaned = stream_select(self._all, batches) if self.null_like else batches
         first = next(cleaned, None)
         if first is None:
             return
@@ -176,8 +175,11 @@ class NullRemover(SQLStage):
         require(schema, named, where=self.label)
         return named or schema.names
 
+    def _all(self, schema: pa.Schema) -> str:
+        return f"SELECT * FROM {self._cleaned(schema)}"
+
     def _cleaned(self, schema: pa.Schema) -> str:
-        """Give the SELECT that makes null of what is like null."""
+        """Give what to select from: the input, with nulls for what is like null."""
         found = {
             column: _is_like(name(column), schema.field(column).type, self.null_like)
             for column in self._columns(schema)
@@ -187,7 +189,7 @@ class NullRemover(SQLStage):
             for column, test in found.items()
             if test
         )
-        return f"SELECT * REPLACE ({cleaned}) FROM {INPUT}" if cleaned else f"SELECT * FROM {INPUT}"
+        return f"(SELECT * REPLACE ({cleaned}) FROM {INPUT})" if cleaned else INPUT
 
 
 def _null_like(values: Sequence[str | float]) -> tuple[str | float, ...]:
