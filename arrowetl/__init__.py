@@ -6,7 +6,6 @@ Names are imported when they are used, so that `import arrowetl` takes no time.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -118,7 +117,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version("arrowetl")
+        from importlib.metadata import version
+
+        return version("arrowetl")
     if name not in _HOME:
         raise AttributeError(f"module 'arrowetl' has no attribute {name!r}")
     value = getattr(import_module(f"arrowetl.{_HOME[name]}"), name)

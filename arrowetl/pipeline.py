@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 import uuid
 import weakref
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from typing_extensions import Self
 
+FEW_THREADS = 4
+"""Up to so many, one thread that writes keeps up with those that compute."""
+
 Transform = Stage | str | Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
@@ -51,7 +55,9 @@ class Pipeline:
         dead_letters: where rejected rows go; without it they are counted, with samples.
         max_rejects: how many rows may be rejected before the run fails: a number, or a share
             below 1. Any number by default.
-        ordered: whether rows keep the source's order; False may be quicker.
+        ordered: whether rows keep the source's order. Without it, DuckDB writes files itself,
+            with all its threads and in less memory; with it, it does so only where there are more
+            than four threads, and then holds rows that come too early.
         progress: whether to draw a progress bar; by default only on a terminal.
         listeners: callables that are given every event of a run (see `arrowetl.events`).
 
@@ -236,7 +242,10 @@ class Pipeline:
     def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
         if self._source is None:
             raise ConfigError("nothing to read from: add .extract(...)")
-        return optimise(bind(self.name, self._source, self._stages, sink, scratch=scratch))
+        threads = self._settings.threads or os.cpu_count() or 1
+        may_copy = not self._settings.ordered or threads > FEW_THREADS
+        plan = bind(self.name, self._source, self._stages, sink, scratch=scratch, may_copy=may_copy)
+        return optimise(plan)
 
     def _job(self, scratch: Path, sink: Sink | None, *listeners: Listener) -> Job:
         facts = RunFacts(uuid.uuid4().hex, self.name, datetime.now(timezone.utc))
@@ -262,7 +271,7 @@ def _let_go() -> None:
     and DuckDB's, which prints what it finds alive then.
     """
     for pull in list(_PULLS):
-        pull.__setstate__((next, (iter(()),), {}, None))
+        pull.__setstate__((next, (iter(()),), {}, None))  # type: ignore[attr-defined]
 
 
 class _Open:

@@ -14,9 +14,23 @@ from arrowetl.stage import Sink, Source, SQLStage, Stage
 
 
 def bind(
-    pipeline: str, source: Source, stages: Sequence[Stage], sink: Sink | None, *, scratch: Path
+    pipeline: str,
+    source: Source,
+    stages: Sequence[Stage],
+    sink: Sink | None,
+    *,
+    scratch: Path,
+    may_copy: bool = True,
 ) -> Plan:
     """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
+
+    Args:
+        pipeline: its name.
+        source: where rows come from.
+        stages: what becomes of them.
+        sink: where they go.
+        scratch: a folder for what a source has to make readable first.
+        may_copy: see `Plan.may_copy`.
 
     Raises:
         SchemaError: a stage or the sink doesn't fit; names the stage and the column.
@@ -36,6 +50,7 @@ def bind(
         segments=tuple(Segment((step,), step.select is not None) for step in steps),
         sink=sink,
         schema=last,
+        may_copy=may_copy,
         notes=sink.check(last) if sink is not None else (),
     )
 

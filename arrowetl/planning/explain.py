@@ -87,6 +87,8 @@ def _sink(plan: Plan) -> Iterator[str]:
         yield f"Sink     {plan.sink.label}: the last statement writes it (COPY)"
     else:
         yield f"Sink     {plan.sink.label}: is given record batches"
+        if not plan.may_copy and plan.sink.statement("SELECT 1", plan.schema) is not None:
+            yield "         with ordered=False, the last statement would write it"
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -117,6 +117,10 @@ class Plan:
     schema: pa.Schema
     """What arrives at the sink."""
     scan: Scan = field(default_factory=Scan)
+    may_copy: bool = True
+    """Whether DuckDB may write the destination itself. It does so with all its threads, but if
+    rows have to keep their order, it holds those that come too early: memory grows with the
+    input, up to a quarter of its limit."""
     copy: str | None = None
     """The SELECT that the sink's own statement takes in whole; None if batches are written."""
     notes: tuple[str, ...] = ()

@@ -180,7 +180,7 @@ _COPY_DIFFERS = re.compile(
 def push_into_sink(plan: Plan) -> Plan:
     """Let the last statement write the destination itself, where both can."""
     number = len(plan.segments) - 1
-    if plan.sink is None or number < 0 or not plan.segments[number].sql:
+    if plan.sink is None or not plan.may_copy or number < 0 or not plan.segments[number].sql:
         return plan
     if plan.sink.statement("SELECT 1", plan.schema) is None or any(map(is_dynamic, plan.steps)):
         return plan

@@ -165,7 +165,7 @@ class ParquetLoader(Sink):
         import pyarrow.parquet as pq
 
         try:
-            pq.write_table(pa.schema([column]).empty_table(), pa.BufferOutputStream())
+            pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([column])).close()
         except pa.ArrowException as error:
             raise SchemaError(
                 f"column {column.name!r} is {column.type}, which Parquet hasn't; cast it",
