@@ -33,9 +33,9 @@ class Select(SQLStage):
     (['c', 'a'], ['a', 'c'])
     """
 
-    columns: str | Sequence[str] = ()
+    columns: Sequence[str] = ()
     _: KW_ONLY
-    exclude: str | Sequence[str] = ()
+    exclude: Sequence[str] = ()
 
     rows = Rows.SAME
 

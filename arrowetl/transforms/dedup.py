@@ -51,7 +51,7 @@ class Deduplicator(SQLStage):
     """
 
     _: KW_ONLY
-    on: str | Sequence[str] | None = None
+    on: Sequence[str] | None = None
     method: str = "exact"
     keep: str = "first"
     score_column: str | None = None

@@ -65,7 +65,7 @@ class NullRemover(SQLStage):
 
     strategy: str = "drop"
     _: KW_ONLY
-    columns: str | Sequence[str] | None = None
+    columns: Sequence[str] | None = None
     fill: Any = None
     null_like: Sequence[str | float] = ()
     threshold: float = 0.5
