@@ -44,9 +44,10 @@ def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Recor
 
 
 def unsliced(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Give the batch so that DuckDB reads it: no struct inside a struct that has an offset.
+    """Give the batch with no structs that have an offset, as a slice of a batch has.
 
-    DuckDB 2.0 refuses such slices. Only masks of nulls are copied, and only of those columns.
+    DuckDB 2.0 refuses them if there are structs inside, pyarrow's Parquet writer if there are
+    views. Only masks of nulls are copied, and only of those columns.
 
     >>> rows = pa.record_batch({"x": [{"a": {"b": 1}}, {"a": {"b": 2}}]}).slice(1)
     >>> unsliced(rows)["x"].offset, unsliced(rows).equals(rows)
@@ -60,9 +61,7 @@ def unsliced(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _unsliced(column: pa.Array) -> pa.Array:
     kind = column.type
-    if not column.offset or not pa.types.is_struct(kind):
-        return column
-    if not any(pa.types.is_struct(field.type) for field in kind):
+    if not column.offset or not pa.types.is_struct(kind) or not kind.num_fields:
         return column
     parts = [_unsliced(part) for part in column.flatten()]
     return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())

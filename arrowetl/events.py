@@ -66,6 +66,8 @@ class StageCounted(Event):
     pushed_down: bool
     kind: str
     """How its missing rows are called: removed, merged, or none of them (same)."""
+    bytes_out: int | None = None
+    """Size of the rows that left it, in memory, where it was seen."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class StageResult:
     """Whether it ran inside a DuckDB statement."""
     kind: str = "same"
     """What became of the missing rows: removed, merged, or same if none can be missing."""
+    bytes_out: int | None = None
+    """Size of the rows that left it, in memory; None inside a statement where none are counted."""
 
     @property
     def records_gone(self) -> int:
@@ -127,7 +129,7 @@ class PipelineResult:
         return Group(table, *parts)
 
 
-_TITLES = ("stage", "in", "out", "removed", "merged", "rejected", "ran in", "seconds")
+_TITLES = ("stage", "in", "out", "removed", "merged", "rejected", "size out", "ran in", "seconds")
 
 
 def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
@@ -141,6 +143,7 @@ def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
             "" if merged or not gone else f"{gone:,}",
             f"{gone:,}" if merged and gone else "",
             f"{stage.records_rejected:,}" if stage.records_rejected else "",
+            "" if stage.bytes_out is None else size_text(stage.bytes_out),
             "DuckDB" if stage.pushed_down else "Python",
             f"{stage.seconds:.2f}",
         )
@@ -228,6 +231,7 @@ class ResultFolder:
                     each.seconds,
                     each.pushed_down,
                     each.kind,
+                    each.bytes_out,
                 )
                 for each in counted
             ),

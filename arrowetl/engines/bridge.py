@@ -112,11 +112,12 @@ def translate(error: Exception, where: str) -> BaseException:
 
 @dataclass
 class Meter:
-    """How many rows passed a point, whether all did, and how long the step before it took."""
+    """How many rows and bytes passed a point, whether all did, and how long it took."""
 
     rows: int = 0
     ended: bool = False
     seconds: float = 0.0
+    bytes: int = 0
 
     def count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass batches on, counted and timed; the time of what is upstream is part of it."""
@@ -127,6 +128,7 @@ class Meter:
             if batch is None:
                 break
             self.rows += batch.num_rows
+            self.bytes += batch.nbytes
             yield batch
         self.ended = True
 

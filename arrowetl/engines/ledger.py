@@ -13,6 +13,7 @@ from typing import Protocol
 from arrowetl.engines.bridge import Meter, Statement
 from arrowetl.errors import LedgerError
 from arrowetl.planning.plan import Plan, Segment, Step
+from arrowetl.planning.taps import Tapped
 from arrowetl.reliability.deadletters import Rejects
 from arrowetl.stage import Rows
 
@@ -29,6 +30,7 @@ class Count:
     seconds: float
     pushed_down: bool
     rows: Rows
+    bytes_out: int | None = None
 
 
 Counts = tuple[Count, ...]
@@ -56,11 +58,10 @@ def counted(plan: Plan, source: Meter, running: Sequence[Ran], rejects: Rejects)
 
 def _lines(plan: Plan, source: Meter, running: Sequence[Ran], rejects: Rejects) -> Iterator[Count]:
     taps = [_taps(plan, number, ran) for number, ran in enumerate(running)]
-    rows, seconds = _source_rows(plan, source, taps)
-    unread = rejects.by_stage(plan.source.label)
-    pushed = plan.relation is not None
-    yield Count(plan.source.label, 0, rows + unread, rows, unread, seconds, pushed, Rows.SAME)
-    upstream = seconds
+    seen = _source_seen(plan, source, taps)
+    rows = seen.rows
+    yield _source_line(plan, seen, rejects.by_stage(plan.source.label))
+    upstream = seen.seconds
     for number, ran in enumerate(running):
         before = rows
         for step in ran.segment.steps:
@@ -74,7 +75,21 @@ def _lines(plan: Plan, source: Meter, running: Sequence[Ran], rejects: Rejects) 
         _meet(ran, rows, rejects)
 
 
-def _taps(plan: Plan, number: int, ran: Ran) -> dict[int, tuple[int, float]]:
+def _source_line(plan: Plan, seen: Tapped, unread: int) -> Count:
+    return Count(
+        plan.source.label,
+        position=0,
+        records_in=seen.rows + unread,
+        records_out=seen.rows,
+        records_rejected=unread,
+        seconds=seen.seconds,
+        pushed_down=plan.relation is not None,
+        rows=Rows.SAME,
+        bytes_out=seen.bytes,
+    )
+
+
+def _taps(plan: Plan, number: int, ran: Ran) -> dict[int, Tapped]:
     wanted = plan.taps(number)
     if ran.statement is None or not wanted:
         return {}
@@ -85,17 +100,15 @@ def _taps(plan: Plan, number: int, ran: Ran) -> dict[int, tuple[int, float]]:
             f"inside the statement and {len(found)} were; nothing was committed. Please report "
             "this, with the pipeline's explain()"
         )
-    return {at: (each.rows, each.seconds) for at, each in zip(wanted, found, strict=True)}
+    return dict(zip(wanted, found, strict=True))
 
 
-def _source_rows(
-    plan: Plan, source: Meter, taps: list[dict[int, tuple[int, float]]]
-) -> tuple[int, float]:
+def _source_seen(plan: Plan, source: Meter, taps: list[dict[int, Tapped]]) -> Tapped:
     if plan.relation is None:
-        return source.rows, source.seconds
+        return Tapped(source.rows, source.seconds, source.bytes)
     if plan.rows_known is not None:
-        return plan.rows_known, 0.0
-    return taps[0].get(0, (0, 0.0))
+        return Tapped(plan.rows_known, 0.0)
+    return taps[0].get(0, Tapped(0, 0.0))
 
 
 def _line(
@@ -103,19 +116,31 @@ def _line(
     before: int,
     ran: Ran,
     *,
-    taps: dict[int, tuple[int, float]],
+    taps: dict[int, Tapped],
     rejects: Rejects,
 ) -> Count:
     rejected = rejects.by_stage(step.name) if step.rejections else 0
+    last = step is ran.segment.steps[-1]
     if ran.statement is None:
-        out, seconds = ran.meter.rows, 0.0
+        seen = Tapped(ran.meter.rows, 0.0, ran.meter.bytes)
     else:
-        out, seconds = taps.get(step.position, (before - rejected, 0.0))
+        sent = ran.meter.bytes or None if last else None
+        seen = taps.get(step.position, Tapped(before - rejected, 0.0, sent))
     # What nobody read further on isn't the stage's to answer for.
     unread = ran.statement is None and not ran.meter.ended
     rows = Rows.ANY if unread else step.stage.rows
     pushed_down = ran.statement is not None
-    return Count(step.name, step.position, before, out, rejected, seconds, pushed_down, rows)
+    return Count(
+        step.name,
+        step.position,
+        before,
+        seen.rows,
+        rejected,
+        seen.seconds,
+        pushed_down,
+        rows,
+        seen.bytes,
+    )
 
 
 def _timed(line: Count, seconds: float) -> Count:

@@ -131,6 +131,7 @@ def _tell(job: Job, counts: Counts, rejects: Rejects) -> None:
                 line.seconds,
                 line.pushed_down,
                 line.rows.value,
+                line.bytes_out,
             )
         )
 

@@ -33,6 +33,8 @@ class Tapped:
     rows: int
     seconds: float
     """Time of the operators between this tap and the one before, summed over threads."""
+    bytes: int | None = None
+    """Size of the rows that passed, as vectors in memory; None if it isn't known."""
 
 
 def tapped(tree: Mapping[str, Any]) -> list[Tapped]:
@@ -41,10 +43,14 @@ def tapped(tree: Mapping[str, Any]) -> list[Tapped]:
     >>> inner = {"type": "STREAMING_SAMPLE", "extra_info": {"Sample Method": _METHOD},
     ...          "intermediate_rows": 5, "timing": 0.5, "children": []}
     >>> tapped({"type": "FILTER", "timing": 1.0, "children": [inner]})
-    [Tapped(rows=5, seconds=0.5)]
+    [Tapped(rows=5, seconds=0.5, bytes=None)]
     """
     return [
-        Tapped(node.get("intermediate_rows", 0), _seconds_below(node))
+        Tapped(
+            node.get("intermediate_rows", 0),
+            _seconds_below(node),
+            node.get("intermediate_size_bytes"),
+        )
         for node in reversed(list(_outermost_first(tree)))
     ]
 
