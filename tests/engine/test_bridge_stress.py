@@ -182,6 +182,7 @@ def run_script(body, **options):
     return subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error::RuntimeWarning", "-c", code],
         capture_output=True,
+        check=False,
         text=True,
         timeout=60,
         **options,
