@@ -46,8 +46,8 @@ def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Recor
 def unsliced(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Give the batch with no structs that have an offset, as a slice of a batch has.
 
-    DuckDB 2.0 refuses them if there are structs inside, pyarrow's Parquet writer if there are
-    views. Only masks of nulls are copied, and only of those columns.
+    DuckDB 2.0 refuses them if there are structs inside. Only masks of nulls are copied, and only
+    of those columns.
 
     >>> rows = pa.record_batch({"x": [{"a": {"b": 1}}, {"a": {"b": 2}}]}).slice(1)
     >>> unsliced(rows)["x"].offset, unsliced(rows).equals(rows)

@@ -171,6 +171,37 @@ def refuse_twins(schema: pa.Schema, *, where: str) -> None:
         )
 
 
+def writable(schema: pa.Schema) -> pa.Schema:
+    """Give the schema with plain text and bytes for the views inside nested types.
+
+    pyarrow 26 can't write slices of those to Parquet; it can write columns of views.
+
+    >>> writable(pa.schema({"x": pa.struct({"a": pa.string_view()}), "y": pa.string_view()}))
+    x: struct<a: string>
+      child 0, a: string
+    y: string_view
+    """
+    return pa.schema(
+        [
+            column.with_type(_without_views(column.type))
+            if kinds.is_nested(column.type)
+            else column
+            for column in schema
+        ],
+        metadata=schema.metadata,
+    )
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    if kinds.is_string_view(kind):
+        return pa.string()
+    if kinds.is_binary_view(kind):
+        return pa.binary()
+    if kinds.is_nested(kind):
+        return _nested(kind, lambda field: field.with_type(_without_views(field.type)))
+    return kind
+
+
 _COPIED: tuple[Callable[[Any], bool], ...] = (
     kinds.is_integer,
     kinds.is_float32,

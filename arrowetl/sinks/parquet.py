@@ -22,7 +22,7 @@ from arrowetl.sinks.folders import add_to_folder, refuse_foreign, replace_folder
 from arrowetl.sinks.parquet_files import Layout
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Mode, Sink, require
-from arrowetl.typemap import copy_safe, duck_types, duckable, duckable_schema
+from arrowetl.typemap import copy_safe, duck_types, duckable, duckable_schema, writable
 
 # What DuckDB calls each codec; pyarrow calls them as we do.
 _CODECS = {
@@ -53,7 +53,7 @@ class ParquetLoader(Sink):
     rows or the new ones, and a run that was killed leaves nothing that the next doesn't remove.
 
     Memory holds about one row group a thread, and one an open partition. Arrow types come back
-    as they were written.
+    as they were written, but for views inside nested types, which become plain text and bytes.
 
     Args:
         path: where to.
@@ -159,7 +159,11 @@ class ParquetLoader(Sink):
         if self.sorted_by and not self._copies(schema):
             self._check_sortable(schema)
         self._check_path()
-        return ()
+        return tuple(
+            f"{have.name}: {have.type} is written as {put.type}"
+            for have, put in zip(schema, writable(schema), strict=True)
+            if have.type != put.type
+        )
 
     def _check_type(self, column: pa.Field) -> None:
         import pyarrow.parquet as pq
@@ -276,7 +280,7 @@ class ParquetLoader(Sink):
 
     def write(self, batches: pa.RecordBatchReader) -> int:
         """Write the rows where nobody sees them."""
-        schema = batches.schema
+        schema = writable(batches.schema)
         copies = self._copies(schema)
         feed = Feed(batches, schema if copies else _sortable(schema, self.sorted_by))
         with feed.written(self.label):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arrowetl.arrow import empty_batch, unsliced
+from arrowetl.arrow import empty_batch
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,8 @@ def _row_groups(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:
         count += batch.num_rows
         while count >= rows:
             table = pa.Table.from_batches(held, reader.schema)
-            yield _whole(table.slice(0, rows))
+            yield table.slice(0, rows)
             rest = table.slice(rows)
             held, count = rest.to_batches(), rest.num_rows
     if count:
-        yield _whole(pa.Table.from_batches(held, reader.schema))
-
-
-def _whole(table: pa.Table) -> pa.Table:
-    return pa.Table.from_batches(map(unsliced, table.to_batches()), table.schema)
+        yield pa.Table.from_batches(held, reader.schema)

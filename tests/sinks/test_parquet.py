@@ -124,13 +124,14 @@ def test_folders_keep_order_types_and_rows(tmp_path, kind, sort, options):
         assert column == sorted(column)
 
 
-def test_slices_of_structs_with_views(tmp_path):
-    """pyarrow 26 can't write them as they are."""
-    rows = pa.table(
-        {"x": pa.array([{"a": "x"}, None, {"a": "y"}], pa.struct({"a": pa.string_view()}))}
-    )
-    load(ae.ParquetLoader(tmp_path / "rows.parquet", row_group_size=2), rows, rows=1)
-    assert pq.read_table(tmp_path / "rows.parquet").equals(rows)
+def test_views_in_structs_become_plain(tmp_path):
+    """pyarrow 26 can't write slices of structs with views in them."""
+    kind = pa.list_(pa.struct({"a": pa.string_view()}))
+    rows = pa.table({"x": pa.array([[{"a": "x"}], None, [{"a": None}]], kind)})
+    loader = ae.ParquetLoader(tmp_path / "rows.parquet")
+    assert "is written as list<item: struct<a: string>>" in loader.check(rows.schema)[0]
+    load(loader, rows, rows=1)
+    assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == rows.to_pylist()
 
 
 def test_partition_names_are_escaped_and_nulls_have_their_own(tmp_path):
