@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
 from arrowetl.stage import BATCH_ROWS, Source, Stage
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[Path]:
+    """Let temporary files of this process go to a folder of its own, to see what is left in it.
+
+    >>> with own_temporary_folder() as folder:
+    ...     _ = tempfile.mkstemp()
+    ...     len(list(folder.iterdir()))
+    1
+    """
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield Path(folder)
+        finally:
+            tempfile.tempdir = before
 
 
 class Crash(Exception):  # noqa: N818 - what happens to a process, not an error of ours

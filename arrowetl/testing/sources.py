@@ -15,6 +15,7 @@ import pyarrow as pa
 from arrowetl.duck import connect
 from arrowetl.sql import names
 from arrowetl.stage import Source
+from arrowetl.testing.running import own_temporary_folder
 from arrowetl.testing.values import check_value, same
 
 Check = Callable[[Source], None]
@@ -100,14 +101,16 @@ def check_source_abandoned_midway(source: Source) -> None:
     """A read that nobody ends leaves no file open and no temporary folder."""
     source.reader(batch_size=1).close()
     gc.collect()
-    files, folders = _open_files(), _temporary()
-    reader = source.reader(batch_size=1)
-    next(iter(reader), None)
-    reader.close()
-    del reader
-    gc.collect()
-    assert _open_files() <= files, f"{source.label}: left {_open_files() - files} files open"
-    assert _temporary() <= folders, f"{source.label}: left {_temporary() - folders}"
+    files = _open_files()
+    with own_temporary_folder() as folder:
+        reader = source.reader(batch_size=1)
+        next(iter(reader), None)
+        reader.close()
+        del reader
+        gc.collect()
+        assert _open_files() <= files, f"{source.label}: left {_open_files() - files} files open"
+        left = list(folder.iterdir())
+    assert not left, f"{source.label}: left {left}"
 
 
 @contextmanager
@@ -127,10 +130,6 @@ def _open_files() -> int:
     """Count open files, where the system says."""
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.exists() else 0
-
-
-def _temporary() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("arrowetl-*"))
 
 
 SOURCE_CHECKS: tuple[Check, ...] = (

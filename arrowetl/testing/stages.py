@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import gc
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
 from arrowetl.stage import Rows, Stage
-from arrowetl.testing.running import rebatch, run_stage
+from arrowetl.testing.running import own_temporary_folder, rebatch, run_stage
 from arrowetl.testing.values import check_value, same
 
 Check = Callable[[Stage, pa.Table], None]
@@ -102,16 +100,18 @@ def check_is_a_value(stage: Stage, table: pa.Table) -> None:
 
 def check_abandoned_midway(stage: Stage, table: pa.Table) -> None:
     """A run that nobody reads to its end leaves no thread, no file and no open input."""
-    files, threads = _temporary(), set(threading.enumerate())
+    threads = set(threading.enumerate())
     closed: list[bool] = []
-    running = stage.process(_watched(chain(rebatch(table, 1), rebatch(table, 1)), closed))
-    next(iter(running), None)
-    if hasattr(running, "close"):
-        running.close()
-    del running
-    gc.collect()
+    with own_temporary_folder() as folder:
+        running = stage.process(_watched(chain(rebatch(table, 1), rebatch(table, 1)), closed))
+        next(iter(running), None)
+        if hasattr(running, "close"):
+            running.close()
+        del running
+        gc.collect()
+        files = list(folder.iterdir())
     assert closed, f"{stage!r}: the input is still open"
-    assert _temporary() <= files, f"{stage!r}: left {_temporary() - files}"
+    assert not files, f"{stage!r}: left {files}"
     left = {thread for thread in set(threading.enumerate()) - threads if thread.is_alive()}
     assert not left, f"{stage!r}: left {left}"
 
@@ -121,10 +121,6 @@ def _watched(batches: Iterator[pa.RecordBatch], closed: list[bool]) -> Iterator[
         yield from batches
     finally:
         closed.append(True)
-
-
-def _temporary() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("arrowetl-*"))
 
 
 def check_errors_come_through(stage: Stage, table: pa.Table) -> None:
