@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.arrow import empty_batch, reader_of, unsliced
 from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
@@ -230,7 +230,9 @@ def stream_select(
         return
     connection = connect()
     try:
-        connection.register(STREAM, reader_of(first.schema, _chained(first, batches)))
+        connection.register(
+            STREAM, reader_of(first.schema, map(unsliced, _chained(first, batches)))
+        )
         register_tables(connection, tables or {})
         sql = nest([f"SELECT * FROM {name(STREAM)}", select(first.schema)])
         with connection.sql(sql).to_arrow_reader(batch_size) as reader:

@@ -157,7 +157,9 @@ class Pipeline:
         with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
             job = self._job(Path(scratch), self._sink, folder, ProgressBar(on=self._progress))
             load(job, self._sink)
-        self._result = folder.result(table=getattr(self._sink, "table", None))
+        # Other destinations have a table too: its name.
+        table = getattr(self._sink, "table", None)
+        self._result = folder.result(table if isinstance(table, pa.Table) else None)
         return self
 
     @property

@@ -283,3 +283,9 @@ def test_both_ways_of_writing_give_the_same_file(tmp_path):
         (f.name, str(f.type)) for f in two.schema
     ]
     assert one.sort_by("i").to_pylist() == two.sort_by("i").to_pylist()
+
+
+def test_a_table_s_name_is_not_the_result_s_table(tmp_path):
+    pipeline = people().load(ae.SQLiteLoader(tmp_path / "x.db", table="people")).run()
+    assert pipeline.result.table is None
+    assert "people" in pipeline.result.to_json()

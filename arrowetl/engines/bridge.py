@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of
+from arrowetl.arrow import reader_of, unsliced
 from arrowetl.duck import register_tables
 from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError
 from arrowetl.planning.taps import Tapped, tapped
@@ -156,7 +156,7 @@ class Statement:
 
     def feed(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """Make batches the rows of `input`. They are pulled as they are needed."""
-        self.cursor.register(STREAM, reader_of(schema, batches))
+        self.cursor.register(STREAM, reader_of(schema, map(unsliced, batches)))
 
     def stream(self, sql: str, batch_size: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Start the statement; give its schema and its rows, which come as they are pulled."""

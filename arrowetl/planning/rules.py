@@ -172,7 +172,7 @@ def _listed(value: str | list[str] | None) -> list[str]:
 
 # COPY writes these otherwise than Arrow would give them: a file must not tell which way it came.
 _COPY_DIFFERS = re.compile(
-    r"\b(UUID|ENUM|BIT|BITSTRING|INTERVAL|TIME WITH|UHUGEINT|BIGNUM|UNION|"
+    r"\b(UUID|JSON|ENUM|BIT|BITSTRING|INTERVAL|TIME WITH|UHUGEINT|BIGNUM|UNION|"
     r"NULL|TIMESTAMP_S|TIMESTAMP_MS|VARIANT|GEOMETRY|MAP)\b|HUGEINT.*[\[\)]"
 )
 

@@ -117,3 +117,9 @@ def test_a_filter_that_is_always_false_counts_nothing():
     ran = execute(THOUSAND, keep("x > 5"), keep("false"), keep("x > 7"))
     assert ran.table.num_rows == 0
     assert ran.counts[-1].records_out == 0
+
+
+def test_slices_of_structs_in_structs_pass():
+    rows = pa.table({"s": [{"a": {"b": n}} for n in range(10)]})
+    ran = execute(Batches(rows), Each(same), keep("s.a.b > 2"), batch_size=3)
+    assert [row["a"]["b"] for row in ran.table["s"].to_pylist()] == list(range(3, 10))
