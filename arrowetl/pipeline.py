@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import tempfile
 import uuid
 import weakref
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from typing_extensions import Self
 
-FEW_THREADS = 4
-"""Up to so many, one thread that writes keeps up with those that compute."""
-
 Transform = Stage | str | Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
@@ -55,9 +51,7 @@ class Pipeline:
         dead_letters: where rejected rows go; without it they are counted, with samples.
         max_rejects: how many rows may be rejected before the run fails: a number, or a share
             below 1. Any number by default.
-        ordered: whether rows keep the source's order. Without it, DuckDB writes files itself,
-            with all its threads and in less memory; with it, it does so only where there are more
-            than four threads, and then holds rows that come too early.
+        ordered: whether rows keep the source's order; False is quicker, and takes less memory.
         progress: whether to draw a progress bar; by default only on a terminal.
         listeners: callables that are given every event of a run (see `arrowetl.events`).
 
@@ -244,9 +238,8 @@ class Pipeline:
     def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
         if self._source is None:
             raise ConfigError("nothing to read from: add .extract(...)")
-        threads = self._settings.threads or os.cpu_count() or 1
-        may_copy = not self._settings.ordered or threads > FEW_THREADS
-        plan = bind(self.name, self._source, self._stages, sink, scratch=scratch, may_copy=may_copy)
+        ordered = self._settings.ordered
+        plan = bind(self.name, self._source, self._stages, sink, scratch=scratch, ordered=ordered)
         return optimise(plan)
 
     def _job(self, scratch: Path, sink: Sink | None, *listeners: Listener) -> Job:

@@ -289,3 +289,17 @@ def test_a_table_s_name_is_not_the_result_s_table(tmp_path):
     pipeline = people().load(ae.SQLiteLoader(tmp_path / "x.db", table="people")).run()
     assert pipeline.result.table is None
     assert "people" in pipeline.result.to_json()
+
+
+def test_rows_too_large_for_a_lean_run_arrive_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("arrowetl.engines.run.LEAN_MEGABYTES", 8)
+    path = tmp_path / "wide.parquet"
+    pq.write_table(pa.table({"x": range(3000), "s": ["y" * 20_000] * 3000}), path)
+    pipeline = ae.Pipeline(progress=False, threads=1).extract(ae.ParquetSource(path))
+    pipeline.transform("SELECT *, upper(s) || x AS t FROM input")
+    pipeline.load(ae.ParquetLoader(tmp_path / "out.parquet"))
+    assert pipeline.plan().copy is not None
+    assert pipeline.run().result.records_loaded == 3000
+    assert pq.read_table(tmp_path / "out.parquet", columns=["x"])["x"].to_pylist() == list(
+        range(3000)
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import duckdb
 
 from arrowetl.engines.ledger import Counts
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.watch import MemoryPeak, terminable, watched
-from arrowetl.errors import RejectError
+from arrowetl.errors import RejectError, StageError
 from arrowetl.events import (
     Committed,
     Event,
@@ -26,6 +29,10 @@ from arrowetl.reliability.deadletters import Rejects, RunFacts
 from arrowetl.stage import Sink
 
 PROGRESS_SECONDS = 0.2
+
+LEAN_MEGABYTES = 200
+"""A thread's share of a run that holds no rows. 5 million rows of CSV to Parquet on two threads
+took 2.8 s and 415 MB resident with it, 2.6 s and 640 MB without; 20 million 470 MB and 1.1 GB."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,8 @@ def load(job: Job, sink: Sink) -> None:
         RunStarted(job.facts.run_id, job.facts.pipeline, job.facts.started_at, job.plan.source.size)
     )
     try:
-        with terminable(), LocalRun(job.plan, job.settings, job.scratch, job.rejects()) as run:
-            watched(
-                lambda: _load(job, run, sink),
-                tick=_ticker(job, run, memory),
-                interrupt=run.interrupt,
-            )
+        with terminable():
+            _attempt(job, sink, memory)
     except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
         raise
@@ -84,6 +87,44 @@ def load(job: Job, sink: Sink) -> None:
                 memory.peak,
                 failure,
             )
+        )
+
+
+def _attempt(job: Job, sink: Sink, memory: MemoryPeak) -> None:
+    lean = _lean(job)
+    if lean is not job.settings:
+        try:
+            _watched(replace(job, settings=lean), sink, memory)
+        except StageError as error:
+            if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                raise
+        else:
+            return
+    _watched(job, sink, memory)
+
+
+def _lean(job: Job) -> Settings:
+    """Give a run that holds no rows little memory.
+
+    Writing rows in order, DuckDB holds those that come too early until its memory ends, for no
+    gain: peak memory would grow with the input. Rows of unusual size may need more than this; the
+    files are then read again without the limit, and nothing of the first try was committed.
+    """
+    plan, settings = job.plan, job.settings
+    if plan.copy is None or plan.holds or plan.relation is None or not settings.ordered:
+        return settings
+    if settings.memory_limit is not None:
+        return settings
+    threads = settings.threads or os.cpu_count() or 1
+    return replace(settings, memory_limit=f"{LEAN_MEGABYTES * threads}MB")
+
+
+def _watched(job: Job, sink: Sink, memory: MemoryPeak) -> None:
+    with LocalRun(job.plan, job.settings, job.scratch, job.rejects()) as run:
+        watched(
+            lambda: _load(job, run, sink),
+            tick=_ticker(job, run, memory),
+            interrupt=run.interrupt,
         )
 
 

@@ -20,7 +20,7 @@ def bind(
     sink: Sink | None,
     *,
     scratch: Path,
-    may_copy: bool = True,
+    ordered: bool = True,
 ) -> Plan:
     """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
 
@@ -30,7 +30,7 @@ def bind(
         stages: what becomes of them.
         sink: where they go.
         scratch: a folder for what a source has to make readable first.
-        may_copy: see `Plan.may_copy`.
+        ordered: whether rows keep the source's order.
 
     Raises:
         SchemaError: a stage or the sink doesn't fit; names the stage and the column.
@@ -50,7 +50,7 @@ def bind(
         segments=tuple(Segment((step,), step.select is not None) for step in steps),
         sink=sink,
         schema=last,
-        may_copy=may_copy,
+        ordered=ordered,
         notes=sink.check(last) if sink is not None else (),
     )
 

@@ -38,7 +38,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         ],
         "sink": plan.sink and {"label": plan.sink.label, "copies": plan.copy is not None},
         "schema": {field.name: str(field.type) for field in plan.schema},
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *plan.holds],
     }
 
 
@@ -49,7 +49,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _segment(plan, number, segment)
     yield from _sink(plan)
     yield f"Schema   {_columns(plan.schema)}"
-    for note in plan.notes:
+    for note in (*plan.notes, *plan.holds):
         yield f"Note     {note}"
 
 
@@ -87,8 +87,6 @@ def _sink(plan: Plan) -> Iterator[str]:
         yield f"Sink     {plan.sink.label}: the last statement writes it (COPY)"
     else:
         yield f"Sink     {plan.sink.label}: is given record batches"
-        if not plan.may_copy and plan.sink.statement("SELECT 1", plan.schema) is not None:
-            yield "         with ordered=False, the last statement would write it"
 
 
 def _columns(schema: pa.Schema) -> str:

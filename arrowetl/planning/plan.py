@@ -117,14 +117,14 @@ class Plan:
     schema: pa.Schema
     """What arrives at the sink."""
     scan: Scan = field(default_factory=Scan)
-    may_copy: bool = True
-    """Whether DuckDB may write the destination itself. It does so with all its threads, but if
-    rows have to keep their order, it holds those that come too early: memory grows with the
-    input, up to a quarter of its limit."""
+    ordered: bool = True
+    """Whether rows keep the source's order."""
     copy: str | None = None
     """The SELECT that the sink's own statement takes in whole; None if batches are written."""
+    holds: tuple[str, ...] = ()
+    """What is held, and spilled where memory ends: nothing, or a sentence a segment."""
     notes: tuple[str, ...] = ()
-    """What a user should know beforehand: conversions, spills, columns that will be added."""
+    """What a user should know beforehand: conversions, columns that will be added."""
 
     @property
     def steps(self) -> Iterator[Step]:

@@ -180,7 +180,10 @@ _COPY_DIFFERS = re.compile(
 def push_into_sink(plan: Plan) -> Plan:
     """Let the last statement write the destination itself, where both can."""
     number = len(plan.segments) - 1
-    if plan.sink is None or not plan.may_copy or number < 0 or not plan.segments[number].sql:
+    # To keep an order DuckDB holds rows that come too early, without end if a source can't be
+    # read again with less memory (see engines/run.py).
+    unbounded = plan.ordered and plan.relation is None
+    if plan.sink is None or unbounded or number < 0 or not plan.segments[number].sql:
         return plan
     if plan.sink.statement("SELECT 1", plan.schema) is None or any(map(is_dynamic, plan.steps)):
         return plan
@@ -220,18 +223,18 @@ HOLDS = {
 """Operators that hold rows, and spill them beyond the memory limit."""
 
 
-def note_held(plan: Plan) -> Plan:
-    """Say which statements hold rows, and so may spill."""
-    notes = []
+def find_held(plan: Plan) -> Plan:
+    """Find which statements hold rows, and so may spill."""
+    found = []
     for number, segment in enumerate(plan.segments):
         tree = explain_tree(plan, number) if segment.sql else None
         kinds = {str(node.get("name")) for node in operators(tree or {})}
         held = [what for kind, what in HOLDS.items() if kind in kinds]
         if held:
-            notes.append(
+            found.append(
                 f"segment {number + 1} holds {', '.join(held)}; beyond memory_limit they spill"
             )
-    return replace(plan, notes=(*plan.notes, *notes))
+    return replace(plan, holds=tuple(found))
 
 
 RULES: tuple[Callable[[Plan], Plan], ...] = (
@@ -241,5 +244,5 @@ RULES: tuple[Callable[[Plan], Plan], ...] = (
     keep_counts,
     find_scan,
     push_into_sink,
-    note_held,
+    find_held,
 )

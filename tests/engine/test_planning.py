@@ -88,7 +88,7 @@ def test_a_function_that_fails_on_an_empty_batch_is_a_schema_error():
 
 def test_what_holds_rows_is_said():
     plan = planned(NUMBERS, Query("SELECT name, count(*) AS n FROM input GROUP BY name"))
-    assert plan.notes == ("segment 1 holds groups; beyond memory_limit they spill",)
+    assert plan.holds == ("segment 1 holds groups; beyond memory_limit they spill",)
 
 
 def test_braces_comments_and_inputs_of_its_own_are_safe_in_a_statement():
