@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,7 @@ def stream_select(
     connection = connect()
     try:
         connection.register(
-            STREAM, reader_of(first.schema, map(unsliced, _chained(first, batches)))
+            STREAM, reader_of(first.schema, map(unsliced, chain((first,), batches)))
         )
         register_tables(connection, tables or {})
         sql = nest([f"SELECT * FROM {name(STREAM)}", select(first.schema)])
@@ -244,11 +245,6 @@ def stream_select(
                 yield empty_batch(reader.schema)
     finally:
         connection.close()
-
-
-def _chained(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from rest
 
 
 __all__ = [

@@ -159,7 +159,7 @@ def refuse_twins(schema: pa.Schema, *, where: str) -> None:
     arrowetl.errors.SchemaError: SQLiteLoader: columns 'a' and 'A' differ only in case, ...
     """
     if not schema.names:
-        raise SchemaError("the rows have no columns, so there is nothing to store", where=where)
+        raise SchemaError("the rows have no columns", where=where)
     seen: dict[str, str] = {}
     for column in schema.names:
         twin = seen.setdefault(column.lower(), column)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -253,7 +254,7 @@ class LocalRun:
         first = next(made, None)
         if first is None:
             return step.after, iter(())
-        return first.schema, self._checked(step, first.schema, _chained(first, made))
+        return first.schema, self._checked(step, first.schema, chain((first,), made))
 
     def _checked(self, step: Step, schema: pa.Schema, batches: Batches) -> Batches:
         for batch in batches:
@@ -317,8 +318,3 @@ def _filled(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         for each in schema
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _chained(first: pa.RecordBatch, rest: Batches) -> Batches:
-    yield first
-    yield from rest

@@ -11,6 +11,7 @@ import pyarrow as pa
 from arrowetl.errors import ArrowETLError, SchemaError
 from arrowetl.planning.plan import Plan, Segment, Step
 from arrowetl.stage import Sink, Source, SQLStage, Stage
+from arrowetl.typemap import refuse_twins
 
 
 def bind(
@@ -70,6 +71,9 @@ def bind_steps(stages: Sequence[Stage], schema: pa.Schema) -> tuple[Step, ...]:
 def bind_step(step: Step) -> Step:
     """Bind a stage to the schema before it; say in its name whatever it complains of."""
     stage, schema = step.stage, step.before
+    if isinstance(stage, SQLStage):
+        # DuckDB would call the second one by another name, and say nothing.
+        refuse_twins(schema, where=step.place)
     try:
         after = stage.bind(schema)
         if not isinstance(stage, SQLStage):

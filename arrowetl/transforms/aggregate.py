@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -140,7 +141,7 @@ class Aggregator(SQLStage):
             return
         first = next(batches, None)
         if first is not None:
-            yield from self._grouping(first.schema).run(_chained(first, batches), first.schema)
+            yield from self._grouping(first.schema).run(chain((first,), batches), first.schema)
 
     def _require(self, schema: pa.Schema) -> None:
         used = [each[0] for each in self.aggregations.values() if isinstance(each, tuple)]
@@ -219,8 +220,3 @@ def _type_name(made: str, kind: str | pa.DataType) -> str:
             "and 'string' are"
         ) from error
     return word
-
-
-def _chained(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from rest

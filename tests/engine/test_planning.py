@@ -98,3 +98,10 @@ def test_braces_comments_and_inputs_of_its_own_are_safe_in_a_statement():
         Query("WITH input AS (SELECT s.a AS b FROM input) SELECT * FROM input /* { */"),
     )
     assert plan.schema == pa.schema({"b": pa.int64()})
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["a", "A"]])
+def test_columns_that_sql_can_not_tell_apart_are_refused(names):
+    twins = pa.table([[1], [2]], names=names)
+    with pytest.raises(SchemaError, match=r"Query \(transform 1\): columns 'a' and '[aA]' "):
+        planned(Batches(twins), Query("SELECT * FROM input"))
