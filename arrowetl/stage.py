@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect, describe_select, stream_select
-from arrowetl.errors import ReadError, SchemaError, translated
+from arrowetl.errors import ArrowETLError, ReadError, SchemaError, WriteError, translated
 
 BATCH_ROWS = 65_536
 """Rows in a batch where nobody asked for another number."""
@@ -75,6 +75,29 @@ class Rejection:
     column: str | None = None
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried before a run: whether it works, and what to do if it doesn't."""
+
+    step: str
+    """What was tried, in the infinitive: "connect", "create a table in schema 'sales'"."""
+    works: bool
+    detail: str
+    """What was found, or what is wrong and what to do; no secrets in it."""
+
+
+def found(step: str, attempt: Callable[[], str]) -> Finding:
+    """Try something; give what it says, or the error's text.
+
+    >>> found("connect", lambda: "PostgreSQL 18.1")
+    Finding(step='connect', works=True, detail='PostgreSQL 18.1')
+    """
+    try:
+        return Finding(step, works=True, detail=attempt())
+    except ArrowETLError as error:
+        return Finding(step, works=False, detail=str(error))
+
+
 class Source(ABC):
     """Where rows come from. Reading twice gives the same rows, unless a subclass says no.
 
@@ -117,15 +140,26 @@ class Source(ABC):
             f"{self.label} has neither a relation nor a scan"
         )  # pragma: no cover
 
-    def rejected(self, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:  # noqa: ARG002
+    def rejected(
+        self,
+        connection: duckdb.DuckDBPyConnection | None,  # noqa: ARG002 - the base rejects none
+    ) -> Iterator[pa.RecordBatch]:
         """Give the rows that couldn't be read, after all others were; a row each.
 
         Batches have the columns of `REJECTED_SCHEMA`.
 
         Args:
-            connection: the one that ran the statement with `relation` in it.
+            connection: the one that ran the statement with `relation` in it; None where the rows
+                came from `scan`.
         """
         return iter(())
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Try what a run will need, step by step, reading no rows; `arrowetl doctor` shows it.
+
+        Stops at the first step that fails. Raises nothing.
+        """
+        yield found("read the schema", lambda: f"{len(self.schema())} columns")
 
     @property
     def label(self) -> str:
@@ -158,6 +192,7 @@ class Source(ABC):
             relation = self.relation(Path(folder))
             if relation is None:
                 yield from self.scan(batch_size=batch_size)
+                self._refuse(None)
                 return
             with closing(connect(scratch=Path(folder))) as connection:
                 with (
@@ -165,9 +200,12 @@ class Source(ABC):
                     connection.sql(relation).to_arrow_reader(batch_size) as reader,
                 ):
                     yield from reader
-                for batch in self.rejected(connection):
-                    first = batch.slice(0, 1).to_pylist()[0]  # small: one row
-                    raise ReadError(f"{self.label}: {first['reason']} ({first['source']})")
+                self._refuse(connection)
+
+    def _refuse(self, connection: duckdb.DuckDBPyConnection | None) -> None:
+        for batch in self.rejected(connection):
+            first = batch.slice(0, 1).to_pylist()[0]  # small: one row
+            raise ReadError(f"{self.label}: {first['reason']} ({first['source']})")
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.reader().__arrow_c_stream__(requested_schema)
@@ -366,6 +404,16 @@ class Sink(ABC):
         """
         return ()
 
+    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
+        """Try what a run will need, step by step, changing nothing; `arrowetl doctor` shows it.
+
+        Stops at the first step that fails. Raises nothing.
+
+        Args:
+            schema: of the rows that would come.
+        """
+        yield found("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")
+
     @abstractmethod
     def begin(self, schema: pa.Schema) -> None:
         """Open what is needed, so that nobody sees it. Called once, before the first batch."""
@@ -388,6 +436,31 @@ class Sink(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Leave the destination as `begin` found it. Safe at any point, and twice."""
+
+
+Refuse = Callable[[pa.RecordBatch, pa.RecordBatch], None]
+"""Takes rows that a destination refuses: why (`reason_code`, `reason`, `column`; a row each), and
+the rows as they came."""
+
+
+class RowSink(Sink):
+    """A sink that can tell which rows its destination refuses, and put the others."""
+
+    @abstractmethod
+    def write_rows(self, batches: pa.RecordBatchReader, refuse: Refuse) -> int:
+        """Do as `write` does; hand the rows that can't be put to `refuse`, and put the others.
+
+        Returns:
+            How many were put: those that came, less those that were refused.
+        """
+
+    def write(self, batches: pa.RecordBatchReader) -> int:
+        """Put the rows where no reader sees them yet; the first that can't be is a WriteError."""
+
+        def refuse(why: pa.RecordBatch, rows: pa.RecordBatch) -> None:  # noqa: ARG001
+            raise WriteError(f"{self.label}: {why['reason'][0]}")
+
+        return self.write_rows(batches, refuse)
 
 
 def require(schema: pa.Schema, columns: Iterable[str], *, where: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
 from arrowetl.reliability.deadletters import Rejects
-from arrowetl.stage import BATCH_ROWS, Sink, SQLStage
+from arrowetl.stage import BATCH_ROWS, RowSink, Sink, SQLStage
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -110,8 +111,11 @@ class LocalRun:
         self.schema = schema
         sink.begin(schema)
         with reader_of(schema, batches) as reader, self.trouble.explained(sink.label):
-            written = sink.write(reader)
-        self._expect(written, self._rows_out(), sink)
+            if isinstance(sink, RowSink):
+                written = sink.write_rows(reader, partial(self.rejects.add, sink.label))
+            else:
+                written = sink.write(reader)
+        self._expect(written, self._rows_out() - self.rejects.by_stage(sink.label), sink)
         return written
 
     def _copy(self, sink: Sink) -> int:
@@ -138,10 +142,8 @@ class LocalRun:
             if not running.meter.ended:
                 running.statement.drain()
             running.statement.settle()
-        first = self.running[0].statement if self.running else None
-        if self.plan.relation is None or first is None:
-            return
-        for why in self.plan.source.rejected(first.cursor):
+        first = self.running[0].statement if self.running and self.plan.relation else None
+        for why in self.plan.source.rejected(first.cursor if first else None):
             text = pa.RecordBatch.from_arrays([why["text"]], names=["text"])
             self.rejects.add(self.plan.source.label, why, text)
 

@@ -165,7 +165,7 @@ class CSVSource(Source):
             for layout, files in alike
         )
 
-    def rejected(self, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+    def rejected(self, connection: duckdb.DuckDBPyConnection | None) -> Iterator[pa.RecordBatch]:
         """Give the lines that couldn't be read: numbers count lines of text, bytes from 1.
 
         A line is one row here, whatever is wrong with it. `byte` counts in the decompressed
@@ -174,6 +174,8 @@ class CSVSource(Source):
         Raises:
             ReadError: `on_error="raise"`, and there is one.
         """
+        if connection is None:
+            return
         found = rejected_rows(connection, self._reject_tables, where=self.label)
         for batch in found:
             if self.on_error == "raise" and batch.num_rows:
