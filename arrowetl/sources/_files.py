@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +14,32 @@ from urllib.request import url2pathname
 
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
 from arrowetl.sql import literal
+from arrowetl.stores.objects import Object, fetch, find, find_below
+from arrowetl.stores.s3 import Address, Store, is_s3, missing
 
 PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class FileStamp:
-    """A file as it was when it was looked at; equal stamps mean equal content."""
+    """A file as it was when it was looked at; equal stamps mean equal content.
+
+    Attributes:
+        path: as users know it: a local path, or an `s3://` URL.
+        size: bytes.
+        changed_ns: when it was changed, in nanoseconds since 1970.
+        remote: the object it is, where it isn't a local file. Whoever opens it asks `fetched`
+            for a local one, and goes on naming `path` in messages and dead letters.
+    """
 
     path: str
     size: int
     changed_ns: int
+    remote: Object | None = None
 
 
 def as_paths(path: PathLike | Iterable[PathLike], *, where: str) -> tuple[str, ...]:
-    """Give one path, a list of them, or `file://` URLs as a tuple of paths; nothing is read.
+    """Give a path, `file://` or `s3://` URL, or a list of them, as a tuple; nothing is read.
 
     Raises:
         ConfigError: there is no path, or it is a URL of another kind.
@@ -47,15 +59,18 @@ def _as_path(path: str, where: str) -> str:
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", path)
     if scheme is None:
         return path
+    if is_s3(path):
+        Address.of(path, where=where)
+        return path
     parts = urlsplit(path)
     if scheme[1].lower() != "file" or parts.netloc not in {"", "localhost"}:
-        raise ConfigError(f"{where}: reads local paths and file:// URLs, not {path!r}")
+        raise ConfigError(f"{where}: reads local paths, file:// and s3:// URLs, not {path!r}")
     # `?` and `#` are wildcards and letters of a path here, not parts of a URL.
     return url2pathname(path.split("://", 1)[1].removeprefix(parts.netloc))
 
 
 def find_files(
-    paths: Iterable[str], *, where: str, below: tuple[str, ...] = ()
+    paths: Iterable[str], *, where: str, below: tuple[str, ...] = (), store: Store | None = None
 ) -> tuple[FileStamp, ...]:
     """Give the files that `paths` name: globs sorted by name, a folder's if `below` allows it.
 
@@ -64,11 +79,54 @@ def find_files(
         where: the source, for messages.
         below: endings of the files that a folder stands for, with all folders below it;
             a folder is refused if there are none.
+        store: the server of `s3://` URLs; the standard chain's if None.
 
     Raises:
         ReadError: nothing is there, with the nearest names that are.
     """
-    return tuple(stamp for path in paths for stamp in _matching(path, where, below))
+    found: list[FileStamp] = []
+    for path in paths:
+        if is_s3(path):
+            found += _objects(path, where, below, store or Store())
+        else:
+            found += _matching(path, where, below)
+    return tuple(found)
+
+
+def fetched(file: FileStamp, folder: Path, *, where: str, limit: int | None = None) -> str:
+    """Give the path of a local file with a file's bytes: the file itself, or a copy in `folder`.
+
+    Args:
+        file: one that `find_files` gave.
+        folder: where a copy is put, under a name that is free.
+        where: the source, for messages.
+        limit: the first so many bytes will do; a local file is given whole all the same.
+
+    Raises:
+        ReadError: the object isn't the one that was found any more, or can't be read whole.
+    """
+    if file.remote is None:
+        return file.path
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, copy = tempfile.mkstemp(suffix=f"_{Path(file.path).name[-40:]}", dir=folder)
+    os.close(handle)
+    fetch(file.remote, Path(copy), where=where, limit=limit)
+    return copy
+
+
+def _objects(path: str, where: str, below: tuple[str, ...], store: Store) -> list[FileStamp]:
+    at = Address.of(path, where=where)
+    found = find(store, path, where=where) if at.key and not at.key.endswith("/") else []
+    if not found and below and not glob.has_magic(path):
+        folder = Address(at.bucket, f"{at.key.rstrip('/')}/" if at.key else "")
+        found = [each for each in find_below(store, folder, where=where) if _ends(each, below)]
+    if not found:
+        raise missing(store, at, where=where)
+    return [FileStamp(each.at.url, each.size, each.changed_ns, each) for each in found]
+
+
+def _ends(thing: Object, endings: tuple[str, ...]) -> bool:
+    return thing.at.key.endswith(endings)
 
 
 def _matching(path: str, where: str, below: tuple[str, ...]) -> list[FileStamp]:
