@@ -12,7 +12,7 @@ import arrowetl
 ROOT = Path(arrowetl.__file__).parent
 
 FLOORS = """errors sql arrow duck files typemap
-    | stage events ml stores
+    | stage events ml postgres stores
     | planning sources transforms sinks reliability observability result
     | engines
     | pipeline testing
