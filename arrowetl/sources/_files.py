@@ -6,7 +6,8 @@ import glob
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from arrowetl.stores.objects import Object, fetch, find, find_below
 from arrowetl.stores.s3 import Address, Store, is_s3, missing
 
 PathLike = str | os.PathLike[str]
+NO_USE_IN_PART = (b"PK\x03\x04", b"PK\x05\x06", b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+"""How files begin whose first bytes don't do: archives, whose list is at the end; UTF-16 and -32,
+of which so many bytes are less text."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,19 @@ class FileStamp:
         changed_ns: when it was changed, in nanoseconds since 1970.
         remote: the object it is, where it isn't a local file. Whoever opens it asks `fetched`
             for a local one, and goes on naming `path` in messages and dead letters.
+        member: which of an archive's files it is; None for the file itself.
     """
 
     path: str
     size: int
     changed_ns: int
     remote: Object | None = None
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and dead letters: `a.csv`, `a.zip!b.csv`."""
+        return self.path if self.member is None else f"{self.path}!{self.member}"
 
 
 def as_paths(path: PathLike | Iterable[PathLike], *, where: str) -> tuple[str, ...]:
@@ -100,7 +111,8 @@ def fetched(file: FileStamp, folder: Path, *, where: str, limit: int | None = No
         file: one that `find_files` gave.
         folder: where a copy is put, under a name that is free.
         where: the source, for messages.
-        limit: the first so many bytes will do; a local file is given whole all the same.
+        limit: the first so many bytes will do; files that are local, or zip archives, or UTF-16,
+            are given whole all the same.
 
     Raises:
         ReadError: the object isn't the one that was found any more, or can't be read whole.
@@ -111,7 +123,26 @@ def fetched(file: FileStamp, folder: Path, *, where: str, limit: int | None = No
     handle, copy = tempfile.mkstemp(suffix=f"_{Path(file.path).name[-40:]}", dir=folder)
     os.close(handle)
     fetch(file.remote, Path(copy), where=where, limit=limit)
+    if limit is not None and limit < file.size:
+        with Path(copy).open("rb") as start:
+            part_will_do = not start.read(4).startswith(NO_USE_IN_PART)
+        if not part_will_do:
+            fetch(file.remote, Path(copy), where=where)
     return copy
+
+
+@contextmanager
+def local_file(
+    file: FileStamp, folder: Path, *, where: str, limit: int | None = None
+) -> Iterator[str]:
+    """Give what `fetched` does; a ReadError meanwhile names the file as its users do."""
+    path = fetched(file, folder, where=where, limit=limit)
+    try:
+        yield path
+    except ReadError as error:
+        if path == file.path or path not in str(error):
+            raise
+        raise type(error)(str(error).replace(path, file.path)) from error.__cause__
 
 
 def _objects(path: str, where: str, below: tuple[str, ...], store: Store) -> list[FileStamp]:

@@ -1,4 +1,4 @@
-"""Compressed and encoded files to plain UTF-8 ones, in streams of a megabyte.
+"""Compressed and encoded files as plain UTF-8 text: `texts_of`, and what a `Text` gives.
 
 DuckDB decompresses gzip and zstd itself, but takes a zstd file that was cut off for a whole one,
 and doesn't look at gzip's checksum; it refuses Latin-1 with bytes from 80 to 9F, and reads
@@ -7,31 +7,27 @@ big-endian UTF-16 as no rows. What goes through here is whole or an error.
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import lzma
-import zipfile
-import zlib
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
-
-import pyarrow as pa
 
 from arrowetl.errors import ConfigError, ReadError
+from arrowetl.sources._files import FileStamp, fetched
+from arrowetl.sources._unpack import (
+    BLOCK,
+    COMPRESSIONS,
+    compression_of,
+    foreign,
+    members,
+    unpacked,
+)
 
-BLOCK = 1 << 20
-MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bz2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-    b"PK\x05\x06": "zip",
-}
-COMPRESSIONS = ("auto", "none", "gzip", "bz2", "xz", "zstd", "zip")
+HEAD = 8192
+"""Bytes at a text's beginning that tell what it is."""
+
 BOMS = (  # the longer ones first: a UTF-16 mark begins a UTF-32 one
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -39,12 +35,11 @@ BOMS = (  # the longer ones first: a UTF-16 mark begins a UTF-32 one
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a file's text is wrapped."""
+    """How a text is wrapped."""
 
     compression: str
     encoding: str
@@ -53,6 +48,104 @@ class Form:
     def plain(self) -> bool:
         """Whether it is UTF-8 text as it lies there."""
         return self == Form("none", "utf-8")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text on this machine: a file's, or that of an archive's member.
+
+    Attributes:
+        file: what it is in, as users know it.
+        local: where the bytes of `file` lie.
+        form: how it is wrapped.
+        where: the source, for messages.
+    """
+
+    file: FileStamp
+    local: str
+    form: Form
+    where: str
+
+    def blocks(self) -> Iterator[bytes]:
+        """Give it as UTF-8, about a megabyte at a time, without a byte-order mark.
+
+        A byte that its encoding doesn't have becomes FF, which UTF-8 doesn't have either, so that
+        whoever reads on rejects that line and no other. What says it is UTF-8 is given as it is,
+        valid or not.
+
+        Raises:
+            ReadError: while it is read: it is cut off or corrupt.
+        """
+        with naming(self.file, self.local):
+            made = text_blocks(self.local, self.form, member=self.file.member, where=self.where)
+            for number, block in enumerate(made):
+                yield block if number else block.removeprefix(codecs.BOM_UTF8)
+
+    def readable(self, folder: Path) -> str:
+        """Give a plain UTF-8 file with it: the file itself, or a copy in `folder`.
+
+        A copy takes as much disk as the text does; memory stays at some megabytes. A byte-order
+        mark stays.
+
+        Raises:
+            ReadError: it is cut off or corrupt; or the copy doesn't fit on the disk.
+        """
+        if self.form.plain:
+            return self.local
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("wb", suffix=".txt", dir=folder, delete=False) as copy:
+            target = Path(copy.name)
+        with naming(self.file, self.local):
+            write_plain(self.local, self.form, target, where=self.where, member=self.file.member)
+        return str(target)
+
+
+def texts_of(
+    file: FileStamp,
+    folder: Path,
+    *,
+    compression: str = "auto",
+    encoding: str = "auto",
+    nul: bool = False,
+    where: str,
+    limit: int | None = None,
+) -> tuple[Text, ...]:
+    """Find the texts in a file: its own, or those of an archive's members, by name.
+
+    Args:
+        file: what `find_files` gave.
+        folder: where it is put if it isn't on this machine.
+        compression: one of `COMPRESSIONS`; `auto` looks at the first bytes, not at the name.
+        encoding: what `codec_name` gave; `auto` is UTF-8, or what a byte-order mark says.
+        nul: whether NUL bytes may be letters of the text.
+        where: the source, for messages.
+        limit: the first so many bytes will do, of a file that has to be fetched.
+
+    Raises:
+        ReadError: it can't be opened, is corrupt, or isn't text.
+    """
+    local = fetched(file, folder, where=where, limit=limit)
+    with naming(file, local):
+        packed = compression_of(local) if compression == "auto" else compression
+        inside = members(local, packed, where=where)
+    found = []
+    for member in inside:
+        own = replace(file, member=member)
+        with naming(own, local):
+            form = form_of(local, packed, encoding, where=where, member=member, nul=nul)
+        found.append(Text(own, local, form, where))
+    return tuple(found)
+
+
+@contextmanager
+def naming(file: FileStamp, local: str) -> Iterator[None]:
+    """Let a ReadError about a local path name the file, and the member, as users know it."""
+    try:
+        yield
+    except ReadError as error:
+        if local == file.name:
+            raise
+        raise type(error)(str(error).replace(repr(local), repr(file.name))) from error.__cause__
 
 
 def codec_name(encoding: str, *, where: str) -> str:
@@ -74,75 +167,71 @@ def codec_name(encoding: str, *, where: str) -> str:
     return "utf-8" if found in {"utf-8-sig", "ascii"} else found
 
 
-def form_of(path: str, compression: str, encoding: str, *, where: str) -> Form:
+def form_of(
+    path: str,
+    compression: str,
+    encoding: str,
+    *,
+    where: str,
+    member: str | None = None,
+    nul: bool = False,
+) -> Form:
     """Find out how a file's text is wrapped: by its first bytes, where `auto` is asked for.
 
     Raises:
         ReadError: it can't be opened, or isn't text at all.
     """
-    with Path(path).open("rb") as file:
-        start = file.read(8)
     if compression == "auto":
-        named = (known for magic, known in MAGIC.items() if start.startswith(magic))
-        compression = next(named, "none")
-    head = next(blocks(path, compression, where=where), b"")[:8192]
+        compression = compression_of(path)
+    head = next(unpacked(path, compression, member, where=where), b"")[:HEAD]
     marked = next((codec for mark, codec in BOMS if head.startswith(mark)), None)
     found = (marked or "utf-8") if encoding == "auto" else encoding
-    if not found.startswith(("utf-16", "utf-32")) and b"\x00" in head:
-        raise ReadError(f"{where}: {path!r} isn't text: {_guess(head)}")
+    if not found.startswith(("utf-16", "utf-32")):
+        _check_text(head, f"{where}: {path!r} isn't text", nul=nul)
     return Form(compression, found)
 
 
-def _guess(head: bytes) -> str:
-    if head.startswith(b"PAR1"):
-        return "it is a Parquet file, read it with ParquetSource"
-    if b"\x00" in head[:2] or head[1:4:2] == b"\x00\x00":
-        return "it may be UTF-16 without a byte-order mark, then say encoding='utf-16-le' or '-be'"
-    return "it holds NUL bytes; is it the right file?"
+def _check_text(head: bytes, complaint: str, *, nul: bool) -> None:
+    what = foreign(head)
+    if what is not None:
+        raise ReadError(f"{complaint}: it is {what}")
+    if b"\x00" not in head:
+        return
+    if head[1:8:2] == b"\x00" * 4 or (head[0:7:2] == b"\x00" * 4 and head.strip(b"\x00")):
+        raise ReadError(
+            f"{complaint}: it may be UTF-16 without a byte-order mark, then say "
+            "encoding='utf-16-le' or '-be'"
+        )
+    if not nul:
+        raise ReadError(f"{complaint}: it holds NUL bytes; is it the right file?")
 
 
-def blocks(path: str, compression: str, *, where: str) -> Iterator[bytes]:
-    """Give a file's bytes, decompressed, a megabyte at a time.
+def text_blocks(path: str, form: Form, *, where: str, member: str | None = None) -> Iterator[bytes]:
+    """Give a file's text as UTF-8, about a megabyte at a time; invalid bytes become FF.
 
     Raises:
-        ReadError: it is cut off, corrupt, or compressed in another way.
+        ReadError: while it is read: it is cut off or corrupt.
     """
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(_opened(path, compression, stack, where))
-            while block := file.read(BLOCK):
-                yield block
-        except BROKEN as error:
-            kind = "" if compression == "none" else f" as {compression}; is it whole?"
-            raise ReadError(f"{where}: {path!r} can't be read{kind} ({error})") from error
-
-
-def _opened(path: str, compression: str, stack: ExitStack, where: str) -> BinaryIO:
-    match compression:
-        case "none":
-            return Path(path).open("rb")
-        case "bz2":
-            return bz2.open(path)  # type: ignore[return-value]  # reads as any binary file
-        case "xz":
-            return lzma.open(path)  # type: ignore[return-value]
-        case "zip":
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            inside = [info for info in archive.infolist() if not info.is_dir()]
-            if len(inside) != 1:
-                listed = ", ".join(info.filename for info in inside[:5]) or "none"
-                raise ReadError(f"{where}: {path!r} must hold one file, not {listed}; unpack it")
-            return archive.open(inside[0])  # type: ignore[return-value]
-        case _:
-            return pa.input_stream(path, compression=compression)  # type: ignore[no-any-return]
+    packed = unpacked(path, form.compression, member, where=where)
+    if form.encoding == "utf-8":
+        yield from packed
+        return
+    decoder = codecs.getincrementaldecoder(form.encoding)(errors=INVALID)
+    for block in packed:
+        yield decoder.decode(block).encode("utf-8", errors=INVALID)
+    yield decoder.decode(b"", final=True).encode("utf-8", errors=INVALID)
 
 
 def write_plain(
-    path: str, form: Form, target: Path, *, where: str, limit: int | None = None
+    path: str,
+    form: Form,
+    target: Path,
+    *,
+    where: str,
+    limit: int | None = None,
+    member: str | None = None,
 ) -> None:
-    """Write a file's text to `target` as plain UTF-8.
-
-    A byte that the encoding doesn't have becomes FF, which UTF-8 doesn't have either, so that
-    whoever reads the copy rejects that line and no other.
+    """Write a file's text to `target` as plain UTF-8; see `text_blocks`.
 
     Args:
         path: the file.
@@ -150,28 +239,25 @@ def write_plain(
         target: the copy.
         where: the source, for messages.
         limit: stop at the end of the line after so many bytes of the file.
+        member: which of an archive's.
 
     Raises:
-        ReadError: the file is cut off or corrupt.
+        ReadError: the file is cut off or corrupt; or the copy doesn't fit on the disk.
     """
-    read = 0
+    written = 0
     with target.open("wb") as copy:
-        for block in _recoded(blocks(path, form.compression, where=where), form.encoding):
-            read += len(block)
-            if limit is not None and read >= limit:
+        for block in text_blocks(path, form, where=where, member=member):
+            written += len(block)
+            if limit is not None and written >= limit:
                 copy.write(block[: block.rfind(b"\n") + 1] or block)
                 return
-            copy.write(block)
-
-
-def _recoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    if encoding == "utf-8":
-        yield from blocks
-        return
-    decoder = codecs.getincrementaldecoder(encoding)(errors=INVALID)
-    for block in blocks:
-        yield decoder.decode(block).encode("utf-8", errors=INVALID)
-    yield decoder.decode(b"", final=True).encode("utf-8", errors=INVALID)
+            try:
+                copy.write(block)
+            except OSError as error:
+                raise ReadError(
+                    f"{where}: {path!r} has over {written:,} bytes of text, for which there is no "
+                    f"room in {str(target.parent)!r} ({error.strerror})"
+                ) from error
 
 
 def _mark_invalid(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -184,3 +270,16 @@ def _mark_invalid(error: UnicodeError) -> tuple[str | bytes, int]:
 
 INVALID = "arrowetl.invalid"
 codecs.register_error(INVALID, _mark_invalid)
+
+__all__ = [
+    "BLOCK",
+    "COMPRESSIONS",
+    "Form",
+    "Text",
+    "codec_name",
+    "form_of",
+    "naming",
+    "text_blocks",
+    "texts_of",
+    "write_plain",
+]
