@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from arrowetl.sources._dialect import Layout
-from arrowetl.sources._files import FileStamp
+from arrowetl.sources._files import FileStamp, local_file
 from arrowetl.sources._mend import (
     Spoilt,
     may_stay_open,
@@ -54,11 +54,20 @@ def readable(
     Raises:
         ReadError: the file is cut off or corrupt.
     """
-    path, exact = file.path, layout.form.encoding == "utf-8"
+    with local_file(file, folder, where=where) as path:
+        return _made_readable(file, path, layout, folder, nulls=nulls, where=where)
+
+
+def _made_readable(
+    file: FileStamp, given: str, layout: Layout, folder: Path, *, nulls: Sequence[str], where: str
+) -> str:
+    path, exact = given, layout.form.encoding == "utf-8"
     signs = layout.dialect.signs
     if not layout.form.plain:
         path = str(_next(folder, file))
-        write_plain(file.path, layout.form, Path(path), where=where)
+        write_plain(given, layout.form, Path(path), where=where)
+        if given != file.path:
+            Path(given).unlink()  # it may be as large as all that is left of the disk
     null_bytes = [null.encode() for null in nulls]
     seen = survey(path, signs, null_bytes)
     if seen.returns and mixed_line_ends(path):

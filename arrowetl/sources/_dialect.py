@@ -19,7 +19,7 @@ import duckdb
 
 from arrowetl.duck import describing
 from arrowetl.errors import ReadError, translated
-from arrowetl.sources._files import FileStamp, file_literal
+from arrowetl.sources._files import FileStamp, file_literal, local_file
 from arrowetl.sources._mend import Signs, mixed_line_ends, write_line_feeds
 from arrowetl.sources._shape import Shape, shape_of
 from arrowetl.sources._text import Form, form_of, write_plain
@@ -30,6 +30,9 @@ MAX_LINE = 16_000_000
 
 SAMPLE_BYTES = 4 << 20
 """How much of a compressed or recoded file is looked at for its dialect."""
+
+SHORT_SAMPLE = 1_000
+"""Rows from which types are inferred where there are many files."""
 
 LIMITS = {
     "strict_mode": True,
@@ -60,6 +63,13 @@ class Reading:
     encoding: str
     compression: str
     sample_size: int | None
+
+    @property
+    def sample_bytes(self) -> int | None:
+        """How much of a file's text is looked at, at most: a quarter where few rows are enough."""
+        if self.sample_size is None:
+            return None
+        return SAMPLE_BYTES if self.sample_size > SHORT_SAMPLE else SAMPLE_BYTES // 4
 
     def settings(self) -> dict[str, object]:
         """Give what the user fixed as options of DuckDB's."""
@@ -135,9 +145,12 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
     Raises:
         ReadError: it isn't text, is corrupt, or has no layout that fits.
     """
-    form = form_of(file.path, reading.compression, reading.encoding, where=where)
-    with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
-        path = _sample(file.path, form, reading, Path(folder), where=where)
+    with (
+        tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
+        local_file(file, Path(folder), where=where, limit=_head(reading)) as whole,
+    ):
+        form = form_of(whole, reading.compression, reading.encoding, where=where)
+        path = _sample(whole, form, reading, Path(folder), where=where)
         if _is_blank(path):
             return None
         with translated(f"{where}: {file.path!r}", {ReadError: ReadError, duckdb.Error: ReadError}):
@@ -156,8 +169,11 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
 @lru_cache(maxsize=4096)
 def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str) -> frozenset[str]:
     """Give the columns that hold nothing in the file's sample: their type is anybody's guess."""
-    with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
-        path = _sample(file.path, layout.form, reading, Path(folder), where=where)
+    with (
+        tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
+        local_file(file, Path(folder), where=where, limit=_head(reading)) as whole,
+    ):
+        path = _sample(whole, layout.form, reading, Path(folder), where=where)
         counts = ", ".join(f"count({name(column)}) = 0" for column, _ in layout.columns)
         limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
         rows = read_csv([path], layout, reading, TOLERANT)
@@ -168,13 +184,17 @@ def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str)
     )
 
 
+def _head(reading: Reading) -> int | None:
+    """Say how much of a file in a store is fetched for its sample: more than is looked at."""
+    return None if reading.sample_bytes is None else reading.sample_bytes + SAMPLE_BYTES // 4
+
+
 def _sample(path: str, form: Form, reading: Reading, folder: Path, *, where: str) -> str:
     """Give a plain file with the sample in it: the file itself, where that will do."""
     sample, mended = folder / "sample.csv", folder / "mended.csv"
     looked_at = path
     if reading.sample_size is not None or not form.plain:
-        limit = SAMPLE_BYTES if reading.sample_size is not None else None
-        write_plain(path, form, sample, where=where, limit=limit)
+        write_plain(path, form, sample, where=where, limit=reading.sample_bytes)
         looked_at = str(sample)
     if not mixed_line_ends(looked_at):
         return looked_at

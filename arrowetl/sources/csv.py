@@ -25,19 +25,25 @@ from arrowetl.sources._columns import (
     select_list,
 )
 from arrowetl.sources._copies import readable
-from arrowetl.sources._dialect import Layout, Reading, blank_columns, layout_of, read_csv
+from arrowetl.sources._dialect import (
+    SHORT_SAMPLE,
+    Layout,
+    Reading,
+    blank_columns,
+    layout_of,
+    read_csv,
+)
 from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
 from arrowetl.sources._text import COMPRESSIONS, codec_name
 from arrowetl.stage import Source
+from arrowetl.stores.s3 import Store
 
 LONGEST_SIGN = 4
 """Bytes of a delimiter, at most: DuckDB's limit."""
 
 FULLY_SAMPLED = 32
 """Of so many files types are inferred from the whole sample; of the others from a short one."""
-
-SHORT_SAMPLE = 1_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class CSVSource(Source):
     takes in a megabyte of lines is a ReadError: what belongs to it can't be told.
 
     Args:
-        path: a path, a glob (`orders/*.csv`), a `file://` URL, or a list of them.
+        path: a path, a glob (`orders/*.csv`), a `file://` or `s3://` URL, or a list of them. What
+            is in a store is fetched to the run's scratch folder; its head does for the schema.
         delimiter: one to four bytes; found out if None.
         header: whether the first line has the names; found out if None. Without one, columns are
             `column0`, `column1` and so on, or the names in `schema`.
@@ -88,6 +95,7 @@ class CSVSource(Source):
             once the rows were read and before they are committed.
         compression: `gzip`, `bz2`, `xz`, `zstd`, `zip` (of one file), `none`; `auto` looks at the
             first bytes, not at the name.
+        store: the server and the credentials for `s3://` URLs; the standard chain's if None.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -120,6 +128,7 @@ class CSVSource(Source):
     union_by_name: bool = True
     on_error: str = "dead_letter"
     compression: str = "auto"
+    store: Store | None = None
 
     def __post_init__(self, schema: Declared | Callable[..., object] | None) -> None:
         """Check the options, and keep lists as tuples."""
@@ -204,7 +213,7 @@ class CSVSource(Source):
         return RejectTables.of(hashlib.sha256(repr(self).encode()).hexdigest()[:16])
 
     def _files(self) -> tuple[FileStamp, ...]:
-        return find_files(self._paths, where=self.label)
+        return find_files(self._paths, where=self.label, store=self.store)
 
     def _reading(self, **known: object) -> Reading:
         mine = {key: getattr(self, key) for key in READING}

@@ -378,7 +378,10 @@ def test_options_that_make_no_sense(options, said):
         CSVSource("x.csv", **options)
 
 
-@pytest.mark.parametrize("path", ["s3://bucket/x.csv", "https://x/y.csv", "", [], "file://host/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["s3://key:secret@bucket/x.csv", "s3://", "https://x/y.csv", "", [], "file://host/x"],
+)
 def test_paths_that_are_none(path):
     with pytest.raises(ConfigError):
         CSVSource(path)
