@@ -7,7 +7,9 @@ of one in-memory instance, so that they share its threads and its memory limit.
 from __future__ import annotations
 
 import atexit
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -17,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of, unsliced
-from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.errors import ArrowETLError, ConfigError, SchemaError
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
 SETTINGS = {
@@ -70,7 +72,59 @@ def connect(
         except duckdb.Error as error:
             connection.close()
             raise ConfigError(f"{key}={value!r}: {first_line(error)}") from error
+    _mount_all(connection)
     return connection
+
+
+_filesystems: dict[str, Any] = {}
+
+
+def mount(filesystem: Any) -> None:
+    """Let every connection from now on read what a filesystem of fsspec's holds.
+
+    Its protocol is its name; one of that name that is there already stays.
+    """
+    _filesystems.setdefault(filesystem.protocol, filesystem)
+
+
+_raised: deque[ArrowETLError] = deque(maxlen=16)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Remember the error of ours that leaves a mounted filesystem, for `own_error`."""
+    try:
+        yield
+    except ArrowETLError as error:
+        _raised.append(type(error)(str(error)))  # without the frames that led there
+        raise
+
+
+def own_error(error: BaseException) -> ArrowETLError | None:
+    """Give the error of ours that made DuckDB raise this one, which has it only as text.
+
+    None if it isn't made of one.
+    """
+    text = str(error)
+    return next((own for own in reversed(_raised) if str(own) in text), None)
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise the error of ours that DuckDB's is made of, where there is one."""
+    try:
+        yield
+    except duckdb.Error as error:
+        own = own_error(error)
+        if own is None:
+            raise
+        raise own from error
+
+
+def _mount_all(connection: duckdb.DuckDBPyConnection) -> None:
+    for protocol, filesystem in _filesystems.items():
+        if not connection.filesystem_is_registered(protocol):
+            connection.register_filesystem(filesystem)
 
 
 @cache
@@ -90,6 +144,7 @@ def describing() -> duckdb.DuckDBPyConnection:
     ...     connection.sql("SELECT 1 AS x").columns
     ['x']
     """
+    _mount_all(_describing_root())
     return _describing_root().cursor()
 
 
@@ -252,6 +307,7 @@ __all__ = [
     "describe_select",
     "expression_text",
     "first_line",
+    "mount",
     "name",
     "register_tables",
     "schema_error",

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect, describe_select, stream_select
+from arrowetl.duck import connect, describe_select, stream_select, unwrapped
 from arrowetl.errors import ArrowETLError, ReadError, SchemaError, WriteError, translated
 
 BATCH_ROWS = 65_536
@@ -197,6 +197,7 @@ class Source(ABC):
             with closing(connect(scratch=Path(folder))) as connection:
                 with (
                     translated(self.label, {duckdb.Error: ReadError, pa.ArrowException: ReadError}),
+                    unwrapped(),
                     connection.sql(relation).to_arrow_reader(batch_size) as reader,
                 ):
                     yield from reader

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of, unsliced
-from arrowetl.duck import register_tables
+from arrowetl.duck import own_error, register_tables
 from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM
@@ -94,6 +94,10 @@ def translate(error: Exception, where: str) -> BaseException:
     """Give an error of DuckDB's or Arrow's as ours, itself as the cause; others as they are."""
     if isinstance(error, ArrowETLError):
         return error
+    own = own_error(error)
+    if own is not None:
+        own.__cause__ = error
+        return own
     if isinstance(error, duckdb.OutOfMemoryException):
         ours: ArrowETLError = StageError(
             f"{where}: memory_limit is too small for this: raise it, or use fewer threads ({error})"

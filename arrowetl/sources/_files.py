@@ -15,6 +15,7 @@ from urllib.request import url2pathname
 
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
 from arrowetl.sql import literal
+from arrowetl.stores.mounted import mounted
 from arrowetl.stores.objects import Object, fetch, find, find_below
 from arrowetl.stores.s3 import Address, Store, is_s3, missing
 
@@ -143,6 +144,15 @@ def local_file(
         if path == file.path or path not in str(error):
             raise
         raise type(error)(str(error).replace(path, file.path)) from error.__cause__
+
+
+def read_path(file: FileStamp, *, where: str) -> str:
+    """Give the path by which DuckDB reads a file where it is, in parts.
+
+    Raises:
+        ConfigError: it is in a store, and the package that this needs isn't there.
+    """
+    return file.path if file.remote is None else mounted(file.remote, where=where)
 
 
 def _objects(path: str, where: str, below: tuple[str, ...], store: Store) -> list[FileStamp]:

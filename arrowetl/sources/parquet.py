@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import describing, first_line, schema_error
+from arrowetl.duck import describing, first_line, schema_error, unwrapped
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources._columns import Fields, as_names, require_all
 from arrowetl.sources._files import (
@@ -19,10 +19,13 @@ from arrowetl.sources._files import (
     as_paths,
     file_literal,
     find_files,
+    read_path,
     shown,
 )
 from arrowetl.sql import name, names, options
 from arrowetl.stage import Source
+from arrowetl.stores.mounted import with_urls
+from arrowetl.stores.s3 import Store
 
 ENDINGS = (".parquet", ".parq", ".pq")
 DIGITS = 38
@@ -38,8 +41,9 @@ class ParquetSource(Source):
     with their unit and zone.
 
     Args:
-        path: a path, a glob, a `file://` URL, a list of them, or a folder: all `.parquet` files
-            below it, but for names that begin with `_` or a dot.
+        path: a path, a glob, a `file://` or `s3://` URL, a list of them, or a folder: all
+            `.parquet` files below it, but for names that begin with `_` or a dot. Of files in a
+            store only the parts are fetched that are needed.
         columns: the ones to give, in this order; all if None.
         filter: a SQL predicate over any of the files' columns; rows for which it isn't true
             are left out, and row groups in which it can't be are not read.
@@ -47,6 +51,7 @@ class ParquetSource(Source):
             is inferred over all files.
         union_by_name: let files have columns in another order, lack some (they are null), or have
             narrower types. If False, all must have the first one's columns and types.
+        store: the server and the credentials for `s3://` URLs; the standard chain's if None.
 
     Raises:
         ConfigError: an option makes no sense; `filter` isn't one expression.
@@ -64,6 +69,7 @@ class ParquetSource(Source):
     filter: str | None = None
     hive_partitioning: bool | None = None
     union_by_name: bool = True
+    store: Store | None = None
 
     def __post_init__(self) -> None:
         """Check the options, and keep lists as tuples."""
@@ -86,7 +92,7 @@ class ParquetSource(Source):
         for example in _kinds(files, self.label):
             self._check(example, merged)
         try:
-            with describing() as connection:
+            with unwrapped(), describing() as connection:
                 # Without the limit, the first pages would be read.
                 nothing = f"SELECT * FROM ({self._select(files)}) LIMIT 0"
                 return connection.sql(nothing).to_arrow_reader().schema
@@ -101,13 +107,13 @@ class ParquetSource(Source):
         """Give the rows that the footers state; None with a filter, or where they disagree."""
         if self.filter is not None:
             return None
-        listed = _listed(self._files())
+        listed = _listed(self._files(), self.label)
         query = f"""
             SELECT (SELECT sum(num_rows) FROM parquet_file_metadata({listed})),
                 (SELECT coalesce(sum(row_group_num_rows), 0) FROM parquet_metadata({listed})
                     WHERE column_id = 0)"""
         try:
-            with describing() as connection:
+            with unwrapped(), describing() as connection:
                 ((stated, in_groups),) = connection.sql(query).fetchall()
         except duckdb.Error:
             return None
@@ -131,13 +137,13 @@ class ParquetSource(Source):
         return as_paths(self.path, where=type(self).__name__)
 
     def _files(self) -> tuple[FileStamp, ...]:
-        return find_files(self._paths, where=self.label, below=ENDINGS)
+        return find_files(self._paths, where=self.label, below=ENDINGS, store=self.store)
 
     def _scan(self, files: Sequence[FileStamp]) -> str:
         settings: dict[str, object] = {"union_by_name": self.union_by_name}
         if self.hive_partitioning is not None:
             settings["hive_partitioning"] = self.hive_partitioning
-        return f"read_parquet({_listed(files)}{options(settings)})"
+        return f"read_parquet({_listed(files, self.label)}{options(settings)})"
 
     def _select(self, files: Sequence[FileStamp]) -> str:
         wanted = "*" if self.columns is None else names(self.columns)
@@ -157,9 +163,9 @@ class ParquetSource(Source):
                 _columns_of(f"SELECT * FROM {self._scan([file])}")
             except duckdb.Error as own:
                 return ReadError(
-                    f"{self.label}: {file.path!r} isn't a whole Parquet file ({first_line(own)})"
+                    f"{self.label}: {file.path!r} isn't a whole Parquet file ({_said(own)})"
                 )
-        return ReadError(f"{self.label}: the files can't be read together ({first_line(error)})")
+        return ReadError(f"{self.label}: the files can't be read together ({_said(error)})")
 
     def _check(self, file: FileStamp, merged: Fields) -> None:
         """Check that a file fits the columns that all have together."""
@@ -192,12 +198,16 @@ def _check_predicate(text: str, where: str) -> None:
         raise ConfigError(f"{where}: filter={text!r} isn't one SQL predicate: {error}") from error
 
 
-def _listed(files: Sequence[FileStamp]) -> str:
-    return "[" + ", ".join(file_literal(file.path) for file in files) + "]"
+def _listed(files: Sequence[FileStamp], where: str) -> str:
+    return "[" + ", ".join(file_literal(read_path(file, where=where)) for file in files) + "]"
+
+
+def _said(error: duckdb.Error) -> str:
+    return with_urls(first_line(error))
 
 
 def _columns_of(select: str) -> Fields:
-    with describing() as connection:
+    with unwrapped(), describing() as connection:
         relation = connection.sql(select)
         return tuple(zip(relation.columns, map(str, relation.types), strict=True))
 
@@ -208,21 +218,21 @@ def _kinds(files: tuple[FileStamp, ...], where: str) -> tuple[FileStamp, ...]:
     query = f"""
         SELECT min(file_name) FROM (
             SELECT file_name, list((name, type, num_children, converted_type, logical_type)) AS kind
-            FROM parquet_schema({_listed(files)}) GROUP BY file_name
+            FROM parquet_schema({_listed(files, where)}) GROUP BY file_name
         ) GROUP BY kind ORDER BY 1"""
     try:
-        with describing() as connection:
+        with unwrapped(), describing() as connection:
             examples = {path for (path,) in connection.sql(query).fetchall()}
     except duckdb.Error as error:
-        raise ReadError(f"{where}: the files' footers can't be read: {error}") from error
-    return tuple(file for file in files if file.path in examples)
+        raise ReadError(f"{where}: the files' footers can't be read: {_said(error)}") from error
+    return tuple(file for file in files if read_path(file, where=where) in examples)
 
 
 def _check_decimals(file: FileStamp, where: str) -> None:
     query = f"""
-        SELECT name, precision, scale FROM parquet_schema({file_literal(file.path)})
+        SELECT name, precision, scale FROM parquet_schema({_listed([file], where)})
         WHERE precision > {DIGITS}"""
-    with describing() as connection:
+    with unwrapped(), describing() as connection:
         long = connection.sql(query).fetchall()
     for column, precision, scale in long:
         raise SchemaError(
