@@ -157,7 +157,7 @@ def start(*, settings: Sequence[str] = (), access: str | None = None) -> Postgre
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=folder,
-                preexec_fn=_end_with_the_tests,
+                preexec_fn=_end_with_the_tests,  # noqa: PLW1509 - one call, no locks
                 **owner,
             )
     except BaseException:

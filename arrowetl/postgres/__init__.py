@@ -1,0 +1,1 @@
+"""What a source and a destination of PostgreSQL both need: connections, errors, types."""
