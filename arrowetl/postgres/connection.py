@@ -137,7 +137,9 @@ class Server:
         return translated(where, failed, secrets=self.secrets)
 
     @contextmanager
-    def connect(self, *, where: str, failed: Failed = ReadError) -> Iterator[Any]:
+    def connect(
+        self, *, where: str, failed: Failed = ReadError, autocommit: bool = False
+    ) -> Iterator[Any]:
         """Open a connection of ADBC's `dbapi`, in which nothing is committed by itself.
 
         It is closed at the end of the block, which rolls back what wasn't committed. Errors of
@@ -146,22 +148,25 @@ class Server:
         Args:
             where: the place to name in errors.
             failed: what a failure is: `ReadError` or `WriteError`.
+            autocommit: whether each statement is a transaction, but for those between a BEGIN and
+                a COMMIT of one's own. The driver lets nobody go back to a savepoint otherwise.
 
         Raises:
             ConfigError: a connection parameter makes no sense, or the driver isn't installed.
             ReadError: it can't be had (or `WriteError`); says what to do. Also `Transient` where
                 a second attempt may cure it.
         """
-        with closing(self._open(where, failed)) as connection:
+        with closing(self._open(where, failed, autocommit=autocommit)) as connection:
             with self.translated(where, failed), closing(connection.cursor()) as cursor:
                 cursor.execute(_session_sql())
-            connection.commit()
+            if not autocommit:
+                connection.commit()
             yield connection
 
-    def _open(self, where: str, failed: Failed) -> Any:
+    def _open(self, where: str, failed: Failed, *, autocommit: bool) -> Any:
         dbapi = driver(where)
         try:
-            return dbapi.connect(self.conninfo(), autocommit=False)
+            return dbapi.connect(self.conninfo(), autocommit=autocommit)
         except dbapi.Error as error:
             ours = connect_error(error, where, failed, secrets=self.secrets)
             missing = _NO_DATABASE.search(str(error))
