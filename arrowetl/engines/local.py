@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from arrowetl.arrow import conform, reader_of, rebatched
 from arrowetl.duck import connect
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
+from arrowetl.fidelity import refuse_nan
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
@@ -110,6 +110,8 @@ class LocalRun:
         schema, batches = self._chain(self.plan.segments)
         self.schema = schema
         sink.begin(schema)
+        if self.plan.guarded:
+            batches = self._kept(refuse_nan(batches, self.plan.guarded, where=sink.label))
         with reader_of(schema, batches) as reader, self.trouble.explained(sink.label):
             if isinstance(sink, RowSink):
                 written = sink.write_rows(reader, partial(self.rejects.add, sink.label))
@@ -275,6 +277,8 @@ class LocalRun:
         return good, self._kept(self._without_rejected(step, good, batches))
 
     def _without_rejected(self, step: Step, schema: pa.Schema, batches: Batches) -> Batches:
+        import pyarrow.compute as pc
+
         for batch in batches:
             reasons = batch[REJECTED]
             rows = pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)

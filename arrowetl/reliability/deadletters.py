@@ -92,12 +92,14 @@ class Rejects:
         self._spools[stage][2].write_batch(letters)
 
     def _count(self, stage: str, why: pa.RecordBatch) -> None:
+        import pyarrow.compute as pc
+
         for counted in why["reason_code"].value_counts().to_pylist():  # small: one a code
             self.counts[stage, counted["values"]] += counted["counts"]
         for key in [key for key in self.counts if key[0] == stage]:
             known = self.samples.setdefault(key, [])
             if len(known) < SAMPLES:
-                mask = pa.compute.equal(why["reason_code"], key[1])
+                mask = pc.equal(why["reason_code"], key[1])
                 some = why["reason"].filter(mask).unique().slice(0, SAMPLES)
                 new = [text for text in some.to_pylist() if text not in known]  # small: SAMPLES
                 known += new[: SAMPLES - len(known)]

@@ -7,15 +7,22 @@ user's file, whoever asks for them later.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from arrowetl.sources._dialect import Layout
+from arrowetl.errors import ReadError
+from arrowetl.sources._dialect import MAX_LINE, Layout
 from arrowetl.sources._files import FileStamp, local_file
+from arrowetl.sources._lines import LineNumbers
 from arrowetl.sources._mend import (
+    Signs,
     Spoilt,
+    long_quote,
+    long_rows,
     may_stay_open,
     mixed_line_ends,
     open_quote,
@@ -74,41 +81,58 @@ def _made_readable(
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    bad = _bad_rows(path, layout, null_bytes, seen)
+    bad = _bad_rows(path, layout, null_bytes, seen, where=f"{where}: {file.path!r}")
     if bad and path == file.path:
         path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:
-        texts = spoil(Path(path), [span for span, _, _ in bad], signs)
-        spoilt = tuple(
-            Spoilt(*span, code, reason, text)
-            for (span, code, reason), text in zip(bad, texts, strict=True)
-        )
+        spoilt = tuple(spoil(Path(path), bad, signs))
         note = json.dumps(asdict(Origin(file.path, exact, spoilt)))
         Path(path + NOTE).write_text(note, encoding="utf-8")
     return path
 
 
 def _bad_rows(
-    path: str, layout: Layout, nulls: Sequence[bytes], seen: Survey
+    path: str, layout: Layout, nulls: Sequence[bytes], seen: Survey, *, where: str
 ) -> list[tuple[tuple[int, int], str, str]]:
     """Give the rows that DuckDB would take or trip over: from and to, code, reason."""
     signs, width = layout.dialect.signs, len(layout.columns)
     spans = shifted_rows(path, signs, width=width, nulls=nulls) if seen.null_tails else []
     many = f"Expected Number of Columns: {width} Found: {width + 1}"
     bad = [(span, "too_many_columns", many) for span in spans]
-    if seen.quotes and may_stay_open(path, signs):
-        reason = "a quote opens here that nothing closes"
-        bad += [(span, "unquoted_value", reason) for span in open_quote(path, signs)]
+    unclosed = open_quote(path, signs) if seen.quotes and may_stay_open(path, signs) else []
+    reason = "a quote opens here that nothing closes"
+    bad += [(span, "unquoted_value", reason) for span in unclosed]
+    if seen.longest > MAX_LINE and not unclosed:
+        bad += _long_rows(path, signs, where)
     return bad
+
+
+def _long_rows(path: str, signs: Signs, where: str) -> list[tuple[tuple[int, int], str, str]]:
+    opened = long_quote(path, signs, span=MAX_LINE)
+    if opened is not None:
+        # What of it belongs to the value, and what was swallowed, can't be told.
+        raise swallowed(f"{where}, line {LineNumbers(path).of(opened)}", span=MAX_LINE)
+    return [
+        ((start, end), "line_size", f"the row has {end - start:,} bytes, over {MAX_LINE:,}")
+        for start, end in long_rows(path, signs, limit=MAX_LINE)
+    ]
+
+
+def swallowed(place: str, *, span: int) -> ReadError:
+    """Give the error for a quote that takes in too much."""
+    return ReadError(
+        f"{place}: a quote opens here, and takes in over {span:,} bytes. Mend the line, or say "
+        "quote='' if quotes are letters in this file"
+    )
 
 
 def _next(folder: Path, file: FileStamp) -> Path:
     """Give a name in `folder` that is free; it ends as the file's, for those who look there."""
     folder.mkdir(parents=True, exist_ok=True)
     tail = "".join(letter if letter.isalnum() else "_" for letter in Path(file.path).stem[-40:])
-    target = folder / f"{len(list(folder.iterdir())):06d}_{tail}.csv"
-    target.touch()
-    return target
+    handle, path = tempfile.mkstemp(suffix=f"_{tail}.csv", dir=folder)
+    os.close(handle)
+    return Path(path)
 
 
 def origin_of(path: str) -> Origin:

@@ -1,9 +1,10 @@
-"""Three kinds of damage to a CSV file that DuckDB can't reject line by line.
+"""Four kinds of damage to a CSV file that DuckDB can't reject line by line.
 
 Line ends of several kinds stop its parser, for the whole file. A quote that never closes makes
 everything after it one value, or loses it up to the next of the parser's buffers, whichever
 thread comes first. A line with a value too many passes, its values shifted, if its last one is
-null. All are looked for beforehand, at the speed of memory, and mended in a copy: a line that
+null. A row longer than two of the parser's buffers is lost, or takes all memory there is. All are
+looked for beforehand, at the speed of memory, and mended in a copy: a line that
 has to be rejected is spoilt there, so that it is.
 """
 
@@ -13,10 +14,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 BLOCK = 1 << 20
 LARGE = 16 * BLOCK
 STRETCH = 1 << 16
+LONGEST = 64 * BLOCK
+"""Bytes of a row that are kept, of one that is too long for DuckDB."""
 TAIL = 64
 """Bytes before a quote that are looked at: more spaces than anybody puts there."""
 
@@ -39,7 +43,8 @@ class Spoilt:
         end: the byte after it.
         code: why it is rejected, in a word.
         reason: the same in a sentence.
-        text: what stands there in the file.
+        text: what stands there in the file; of a row over `LONGEST`, its beginning.
+        added: line ends that the copy has here and the file hasn't.
     """
 
     start: int
@@ -47,6 +52,7 @@ class Spoilt:
     code: str
     reason: str
     text: str
+    added: int = 0
 
 
 class Quotes:
@@ -162,6 +168,34 @@ def open_quote(path: str, signs: Signs) -> list[tuple[int, int]]:
     return [(quotes.record, quotes.opened + len(line))]
 
 
+def long_quote(path: str, signs: Signs, *, span: int) -> int | None:
+    """Give where the first quote opens that takes in over `span` bytes; None if none does."""
+    quotes, at = Quotes(signs), 0
+    with Path(path).open("rb") as file:
+        while block := file.read(BLOCK):
+            for piece, inside in quotes.pieces(block):
+                at += len(piece)
+                if inside and piece != signs.quote and at - quotes.opened > span:
+                    return quotes.opened
+    return None
+
+
+def long_rows(path: str, signs: Signs, *, limit: int) -> list[tuple[int, int]]:
+    """Give the rows, from, to, of more than `limit` bytes; reads all of the file."""
+    quotes, found = Quotes(signs), []
+    start = at = 0
+    with Path(path).open("rb") as file:
+        while block := file.read(BLOCK):
+            for piece, inside in quotes.pieces(block):
+                end = None if inside else re.search(rb"[\r\n]", piece)
+                if end is not None:
+                    if at + end.start() - start > limit:
+                        found.append((start, at + end.start()))
+                    start = at + max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
+                at += len(piece)
+    return [*found, (start, at)] if at - start > limit else found
+
+
 def shifted_rows(
     path: str, signs: Signs, *, width: int, nulls: Sequence[bytes]
 ) -> list[tuple[int, int]]:
@@ -246,19 +280,36 @@ def write_line_feeds(path: str, target: Path, signs: Signs) -> None:
             )
 
 
-def spoil(target: Path, rows: Sequence[tuple[int, int]], signs: Signs) -> list[str]:
-    """Overwrite what structures these rows of a copy, byte by byte; give what they were.
+def spoil(
+    target: Path, rows: Sequence[tuple[tuple[int, int], str, str]], signs: Signs
+) -> Iterator[Spoilt]:
+    """Overwrite what structures these rows of a copy, byte by byte; tell what they were.
 
-    A row without delimiters lacks columns, and so is rejected whichever columns are read.
+    A row without delimiters lacks columns, and so is rejected whichever columns are read. One
+    that is too long for DuckDB, which would leave it out and say nothing, is cut into several.
+
+    Args:
+        target: the copy.
+        rows: from, to; a code and a reason to reject it for.
+        signs: the file's.
     """
     marks = signs.delimiter + signs.quote
     table = bytes(0xFF if byte in marks else byte for byte in range(256))
-    texts = []
     with target.open("r+b") as copy:
-        for start, end in rows:
+        for (start, end), code, reason in rows:
             copy.seek(start)
-            row = copy.read(end - start)
-            texts.append(row.decode("utf-8", errors="replace"))
+            text = copy.read(min(end - start, LONGEST))
             copy.seek(start)
-            copy.write(row.translate(table))
-    return texts
+            if end - start > LARGE:
+                _cut_up(copy, end - start)
+                added = (end - start) // BLOCK
+            else:
+                copy.write(text.translate(table))
+                added = 0
+            yield Spoilt(start, end, code, reason, text.decode("utf-8", errors="replace"), added)
+
+
+def _cut_up(copy: BinaryIO, length: int) -> None:
+    line = b"\xff" * (BLOCK - 1) + b"\n"
+    copy.writelines(line for _ in range(length // BLOCK))
+    copy.write(b"\xff" * (length % BLOCK))

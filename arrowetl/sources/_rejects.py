@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ReadError
-from arrowetl.sources._copies import Origin, origin_of
-from arrowetl.sources._dialect import MAX_LINE
+from arrowetl.sources._copies import Origin, origin_of, swallowed
+from arrowetl.sources._dialect import EMPTY, MAX_LINE
+from arrowetl.sources._lines import LineNumbers
+from arrowetl.sources._mend import Signs, long_quote
 from arrowetl.sql import literal, name
 from arrowetl.stage import BATCH_ROWS, REJECTED_SCHEMA
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 BLOCK = 1 << 20
 SPAN = 1_000_000
@@ -78,16 +77,22 @@ def rejected_rows(
     if not connection.sql(known).fetchall():
         return
     files = connection.sql(
-        f"SELECT DISTINCT file_path, file_id FROM {name(tables.scans)} JOIN {name(tables.errors)} "
-        "USING (scan_id, file_id) ORDER BY file_id, file_path"
+        "SELECT DISTINCT file_path, file_id, delimiter, quote, escape "
+        f"FROM {name(tables.scans)} JOIN {name(tables.errors)} USING (scan_id, file_id) "
+        "ORDER BY file_id, file_path"
     ).fetchall()
-    for path, file_id in files:
+    for path, file_id, *marks in files:
+        signs = Signs(*(_sign(mark) for mark in marks))
         origin = origin_of(path)
         select = _select(tables, path, file_id, origin)
         lines = LineNumbers(path)
         with connection.sql(select).to_arrow_reader(BATCH_ROWS) as reader:
             for batch in reader:
-                yield _numbered(batch, lines, origin, where)
+                yield _numbered(batch, lines, origin, signs, where=where)
+
+
+def _sign(mark: str) -> bytes:
+    return b"" if mark == EMPTY else mark.encode()
 
 
 def _select(tables: RejectTables, path: str, file_id: int, origin: Origin) -> str:
@@ -148,20 +153,20 @@ def _swallowed() -> str:
 
 
 def _numbered(
-    batch: pa.RecordBatch, lines: LineNumbers, origin: Origin, where: str
+    batch: pa.RecordBatch, lines: LineNumbers, origin: Origin, signs: Signs, *, where: str
 ) -> pa.RecordBatch:
     import numpy as np
     import pyarrow.compute as pc
 
     starts = batch["start"].to_numpy()
     numbers = lines.at(starts)
+    for row in origin.spoilt:
+        numbers -= row.added * (starts >= row.end)
     swallowing = np.flatnonzero(batch["swallowed"].to_numpy(zero_copy_only=False))
     if swallowing.size:
-        raise ReadError(
-            f"{where}: {origin.path!r}, line {numbers[swallowing[0]]}: a quote opens here, and "
-            f"takes in over {SPAN:,} bytes. Mend the line, or say quote='' if quotes are letters "
-            "in this file"
-        )
+        opened = long_quote(lines.path, signs, span=SPAN)
+        line = numbers[swallowing[0]] if opened is None else LineNumbers(lines.path).of(opened)
+        raise swallowed(f"{where}: {origin.path!r}, line {line}", span=SPAN)
     count = batch.num_rows
     place = pa.StructArray.from_arrays(
         [
@@ -181,47 +186,3 @@ def first_rejected(batch: pa.RecordBatch) -> str:
     column = f", column {first['column']!r}" if first["column"] else ""
     place = first["source"]
     return f"{place['file']!r}, line {place['line']}{column}: {first['reason']}: {first['text']!r}"
-
-
-class LineNumbers:
-    """Number the lines of a file by byte offset; reads on, never back."""
-
-    def __init__(self, path: str) -> None:
-        """Begin at the start of the file."""
-        self._path = Path(path)
-        self._read = 0
-        self._lines = 1
-        self._end = b""
-
-    def at(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the numbers, from 1, of the lines at `offsets`, which ascend from call to call."""
-        import numpy as np
-
-        numbers = np.empty(len(offsets), np.int64)
-        done = 0
-        with self._path.open("rb") as file:
-            file.seek(self._read)
-            while done < len(offsets):
-                block = file.read(BLOCK)
-                ends = self._line_ends(block)
-                upto = (
-                    len(offsets)
-                    if len(block) < BLOCK
-                    else np.searchsorted(offsets, self._read + BLOCK)
-                )
-                within = offsets[done:upto] - self._read
-                numbers[done:upto] = self._lines + np.searchsorted(ends, within)
-                if upto == len(offsets):
-                    break
-                done = int(upto)
-                self._read += len(block)
-                self._lines += len(ends)
-        return numbers
-
-    def _line_ends(self, block: bytes) -> NDArray[np.int64]:
-        """Give where lines end in a block: at returns, in files that have nothing else."""
-        import numpy as np
-
-        if not self._end:
-            self._end = b"\r" if b"\r" in block and b"\n" not in block else b"\n"
-        return np.flatnonzero(np.frombuffer(block, np.uint8) == ord(self._end))

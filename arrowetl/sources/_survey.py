@@ -12,6 +12,9 @@ from pathlib import Path
 
 from arrowetl.sources._mend import BLOCK, Signs
 
+STRETCH = 1 << 16
+"""Bytes of a block with quotes that are looked at, at a time, for the end of a row."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -26,6 +29,8 @@ class Survey:
     returns: bool
     quotes: bool
     null_tails: bool
+    longest: int
+    """Bytes of the longest row, or up to `BLOCK` more; nothing less than `BLOCK` counts."""
 
 
 def survey(path: str, signs: Signs, nulls: Sequence[bytes]) -> Survey:
@@ -33,18 +38,65 @@ def survey(path: str, signs: Signs, nulls: Sequence[bytes]) -> Survey:
     returns = quotes = tails = False
     wanted = _tails(signs, nulls)
     longest = max(map(len, wanted))
+    rows = _Rows(signs)
     with Path(path).open("rb") as file:
         last = b""
         while block := file.read(BLOCK):
             returns = returns or b"\r" in block
             quotes = quotes or (bool(signs.quote) and signs.quote in block)
+            rows.pass_block(block)
             if not tails:
                 likely = [tail for tail in wanted if (returns or tail[-1:] != b"\r")]
                 joint = last + block[:longest]
                 tails = _has_any(block, likely, signs) or any(tail in joint for tail in likely)
             last = block[-longest:]
     # The last line may have no end.
-    return Survey(returns, quotes, tails or any((last + b"\n").endswith(tail) for tail in wanted))
+    tails = tails or any((last + b"\n").endswith(tail) for tail in wanted)
+    return Survey(returns, quotes, tails, rows.longest)
+
+
+class _Rows:
+    """Follow how long rows get, by one row's end in each block."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._quote = signs.quote
+        self._inside = False
+        self._since = 0
+        self._longest = 0
+
+    @property
+    def longest(self) -> int:
+        return max(self._longest, self._since)
+
+    def pass_block(self, block: bytes) -> None:
+        quoted = bool(self._quote) and self._quote in block
+        end = self._end_among_quotes(block) if quoted or self._inside else _line_end(block)
+        if end is None:
+            self._since += len(block)
+        else:
+            self._longest = max(self._longest, self._since + end)
+            self._since = len(block) - end
+        if quoted:
+            self._inside ^= block.count(self._quote) % 2 == 1
+
+    def _end_among_quotes(self, block: bytes) -> int | None:
+        import numpy as np
+
+        view, inside = np.frombuffer(block, np.uint8), self._inside
+        for start in range(0, len(block), STRETCH):
+            part = view[start : start + STRETCH]
+            within = (np.cumsum(part == self._quote[0], dtype=np.uint32) + inside) % 2 == 1
+            ends = np.flatnonzero(((part == ord("\n")) | (part == ord("\r"))) & ~within)
+            if ends.size:
+                return start + int(ends[0])
+            inside = bool(within[-1])
+        return None
+
+
+def _line_end(block: bytes) -> int | None:
+    at = block.find(b"\n")
+    at = at if at >= 0 else block.find(b"\r")
+    return at if at >= 0 else None
 
 
 def _tails(signs: Signs, nulls: Sequence[bytes]) -> list[bytes]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, ReadError, SchemaError, closest, did_you_mean
+from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources._columns import (
     Declared,
     Fields,
-    arrow_schema,
     as_names,
+    check_choice,
     declared_over,
     merged,
     named_types,
@@ -25,6 +26,7 @@ from arrowetl.sources._columns import (
     select_list,
 )
 from arrowetl.sources._copies import readable
+from arrowetl.sources._cuts import loses_its_end
 from arrowetl.sources._dialect import (
     SHORT_SAMPLE,
     Layout,
@@ -33,11 +35,19 @@ from arrowetl.sources._dialect import (
     layout_of,
     read_csv,
 )
-from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
+from arrowetl.sources._files import (
+    FileStamp,
+    PathLike,
+    as_paths,
+    find_files,
+    shown,
+    side_by_side,
+)
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
 from arrowetl.sources._text import COMPRESSIONS, codec_name
 from arrowetl.stage import Source
 from arrowetl.stores.s3 import Store
+from arrowetl.typemap import arrow_schema
 
 LONGEST_SIGN = 4
 """Bytes of a delimiter, at most: DuckDB's limit."""
@@ -144,8 +154,8 @@ class CSVSource(Source):
         }
         for key, value in settled.items():
             object.__setattr__(self, key, value)
-        _check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
-        _check_choice("compression", self.compression, COMPRESSIONS, where)
+        check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
+        check_choice("compression", self.compression, COMPRESSIONS, where)
         _check_signs(self, where)
 
     def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
@@ -221,19 +231,35 @@ class CSVSource(Source):
 
     def _survey(self) -> Survey:
         """Look at each file's sample, and say what they are together."""
-        found: list[tuple[FileStamp, Layout]] = []
-        reading = self._reading()
-        for number, file in enumerate(self._files()):
-            if number == FULLY_SAMPLED and self.sample_size is not None:
-                reading = replace(reading, sample_size=min(self.sample_size, SHORT_SAMPLE))
-            layout = layout_of(file, reading, self.label)
-            if layout is not None:
-                found.append((file, self._with_names(layout, file)))
-                # One file's header tells of the others'.
-                reading = replace(reading, header=layout.dialect.header)
+        found = [
+            (file, self._with_names(layout, file))
+            for file, layout in self._layouts(self._files())
+            if layout is not None
+        ]
         if not found and not self.types:
             raise ReadError(f"{self.label}: the file is empty; give its columns with schema=")
         return self._together(found)
+
+    def _layouts(self, files: Sequence[FileStamp]) -> Iterator[tuple[FileStamp, Layout | None]]:
+        reading = self._reading()
+        for number, file in enumerate(files):
+            layout = layout_of(file, reading, self.label)
+            yield file, layout
+            if layout is not None:
+                # One file's header tells of the others'.
+                known = self._reading(header=layout.dialect.header)
+                yield from self._more_layouts(files[number + 1 :], known, number + 1)
+                return
+
+    def _more_layouts(
+        self, files: Sequence[FileStamp], reading: Reading, before: int
+    ) -> Iterator[tuple[FileStamp, Layout | None]]:
+        whole = max(FULLY_SAMPLED - before, 0)
+        rows = self.sample_size
+        short = replace(reading, sample_size=None if rows is None else min(rows, SHORT_SAMPLE))
+        for some, told in ((files[:whole], reading), (files[whole:], short)):
+            layouts = side_by_side(partial(layout_of, reading=told, where=self.label), some)
+            yield from zip(some, layouts, strict=True)
 
     def _with_names(self, layout: Layout, file: FileStamp) -> Layout:
         where = f"{self.label}: {file.path!r}"
@@ -266,12 +292,20 @@ class CSVSource(Source):
                 )
 
     def _scan(self, files: list[FileStamp], layout: Layout, columns: Fields, scratch: Path) -> str:
-        paths = [
-            readable(file, layout, scratch, nulls=self.null_values, where=self.label)
-            for file in files
-        ]
-        rows = read_csv(paths, layout, self._reading(), self._reject_tables.options())
-        return f"SELECT {select_list(columns, dict(layout.columns))} FROM {rows}"
+        def made_readable(file: FileStamp) -> str:
+            return readable(file, layout, scratch, nulls=self.null_values, where=self.label)
+
+        paths = side_by_side(made_readable, files)
+        wanted = select_list(columns, dict(layout.columns))
+        more = self._reject_tables.options()
+        reading = self._reading()
+        # The order of files is kept.
+        alike = groupby(paths, key=lambda path: loses_its_end(path, layout, reading))
+        return "\nUNION ALL ".join(
+            f"SELECT {wanted} FROM "
+            + read_csv(list(each), layout, reading, more | ({"parallel": False} if slow else {}))
+            for slow, each in alike
+        )
 
 
 READING = tuple(each.name for each in fields(Reading))
@@ -294,12 +328,6 @@ def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:
     if not listed or not all(isinstance(value, str) for value in listed):
         raise ConfigError(f"{where}: null_values takes one or more texts, not {values!r}")
     return listed
-
-
-def _check_choice(option: str, value: str, known: tuple[str, ...], where: str) -> None:
-    if value not in known:
-        hint = did_you_mean(closest(str(value), known))
-        raise ConfigError(f"{where}: {option}={value!r}{hint} Known: {', '.join(known)}")
 
 
 def _check_signs(source: CSVSource, where: str) -> None:

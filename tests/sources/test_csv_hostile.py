@@ -164,6 +164,37 @@ def test_a_cell_of_a_megabyte_and_one_that_is_too_long(tmp_path):
     assert [(r["reason_code"], r["source"]["line"]) for r in rejected] == [("line_size", 4)]
 
 
+def test_rows_that_are_longer_than_any_buffer(tmp_path):
+    # DuckDB leaves them out without a word.
+    text = "z" * 33_000_000
+    rows, rejected = read(tmp_path, f"id,name\n1,a\n2,{text}\n3,c\nx,d\n5,e\n")
+    assert rows == [(1, "a"), (3, "c"), (5, "e")]
+    assert [r["source"]["line"] for r in rejected] == [3, 5]
+    assert [r["reason_code"] for r in rejected] == ["line_size", "cast"]
+    assert rejected[0]["reason"] == "the row has 33,000,002 bytes, over 8,000,000"
+    assert rejected[0]["text"] == f"2,{text}"
+
+
+def test_a_quoted_value_that_is_longer_than_any_buffer(tmp_path):
+    # DuckDB takes all memory there is.
+    text = '"' + "zz\n" * 6_000_000 + '"'
+    with pytest.raises(ReadError, match=r"line 3: a quote opens here, .* over 8,000,000 bytes"):
+        read(tmp_path, f"id,name\n1,a\n2,{text}\n3,c\n")
+
+
+@pytest.mark.parametrize("bad", ["xxxxxxx", "x,ddddd", "1,d,ddd", "4,\udcffdddd"])
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+@pytest.mark.parametrize("many", [1, 30])
+def test_bad_rows_where_the_last_thread_begins(tmp_path, bad, after, many):
+    # DuckDB leaves out everything from there to the end without a word.
+    good, cut = "4,ddddd\n", 8_000_000
+    text = "id,name\n" + good * (cut // 8 - 1 + after) + f"{bad}\n" * many + good * 1_000
+    path = tmp_path / "x.csv"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    rows, rejected = both(CSVSource(path, schema=TYPED), tmp_path / "scratch")
+    assert (len(rows), len(rejected)) == (cut // 8 - 1 + after + 1_000, many)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("null", ["", "N/A", '""', '"N/A"'])
 def test_a_value_too_many_whose_last_is_null_does_not_shift_the_others(tmp_path, null, end):
