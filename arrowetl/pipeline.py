@@ -52,6 +52,8 @@ class Pipeline:
         max_rejects: how many rows may be rejected before the run fails: a number, or a share
             below 1. Any number by default.
         ordered: whether rows keep the source's order; False is quicker, and takes less memory.
+        allow_lossy: the columns that may lose something in the destination (nanoseconds, a NaN),
+            or True for all; `explain` and `arrowetl types` say what. Without it that is an error.
         progress: whether to draw a progress bar; by default only on a terminal.
         listeners: callables that are given every event of a run (see `arrowetl.events`).
 
@@ -82,6 +84,7 @@ class Pipeline:
         dead_letters: Sink | None = None,
         max_rejects: float | None = None,
         ordered: bool = True,
+        allow_lossy: bool | Sequence[str] = False,
         progress: bool | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
@@ -94,6 +97,7 @@ class Pipeline:
         self._settings = Settings(batch_size or BATCH_ROWS, memory_limit, threads, ordered)
         self._dead_letters = dead_letters
         self._max_rejects = max_rejects
+        self._allow_lossy = _columns_or_all(allow_lossy)
         self._progress = progress
         self._listeners = tuple(listeners)
         self._source: Source | None = None
@@ -239,7 +243,15 @@ class Pipeline:
         if self._source is None:
             raise ConfigError("nothing to read from: add .extract(...)")
         ordered = self._settings.ordered
-        plan = bind(self.name, self._source, self._stages, sink, scratch=scratch, ordered=ordered)
+        plan = bind(
+            self.name,
+            self._source,
+            self._stages,
+            sink,
+            scratch=scratch,
+            ordered=ordered,
+            allow_lossy=self._allow_lossy,
+        )
         return optimise(plan)
 
     def _job(self, scratch: Path, sink: Sink | None, *listeners: Listener) -> Job:
@@ -253,6 +265,15 @@ class Pipeline:
             self._max_rejects,
             (*listeners, *self._listeners),
         )
+
+
+def _columns_or_all(allow_lossy: bool | Sequence[str]) -> bool | tuple[str, ...]:
+    if isinstance(allow_lossy, bool):
+        return allow_lossy
+    columns = (allow_lossy,) if isinstance(allow_lossy, str) else tuple(allow_lossy)
+    if not all(isinstance(column, str) for column in columns):
+        raise ConfigError(f"allow_lossy takes True, or names of columns, not {allow_lossy!r}")
+    return columns
 
 
 _PULLS: weakref.WeakSet[partial[pa.RecordBatch]] = weakref.WeakSet()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
@@ -21,6 +21,7 @@ import pyarrow as pa
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect, describe_select, stream_select, unwrapped
 from arrowetl.errors import ArrowETLError, ReadError, SchemaError, WriteError, translated
+from arrowetl.typemap import Stored
 
 BATCH_ROWS = 65_536
 """Rows in a batch where nobody asked for another number."""
@@ -160,6 +161,14 @@ class Source(ABC):
         Stops at the first step that fails. Raises nothing.
         """
         yield found("read the schema", lambda: f"{len(self.schema())} columns")
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type in which each type arrives, by the name the source has for it.
+
+        `arrowetl types --from` shows it. The base says: any Arrow type, as it is.
+        """
+        return {}
 
     @property
     def label(self) -> str:
@@ -404,6 +413,17 @@ class Sink(ABC):
             WriteError: the destination can't be reached, or its mode forbids it.
         """
         return ()
+
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give what becomes of each column's type: `explain` and `arrowetl types` show it.
+
+        Touches nothing outside. A pipeline refuses what is lossy here, unless it allows it. The
+        base says that nothing changes.
+
+        Raises:
+            SchemaError: a type can't be kept.
+        """
+        return tuple(Stored(field.name, field.type, str(field.type)) for field in schema)
 
     def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
         """Try what a run will need, step by step, changing nothing; `arrowetl doctor` shows it.

@@ -253,7 +253,8 @@ load: {type: parquet, mode: 5}
         'orders.yaml:2: name: expected text, got 2024; write it in quotes: "2024"',
         (
             "orders.yaml:4: settings.memroy_limit: unknown option; did you mean 'memory_limit'? "
-            "settings takes batch_size, memory_limit, threads, max_rejects, ordered"
+            "settings takes batch_size, memory_limit, threads, max_rejects, ordered, "
+            "allow_lossy"
         ),
         "orders.yaml:5: settings.threads: expected a whole number, got 'many'",
     ]

@@ -12,7 +12,7 @@ import arrowetl
 ROOT = Path(arrowetl.__file__).parent
 
 FLOORS = """errors sql arrow duck files typemap
-    | stage events ml postgres stores
+    | stage events ml postgres stores fidelity
     | planning sources transforms sinks reliability observability result
     | engines
     | pipeline testing
@@ -22,6 +22,7 @@ FLOORS = """errors sql arrow duck files typemap
 FLOOR = {room: height for height, rooms in enumerate(FLOORS.split("|")) for room in rooms.split()}
 # What a floor-2 room may know of its own floor: the engine's parts of one plan.
 SAME_FLOOR_BELOW = {
+    "fidelity": {"stage"},
     "files": {"errors"},
     "duck": {"errors", "sql", "arrow"},
     "testing": {"pipeline"},

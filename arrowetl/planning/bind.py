@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from arrowetl.errors import ArrowETLError, SchemaError
+from arrowetl.fidelity import refuse_lossy
 from arrowetl.planning.plan import Plan, Segment, Step
 from arrowetl.stage import Sink, Source, SQLStage, Stage
 from arrowetl.typemap import refuse_twins
@@ -22,6 +23,7 @@ def bind(
     *,
     scratch: Path,
     ordered: bool = True,
+    allow_lossy: bool | Sequence[str] = False,
 ) -> Plan:
     """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
 
@@ -32,6 +34,7 @@ def bind(
         sink: where they go.
         scratch: a folder for what a source has to make readable first.
         ordered: whether rows keep the source's order.
+        allow_lossy: the columns that may lose something in the sink; True for all.
 
     Raises:
         SchemaError: a stage or the sink doesn't fit; names the stage and the column.
@@ -42,7 +45,7 @@ def bind(
     schema = source.schema()
     steps = bind_steps(stages, schema)
     last = steps[-1].after if steps else schema
-    return Plan(
+    plan = Plan(
         name=pipeline,
         source=source,
         schema_in=schema,
@@ -52,8 +55,16 @@ def bind(
         sink=sink,
         schema=last,
         ordered=ordered,
-        notes=sink.check(last) if sink is not None else (),
     )
+    return plan if sink is None else _into_sink(plan, sink, allow_lossy)
+
+
+def _into_sink(plan: Plan, sink: Sink, allow_lossy: bool | Sequence[str]) -> Plan:
+    notes, stored = sink.check(plan.schema), sink.stored(plan.schema)
+    guarded = refuse_lossy(stored, allowed=allow_lossy, where=sink.label)
+    told = {each.note for each in stored}
+    others = tuple(note for note in notes if note not in told)
+    return replace(plan, stored=stored, guarded=guarded, notes=others)
 
 
 def bind_steps(stages: Sequence[Stage], schema: pa.Schema) -> tuple[Step, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -38,6 +39,17 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         ],
         "sink": plan.sink and {"label": plan.sink.label, "copies": plan.copy is not None},
         "schema": {field.name: str(field.type) for field in plan.schema},
+        "types": [
+            {
+                "column": each.column,
+                "arrow": str(each.arrow),
+                "declared": each.declared or None,
+                "back": str(each.back or each.arrow),
+                "fate": each.fate.value,
+                "why": each.why,
+            }
+            for each in plan.changed
+        ],
         "notes": [*plan.notes, *plan.holds],
     }
 
@@ -49,8 +61,21 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _segment(plan, number, segment)
     yield from _sink(plan)
     yield f"Schema   {_columns(plan.schema)}"
+    for kind in _types(plan):
+        yield f"Type     {kind}"
     for note in (*plan.notes, *plan.holds):
         yield f"Note     {note}"
+
+
+def _types(plan: Plan) -> Iterator[str]:
+    """Give a line for the columns that are kept in one way, if it isn't as they are."""
+    ways: dict[str, list[str]] = {}
+    for each in plan.changed:
+        ways.setdefault(replace(each, column="").note, []).append(each.column)
+    for way, columns in ways.items():
+        yield ", ".join(columns) + way
+    if plan.guarded:
+        yield f"{', '.join(plan.guarded)}: a NaN ends the run, unless allow_lossy allows it"
 
 
 def _source(plan: Plan) -> Iterator[str]:

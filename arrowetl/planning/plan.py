@@ -10,6 +10,7 @@ import pyarrow as pa
 from arrowetl.planning.taps import tap
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
 from arrowetl.stage import Rejection, Rows, Sink, Source, Stage
+from arrowetl.typemap import Fate, Stored
 
 REJECTED = "arrowetl:rejected"
 """The column in which a segment says why a row is rejected; null for a good one."""
@@ -123,13 +124,22 @@ class Plan:
     """The SELECT that the sink's own statement takes in whole; None if batches are written."""
     holds: tuple[str, ...] = ()
     """What is held, and spilled where memory ends: nothing, or a sentence a segment."""
+    stored: tuple[Stored, ...] = ()
+    """What the sink makes of each column's type."""
+    guarded: tuple[str, ...] = ()
+    """Columns of which a NaN would be lost, and may not: one ends the run."""
     notes: tuple[str, ...] = ()
-    """What a user should know beforehand: conversions, columns that will be added."""
+    """What a user should know beforehand: columns that will be added or dropped."""
 
     @property
     def steps(self) -> Iterator[Step]:
         """All steps, in order."""
         return (step for segment in self.segments for step in segment.steps)
+
+    @property
+    def changed(self) -> tuple[Stored, ...]:
+        """The columns whose type, read back, isn't what it was."""
+        return tuple(each for each in self.stored if each.fate is not Fate.LOSSLESS)
 
     @property
     def tapped_relation(self) -> str | None:

@@ -185,6 +185,8 @@ def push_into_sink(plan: Plan) -> Plan:
     unbounded = plan.ordered and plan.relation is None
     if plan.sink is None or unbounded or number < 0 or not plan.segments[number].sql:
         return plan
+    if plan.guarded:
+        return plan  # values are looked at on their way
     if plan.sink.statement("SELECT 1", plan.schema) is None or any(map(is_dynamic, plan.steps)):
         return plan
     columns = _column_types(plan, number)

@@ -18,7 +18,7 @@ from arrowetl.sinks.csv_files import BY_DUCKDB, CODECS, DAMAGED, codec_of, heade
 from arrowetl.sinks.feed import MEMORY, Feed, choice, path_text, writing
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Mode, Sink
-from arrowetl.typemap import duck_types, duckable_schema
+from arrowetl.typemap import Stored, duck_types, duckable_schema, duckdb_columns
 
 _QUOTING = ("minimal", "strings", "all")
 _LONGEST_DELIMITER = 4
@@ -136,6 +136,17 @@ class CSVLoader(Sink):
         if self.mode == Mode.APPEND:
             self._check_header(path, schema)
         return ()
+
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give the DuckDB type of each column, whose text is written, and what is read back of it.
+
+        `CSVSource(schema=those types, quoted_nulls=False)` reads it so; without them it infers
+        types from the text, and takes the empty text for null.
+
+        Raises:
+            SchemaError: DuckDB can't read a type.
+        """
+        return duckdb_columns(schema, where=self.label)
 
     def _check_path(self) -> Path:
         path = destination_path(str(self.path), where=self.label)

@@ -19,7 +19,7 @@ from arrowetl.sinks.feed import Feed, LockedError, choice, column_names, path_te
 from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Mode, SchemaChange, Sink, require
-from arrowetl.typemap import Fate, duckable_schema, duckdb_columns
+from arrowetl.typemap import Stored, duckable_schema, duckdb_columns
 
 _MAGIC = b"DUCK"
 _NULL = '"NULL"'
@@ -111,11 +111,10 @@ class DuckDBLoader(Sink):
             WriteError: the file can't be opened, or the mode forbids it.
         """
         require(schema, self.key, where=self.label)
-        stored = duckdb_columns(schema, where=self.label)
-        notes = tuple(each.note for each in stored if each.fate is not Fate.LOSSLESS)
+        incoming = _incoming(schema, self.label)
         path = destination_path(str(self.path), where=self.label)
         if not path.exists():
-            return notes
+            return ()
         connection = self._connect(path, read_only=True)
         try:
             with writing(self.label):
@@ -124,8 +123,16 @@ class DuckDBLoader(Sink):
         finally:
             connection.close()
         if columns is None or found is None:
-            return notes
-        return (*notes, *found.notes, *dropped_notes(_incoming(schema, self.label), found))
+            return ()
+        return (*found.notes, *dropped_notes(incoming, found))
+
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give the declared type of each column, and what is read back of it.
+
+        Raises:
+            SchemaError: DuckDB has no type for a column.
+        """
+        return duckdb_columns(schema, where=self.label)
 
     def _connect(self, path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
         self._check_file(path)

@@ -22,7 +22,15 @@ from arrowetl.sinks.folders import add_to_folder, refuse_foreign, replace_folder
 from arrowetl.sinks.parquet_files import Layout
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Mode, Sink, require
-from arrowetl.typemap import copy_safe, duck_types, duckable, duckable_schema, writable
+from arrowetl.typemap import (
+    Stored,
+    copy_safe,
+    duck_types,
+    duckable,
+    duckable_schema,
+    parquet_columns,
+    writable,
+)
 
 # What DuckDB calls each codec; pyarrow calls them as we do.
 _CODECS = {
@@ -153,29 +161,20 @@ class ParquetLoader(Sink):
         require(schema, (*self.partition_by, *self.sorted_by), where=self.label)
         if not schema.names:
             raise SchemaError("the rows have no columns, so there is no file", where=self.label)
-        for column in schema:
-            self._check_type(column)
+        self.stored(schema)
         self._check_partitions(schema)
         if self.sorted_by and not self._copies(schema):
             self._check_sortable(schema)
         self._check_path()
-        return tuple(
-            f"{have.name}: {have.type} is written as {put.type}"
-            for have, put in zip(schema, writable(schema), strict=True)
-            if have.type != put.type
-        )
+        return ()
 
-    def _check_type(self, column: pa.Field) -> None:
-        import pyarrow.parquet as pq
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give the type of each column in the file, and what `ParquetSource` reads of it.
 
-        try:
-            pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([column])).close()
-        except pa.ArrowException as error:
-            raise SchemaError(
-                f"column {column.name!r} is {column.type}, which Parquet hasn't; cast it",
-                where=self.label,
-                column=column.name,
-            ) from error
+        Raises:
+            SchemaError: Parquet has no type for a column.
+        """
+        return parquet_columns(schema, where=self.label)
 
     def _check_partitions(self, schema: pa.Schema) -> None:
         for column in self.partition_by:

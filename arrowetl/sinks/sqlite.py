@@ -20,7 +20,7 @@ from arrowetl.sinks.sqlite_tables import Tables, add_sql, insert_sql, wider
 from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
 from arrowetl.sql import INPUT, name
 from arrowetl.stage import Mode, SchemaChange, Sink, require
-from arrowetl.typemap import Fate, Stored, duckable_schema, sqlite_columns
+from arrowetl.typemap import Stored, duckable_schema, sqlite_columns
 
 
 @dataclass
@@ -120,20 +120,27 @@ class SQLiteLoader(Sink):
             WriteError: the file can't be opened, or the mode forbids it.
         """
         stored = self._stored(schema)
-        notes = tuple(each.note for each in stored if each.fate is not Fate.LOSSLESS)
         path = destination_path(str(self.path), where=self.label)
         if not path.exists():
-            return notes
+            return ()
         with self._writing(), self._cursor(path, read_only=True) as cursor:
             columns = self._columns(Tables(cursor, self.label))
             found = self._fit(columns, stored)
         if columns is None or found is None:
-            return notes
-        return (*notes, *found.notes, *dropped_notes(_declared(stored), found))
+            return ()
+        return (*found.notes, *dropped_notes(_declared(stored), found))
+
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give the declared type of each column, and what is read back of it.
+
+        Raises:
+            SchemaError: there is no way to keep a column.
+        """
+        return sqlite_columns(schema, where=self.label)
 
     def _stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         require(schema, self.key, where=self.label)
-        return sqlite_columns(schema, where=self.label)
+        return self.stored(schema)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

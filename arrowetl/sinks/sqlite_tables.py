@@ -9,7 +9,8 @@ from arrowetl.errors import SchemaError, WriteError
 from arrowetl.sinks.table import Column
 from arrowetl.sql import name, names
 
-_TEMPORAL = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME"}
+_MOMENTS = {"DATE", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME"}
+_TEMPORAL = {*_MOMENTS, "TIME", "TIME_NS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"}
 _NUMBERS = {"INTEGER", "BOOLEAN", "REAL"}
 
 
@@ -67,7 +68,7 @@ def wider(have: str, want: str) -> str | None:
         return have
     if want in _NUMBERS and known not in _TEMPORAL:
         return _wider_number(have, affinity, want)
-    if known in {"DATETIME", "TIMESTAMP"} and want in _TEMPORAL - {"TIME"}:
+    if known in {"DATETIME", "TIMESTAMP"} and want in _MOMENTS:
         return have
     return None if known in _TEMPORAL and want in _NUMBERS else "TEXT"
 

@@ -192,7 +192,8 @@ def test_notes_and_types(path):
     )
     codes = "(the values instead of their codes)"
     zone = "(the instant, without the name of its time zone)"
-    assert loader(path).check(rows.schema) == (
+    notes = tuple(each.note for each in loader(path).stored(rows.schema))
+    assert notes[:4] == (
         "wide: decimal256(60, 2) becomes VARCHAR, widened (the exact digits, as text)",
         "took: duration[ns] becomes INTERVAL, lossy (intervals have microseconds)",
         f"codes: {rows.schema.field('codes').type} becomes VARCHAR, widened {codes}",

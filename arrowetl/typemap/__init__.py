@@ -1,0 +1,33 @@
+"""Arrow types in other places: what DuckDB reads, what Parquet and SQLite keep, what is lost.
+
+Conversions are casts of whole columns, in Arrow or in SQL; no value becomes a Python object.
+"""
+
+from arrowetl.typemap.duckdb import (
+    arrow_schema,
+    duck_types,
+    duckable,
+    duckable_schema,
+    duckdb_columns,
+    refuse_twins,
+)
+from arrowetl.typemap.parquet import copies, copy_safe, parquet_columns, writable
+from arrowetl.typemap.sqlite import sqlite_columns
+from arrowetl.typemap.stored import NAN, Fate, Stored
+
+__all__ = [
+    "NAN",
+    "Fate",
+    "Stored",
+    "arrow_schema",
+    "copies",
+    "copy_safe",
+    "duck_types",
+    "duckable",
+    "duckable_schema",
+    "duckdb_columns",
+    "parquet_columns",
+    "refuse_twins",
+    "sqlite_columns",
+    "writable",
+]
