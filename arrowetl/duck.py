@@ -54,6 +54,8 @@ def connect(
     [(1,)]
     """
     connection = duckdb.connect(":memory:")
+    # In an interactive session DuckDB would print a bar of its own.
+    connection.execute("SET enable_progress_bar = false")
     settings = dict(SETTINGS)
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
 from arrowetl.duck import describing, first_line
-from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 from arrowetl.sql import name, names
 
 Fields = tuple[tuple[str, str], ...]
@@ -60,13 +60,6 @@ def _of_arrow(kind: pa.DataType) -> str:
     with describing() as connection:
         connection.register("example", pa.Table.from_batches([empty_batch(pa.schema({"x": kind}))]))
         return str(connection.table("example").types[0])
-
-
-def arrow_schema(columns: Fields) -> pa.Schema:
-    """Ask DuckDB how columns of these types arrive in Arrow."""
-    nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name(column)}" for column, kind in columns)
-    with describing() as connection:
-        return connection.sql(f"SELECT {nulls}").to_arrow_reader().schema
 
 
 def merged(files: Sequence[Fields], is_blank: Callable[[int, str], bool]) -> Fields:
@@ -150,6 +143,13 @@ def as_names(columns: Iterable[str] | None, *, where: str) -> tuple[str, ...] | 
     if not listed or len(set(listed)) < len(listed):
         raise ConfigError(f"{where}: columns must name one or more, each once: {list(listed)}")
     return listed
+
+
+def check_choice(option: str, value: str, known: tuple[str, ...], where: str) -> None:
+    """Raise ConfigError if an option's value isn't one of those known."""
+    if value not in known:
+        hint = did_you_mean(closest(str(value), known))
+        raise ConfigError(f"{where}: {option}={value!r}{hint} Known: {', '.join(known)}")
 
 
 def select_list(columns: Fields, there: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +66,7 @@ class Text:
     form: Form
     where: str
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Generator[bytes, None, None]:
         """Give it as UTF-8, about a megabyte at a time, without a byte-order mark.
 
         A byte that its encoding doesn't have becomes FF, which UTF-8 doesn't have either, so that
@@ -206,7 +206,9 @@ def _check_text(head: bytes, complaint: str, *, nul: bool) -> None:
         raise ReadError(f"{complaint}: it holds NUL bytes; is it the right file?")
 
 
-def text_blocks(path: str, form: Form, *, where: str, member: str | None = None) -> Iterator[bytes]:
+def text_blocks(
+    path: str, form: Form, *, where: str, member: str | None = None
+) -> Generator[bytes, None, None]:
     """Give a file's text as UTF-8, about a megabyte at a time; invalid bytes become FF.
 
     Raises:

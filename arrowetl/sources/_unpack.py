@@ -9,7 +9,7 @@ from __future__ import annotations
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -108,7 +108,9 @@ def _counts(info: zipfile.ZipInfo) -> bool:
     return not (info.is_dir() or name.startswith(_MAC) or name.rpartition("/")[2] == ".DS_Store")
 
 
-def unpacked(path: str, compression: str, member: str | None, *, where: str) -> Iterator[bytes]:
+def unpacked(
+    path: str, compression: str, member: str | None, *, where: str
+) -> Generator[bytes, None, None]:
     """Give the bytes of a file, or of a member of an archive, a megabyte at a time.
 
     Memory doesn't grow with what comes out, however much that is.
@@ -144,7 +146,7 @@ def _opened(path: str, compression: str, member: str | None, stack: ExitStack) -
     return pa.input_stream(path, compression=compression)  # type: ignore[no-any-return]
 
 
-def _xz_blocks(file: BinaryIO) -> Iterator[bytes]:
+def _xz_blocks(file: BinaryIO) -> Generator[bytes, None, None]:
     """Decompress one xz stream after the other: Python's own reader ignores a broken second one."""
     held = b""
     while held := held or file.read(BLOCK):
