@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from arrowetl.sources.csv import CSVSource
     from arrowetl.sources.memory import ArrowSource
     from arrowetl.sources.parquet import ParquetSource
+    from arrowetl.sources.text import TextSource
+    from arrowetl.sources.sqlite import SQLiteSource
+    from arrowetl.sources.s3 import S3Source
     from arrowetl.stage import Mode, Rows, SchemaChange, Scope, Sink, Source, SQLStage, Stage
     from arrowetl.transforms.aggregate import Aggregator
     from arrowetl.transforms.columns import Cast, Rename, Select
@@ -62,6 +65,9 @@ _HOMES = {
     "sources.csv": ("CSVSource",),
     "sources.memory": ("ArrowSource",),
     "sources.parquet": ("ParquetSource",),
+    "sources.text": ("TextSource",),
+    "sources.sqlite": ("SQLiteSource",),
+    "sources.s3": ("S3Source",),
     "stage": ("Mode", "Rows", "SQLStage", "SchemaChange", "Scope", "Sink", "Source", "Stage"),
     "transforms.aggregate": ("Aggregator",),
     "transforms.columns": ("Cast", "Rename", "Select"),
@@ -97,8 +103,10 @@ __all__ = [
     "RejectError",
     "Rename",
     "Rows",
+    "S3Source",
     "SQLStage",
     "SQLiteLoader",
+    "SQLiteSource",
     "SchemaChange",
     "SchemaError",
     "Scope",
@@ -109,6 +117,7 @@ __all__ = [
     "StageError",
     "StageResult",
     "StateError",
+    "TextSource",
     "Transient",
     "WriteError",
     "__version__",

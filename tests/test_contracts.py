@@ -130,6 +130,7 @@ def folder(tmp_path_factory):
     (place / "b.csv").write_text('"select";id\n0.5;7\n;8\n')
     (place / "empty.csv").write_text("id,name\n")
     (place / "latin.csv").write_bytes("name,n\nCafé,1\nÖl,2\n".encode("latin-1"))
+    (place / "a.log").write_bytes(b"2026-01-31 12 up\n2026-02-01 - down\r\n\n  and more\n")
     (place / "a.csv.gz").write_bytes(gzip.compress((place / "a.csv").read_bytes()))
     return place
 
@@ -144,6 +145,10 @@ SOURCES = {
     "csv of no rows": lambda folder: ae.CSVSource(folder / "empty.csv"),
     "csv in latin-1": lambda folder: ae.CSVSource(folder / "latin.csv", encoding="latin-1"),
     "csv, packed": lambda folder: ae.CSVSource(folder / "a.csv.gz"),
+    "text": lambda folder: ae.TextSource(folder / "a.log"),
+    "text of records": lambda folder: ae.TextSource(
+        folder / "a.log", pattern=r"(?P<day>\S+) (?:-|(?P<n>\d+))", record_start=r"^\d"
+    ),
     "parquet": lambda folder: ae.ParquetSource(folder / "one.parquet"),
     "parquet of all types": lambda folder: ae.ParquetSource(folder / "all.parquet"),
     "parquet in folders": lambda folder: ae.ParquetSource(folder / "hive/**/*.parquet"),
