@@ -6,10 +6,12 @@ import glob
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -20,6 +22,9 @@ from arrowetl.stores.objects import Object, fetch, find, find_below
 from arrowetl.stores.s3 import Address, Store, is_s3, missing
 
 PathLike = str | os.PathLike[str]
+T = TypeVar("T")
+AT_A_TIME = 16
+"""How many objects are asked for at a time."""
 NO_USE_IN_PART = (b"PK\x03\x04", b"PK\x05\x06", b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 """How files begin whose first bytes don't do: archives, whose list is at the end; UTF-16 and -32,
 of which so many bytes are less text."""
@@ -121,7 +126,8 @@ def fetched(file: FileStamp, folder: Path, *, where: str, limit: int | None = No
     if file.remote is None:
         return file.path
     folder.mkdir(parents=True, exist_ok=True)
-    handle, copy = tempfile.mkstemp(suffix=f"_{Path(file.path).name[-40:]}", dir=folder)
+    ending = re.sub(r"[^A-Za-z0-9.]", "_", file.path[-40:])
+    handle, copy = tempfile.mkstemp(prefix="fetched_", suffix=f"_{ending}", dir=folder)
     os.close(handle)
     fetch(file.remote, Path(copy), where=where, limit=limit)
     if limit is not None and limit < file.size:
@@ -146,6 +152,17 @@ def local_file(
         raise type(error)(str(error).replace(path, file.path)) from error.__cause__
 
 
+def side_by_side(work: Callable[[FileStamp], T], files: Sequence[FileStamp]) -> list[T]:
+    """Give what `work` gives for each file, in order: at the same time where it waits for a store.
+
+    Locally it is done one after the other, for then nothing waits.
+    """
+    if all(file.remote is None for file in files):
+        return [work(file) for file in files]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return list(pool.map(work, files))
+
+
 def read_path(file: FileStamp, *, where: str) -> str:
     """Give the path by which DuckDB reads a file where it is, in parts.
 
@@ -162,7 +179,7 @@ def _objects(path: str, where: str, below: tuple[str, ...], store: Store) -> lis
         folder = Address(at.bucket, f"{at.key.rstrip('/')}/" if at.key else "")
         found = [each for each in find_below(store, folder, where=where) if _ends(each, below)]
     if not found:
-        raise missing(store, at, where=where)
+        raise missing(store, Address(at.bucket, at.key.removesuffix("**")), where=where)
     return [FileStamp(each.at.url, each.size, each.changed_ns, each) for each in found]
 
 

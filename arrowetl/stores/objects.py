@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from arrowetl.errors import ReadError, Transient
-from arrowetl.stores.s3 import Address, BusyReadError, Store, asking, code_of
+from arrowetl.stores.s3 import Address, BusyReadError, Store, asking, code_of, missing
 
 PART = 16 << 20
 """Bytes that one request reads, at most."""
@@ -83,17 +83,19 @@ def glob_pattern(glob: str) -> str:
     >>> bool(re.fullmatch(glob_pattern("a/**/*.csv"), "a/c.csv"))
     True
     """
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob)
-    return "".join(_piece(part) for part in parts)
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[(?:!.|[^!])[^\]]*\])", glob)
+    wild = (_wild(part) if number % 2 else re.escape(part) for number, part in enumerate(parts))
+    return "".join(wild)
 
 
-def _piece(part: str) -> str:
+def _wild(part: str) -> str:
     known = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     if part in known:
         return known[part]
-    if part.startswith("[") and part.endswith("]") and len(part) > len("[]"):
-        inside = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-        return f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]".replace("[^", r"[\^")
+    negated = part[1] == "!"
+    letters = re.sub(r"([\\\[\]^&~|])", r"\\\1", part[2 if negated else 1 : -1])
+    with suppress(re.error):  # a range that runs backwards
+        return re.compile(f"[{'^' if negated else ''}{letters}]").pattern
     return re.escape(part)
 
 
@@ -116,13 +118,20 @@ def head(store: Store, at: Address, *, where: str) -> Object | None:
 
 def below(store: Store, at: Address, *, where: str) -> Iterator[Object]:
     """Give all objects whose keys begin so, in the order of their keys; a request a thousand."""
+    from botocore.exceptions import ClientError
+
     pages = store.client.get_paginator("list_objects_v2")
     with asking(f"{where}: {at.url!r}"):
-        for page in pages.paginate(Bucket=at.bucket, Prefix=at.key):
-            for each in page.get("Contents", ()):
-                changed = int(each["LastModified"].timestamp() * 1e9)
-                key = Address(at.bucket, each["Key"])
-                yield Object(key, each["Size"], each["ETag"], store, changed)
+        try:
+            for page in pages.paginate(Bucket=at.bucket, Prefix=at.key):
+                for each in page.get("Contents", ()):
+                    changed = int(each["LastModified"].timestamp() * 1e9)
+                    key = Address(at.bucket, each["Key"])
+                    yield Object(key, each["Size"], each["ETag"], store, changed)
+        except ClientError as error:
+            if code_of(error) == "NoSuchBucket":
+                raise missing(store, at, where=where) from error
+            raise
 
 
 def read(thing: Object, start: int, end: int, *, where: str) -> Iterator[bytes]:
@@ -190,6 +199,9 @@ def fetch(thing: Object, target: Path, *, where: str, limit: int | None = None) 
             at += os.pwrite(descriptor, block, at)
 
     try:
+        if size <= PART:
+            part(0)
+            return
         with ThreadPoolExecutor(READERS) as readers:
             for _ in readers.map(part, range(0, size, PART)):
                 pass

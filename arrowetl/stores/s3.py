@@ -6,6 +6,7 @@ uploads, and puts on conditions, of which pyarrow's filesystem does none.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -138,7 +139,7 @@ _lock = threading.Lock()
 
 
 @lru_cache(maxsize=32)
-def _made(store: Store) -> Any:
+def _made(store: Store, environment: frozenset[tuple[str, str]]) -> Any:  # noqa: ARG001 - a key
     try:
         from botocore import UNSIGNED
         from botocore.config import Config
@@ -174,8 +175,9 @@ def _made(store: Store) -> Any:
 
 
 def _client(store: Store) -> Any:
+    chain = frozenset(each for each in os.environ.items() if each[0].startswith("AWS_"))
     with _lock:
-        return _made(store)
+        return _made(store, chain)
 
 
 @dataclass(frozen=True)
@@ -271,23 +273,30 @@ def missing(store: Store, at: Address, *, where: str) -> ReadError:
     """Say that nothing is at an address, with the nearest names where they may be listed."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    folder = at.key[: at.key.rfind("/") + 1]
     try:
-        page = store.client.list_objects_v2(
-            Bucket=at.bucket, Prefix=folder, Delimiter="/", MaxKeys=1000
-        )
+        folder, names = _beside(store, at)
     except ClientError as error:
         if code_of(error) in {"NoSuchBucket", "404"}:
             return ReadError(f"{where}: no bucket {at.bucket!r}{_other_buckets(store, at.bucket)}")
         return ReadError(f"{where}: nothing is at {at.url!r}, or these credentials may not see it")
     except BotoCoreError:
         return ReadError(f"{where}: nothing is at {at.url!r}")
-    names = [each["Key"] for each in page.get("Contents", ())]
-    names += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
     hint = did_you_mean(closest(at.key, names))
-    return ReadError(
-        f"{where}: nothing is at {at.url!r}{hint} Looked in 's3://{at.bucket}/{folder}'"
-    )
+    return ReadError(f"{where}: nothing is at {at.url!r}{hint} Looked in {folder.url!r}")
+
+
+def _beside(store: Store, at: Address) -> tuple[Address, list[str]]:
+    """Give the innermost folder above an address that has anything in it, and what it has."""
+    key = at.key
+    while True:
+        key = key[: key.rstrip("/").rfind("/") + 1]
+        page = store.client.list_objects_v2(
+            Bucket=at.bucket, Prefix=key, Delimiter="/", MaxKeys=1000
+        )
+        names = [each["Key"] for each in page.get("Contents", ())]
+        names += [each["Prefix"] for each in page.get("CommonPrefixes", ())]
+        if names or not key:
+            return Address(at.bucket, key), names
 
 
 def _other_buckets(store: Store, bucket: str) -> str:
