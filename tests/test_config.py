@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import arrowetl as ae
 from arrowetl.config import ConfigFileError, load_config, read_config
+from arrowetl.config.catalogue import SOURCE
 from arrowetl.config.nodes import Node
 from arrowetl.config.problems import Findings
 from arrowetl.config.read_toml import read_toml
@@ -247,7 +248,7 @@ transforms:
 lod: {}
 load: {type: parquet, mode: 5}
 """)
-    known = "csv, parquet"
+    known = ", ".join(SOURCE.types())
     assert said[:4] == [
         "orders.yaml:1: version: version 2 isn't known; this arrowetl reads version 1",
         'orders.yaml:2: name: expected text, got 2024; write it in quotes: "2024"',

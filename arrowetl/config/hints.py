@@ -6,7 +6,7 @@ import os
 import types
 import typing
 from collections import abc
-from dataclasses import is_dataclass
+from dataclasses import InitVar, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -40,6 +40,8 @@ def settable(hint: Any) -> Any:
     >>> settable(pa.Table) is None
     True
     """
+    if isinstance(hint, InitVar):
+        hint = hint.type
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         return settable(arguments[0])

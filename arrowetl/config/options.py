@@ -105,7 +105,9 @@ def _hints(described: Any) -> dict[str, Any]:
 
 def _field(parameter: inspect.Parameter, description: str | None) -> Any:
     required = parameter.default is inspect.Parameter.empty
-    extra = {} if required else {"default": _json_value(parameter.default)}
+    # An option that has the name of a method has that for its default.
+    said = not required and not callable(parameter.default)
+    extra = {"default": _json_value(parameter.default)} if said else {}
     field = Field(description=description, json_schema_extra=extra)
     hint: Any = Annotated[settable(parameter.annotation), field]
     return Required[hint] if required else NotRequired[hint]
