@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from arrowetl.sinks.duckdb import DuckDBLoader
     from arrowetl.sinks.memory import ArrowLoader
     from arrowetl.sinks.parquet import ParquetLoader
+    from arrowetl.sinks.postgresql import PostgreSQLLoader
     from arrowetl.sinks.sqlite import SQLiteLoader
     from arrowetl.sources.csv import CSVSource
     from arrowetl.sources.memory import ArrowSource
     from arrowetl.sources.parquet import ParquetSource
-    from arrowetl.sources.text import TextSource
-    from arrowetl.sources.sqlite import SQLiteSource
     from arrowetl.sources.s3 import S3Source
+    from arrowetl.sources.sqlite import SQLiteSource
+    from arrowetl.sources.text import TextSource
     from arrowetl.stage import Mode, Rows, SchemaChange, Scope, Sink, Source, SQLStage, Stage
     from arrowetl.transforms.aggregate import Aggregator
     from arrowetl.transforms.columns import Cast, Rename, Select
@@ -61,6 +62,7 @@ _HOMES = {
     "sinks.duckdb": ("DuckDBLoader",),
     "sinks.memory": ("ArrowLoader",),
     "sinks.parquet": ("ParquetLoader",),
+    "sinks.postgresql": ("PostgreSQLLoader",),
     "sinks.sqlite": ("SQLiteLoader",),
     "sources.csv": ("CSVSource",),
     "sources.memory": ("ArrowSource",),
@@ -99,6 +101,7 @@ __all__ = [
     "ParquetSource",
     "Pipeline",
     "PipelineResult",
+    "PostgreSQLLoader",
     "ReadError",
     "RejectError",
     "Rename",

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import gzip
+import secrets
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from arrowetl import ArrowLoader, CSVLoader, DuckDBLoader, ParquetLoader, SQLiteLoader
+from arrowetl import (
+    ArrowLoader,
+    CSVLoader,
+    DuckDBLoader,
+    ParquetLoader,
+    PostgreSQLLoader,
+    SQLiteLoader,
+)
 from arrowetl.sql import name
 from arrowetl.stage import Sink
 from arrowetl.testing import Destination
+from tests.postgres_server import PASSWORD, postgres
 
 TABLE = 'rows of "all"; --'
 
@@ -136,6 +146,53 @@ class SQLiteTable(InFolder):
 
 
 @dataclass
+class PostgreSQLTable(Destination):
+    """A schema of its own in the database of the tests."""
+
+    folder: Path
+    options: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.schema = f"s {secrets.token_hex(8)}"
+        # Not in the loader: what it shows of itself has to make it again.
+        self.passfile = self.folder / "pass word"
+        escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+        self.passfile.write_text(f"*:*:*:*:{escaped}")
+        self.passfile.chmod(0o600)
+
+    def sink(self) -> Sink:
+        place = urlsplit(postgres().uri)
+        return PostgreSQLLoader(
+            host=place.hostname,
+            port=place.port,
+            user=place.username,
+            database=place.path[1:],
+            libpq={"passfile": str(self.passfile)},
+            schema=self.schema,
+            table=TABLE,
+            **self.options,
+        )
+
+    def _tables(self) -> list[str]:
+        known = "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'v', 'S') AND "
+        where = f"relnamespace = to_regnamespace('{name(self.schema)}')"
+        return [table for (table,) in postgres().execute(known + where)]
+
+    def rows(self) -> pa.Table | None:
+        if TABLE not in self._tables():
+            return None
+        from adbc_driver_postgresql import dbapi
+
+        with dbapi.connect(postgres().uri) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {name(self.schema)}.{name(TABLE)}")
+            return cursor.fetch_arrow_table()
+
+    def left(self) -> list[str]:
+        found = "SELECT usename, query FROM pg_stat_activity WHERE state LIKE 'idle in %'"
+        return [t for t in self._tables() if t != TABLE] + postgres().execute(found)
+
+
+@dataclass
 class Memory(Destination):
     folder: Path
     options: dict[str, Any]
@@ -167,4 +224,8 @@ def every_destination() -> list[tuple[type, dict[str, Any]]]:
         (SQLiteTable, {"mode": "append"}),
         (SQLiteTable, {"mode": "replace"}),
         (SQLiteTable, {"mode": "upsert", "key": ["id"]}),
+        (PostgreSQLTable, {"mode": "append"}),
+        (PostgreSQLTable, {"mode": "replace"}),
+        (PostgreSQLTable, {"mode": "upsert", "key": ["id"]}),
+        (PostgreSQLTable, {"mode": "upsert", "key": ["id"], "exclusive": False}),
     ]

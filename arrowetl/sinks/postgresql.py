@@ -1,0 +1,423 @@
+"""PostgreSQLLoader: a table of a PostgreSQL database, loaded by COPY in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.postgres.connection import Server
+from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
+from arrowetl.sinks.feed import choice, column_names
+from arrowetl.sinks.postgresql_rows import Rows
+from arrowetl.sinks.postgresql_sql import Load, Way
+from arrowetl.sinks.postgresql_tables import Have, Tables, declared
+from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, direct_wire, sent_columns, wider
+from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
+from arrowetl.stage import Finding, Mode, Refuse, RowSink, SchemaChange, found, require
+from arrowetl.typemap import Stored
+
+ON_ERROR = ("dead_letter", "raise")
+
+
+@dataclass
+class _Run:
+    open: ExitStack | None = None
+    connection: Any = None
+    tables: Tables | None = None
+    old: Tables | None = None
+    load: Load | None = None
+
+
+@dataclass(frozen=True)
+class PostgreSQLLoader(Server, RowSink):
+    """Load a table of a PostgreSQL database by binary COPY, in one transaction.
+
+    Schema and table are made if they aren't there. Readers see the old rows until the commit, and
+    wait for it only where the table's columns have to change. Rows go from Arrow to the server as
+    they are, or cast a column at a time; memory holds a chunk of 65,536 rows, or 32 MB.
+
+    A row that the table doesn't take (a constraint, a text that its column can't be read from, a
+    NUL) goes to the dead letters with PostgreSQL's own name for the reason, and all others arrive;
+    of two rows with one unique key it is the later. Constraints that may be deferred are checked
+    at once.
+
+    ``replace`` deletes the rows, so that indexes, grants and views stay; others can't write to
+    the table meanwhile. If the rows have other columns, a new table takes the place of the old
+    one at the commit: its grants stay, its indexes and constraints don't, and a view on it is an
+    error.
+
+    Args:
+        uri: ``postgresql://user@host:port/database``; or the parts by themselves, as `Server`
+            describes them: `host`, `port`, `database`, `user`, `password`, `service`, and any
+            other parameter in `libpq`, for instance ``{"sslmode": "verify-full"}``. What isn't
+            given comes from the ``PG*`` environment and libpq's files. Passwords are never shown.
+        table: where to; any name of at most 63 bytes.
+        schema: the table's schema.
+        mode: ``append``; ``replace`` the table's rows; ``upsert`` rows by `key`; ``error`` if
+            there is such a table.
+        key: columns by which ``upsert`` finds rows; a primary key of a table that is made, a
+            unique index if there is none. Of several rows of a run with one key the last wins,
+            and those before it may go unjudged. Columns that the rows lack keep their values.
+        on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns.
+        on_error: ``dead_letter``, or ``raise`` to fail the load with the first bad row.
+        exclusive: whether an ``upsert`` may keep others from writing to the table until it
+            commits. It then deletes and copies rows instead of updating them, where no trigger,
+            foreign key or other column could tell: nearly twice as quick.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> loader = PostgreSQLLoader(host="db", database="w", password="x", table="t", schema="sales")
+    >>> print(loader.label)
+    PostgreSQLLoader('db/w', table='sales.t')
+    """
+
+    _: KW_ONLY
+    table: str
+    schema: str = "public"
+    mode: str = "append"
+    key: Sequence[str] = ()
+    on_schema_change: str = "evolve"
+    on_error: str = "dead_letter"
+    exclusive: bool = True
+    _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = type(self).__name__
+        change = choice(SchemaChange, self.on_schema_change, what="on_schema_change", where=where)
+        checked = {
+            "mode": choice(Mode, self.mode, what="mode", where=where),
+            "key": column_names(self.key, what="key", where=where),
+            "on_schema_change": change,
+        }
+        for each, value in checked.items():
+            object.__setattr__(self, each, value)
+        if self.mode == Mode.UPSERT and not self.key:
+            raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
+        for option in ("table", "schema"):
+            value = getattr(self, option)
+            if not isinstance(value, str) or not value or "\0" in value:
+                raise ConfigError(f"{where}: {option} is a name, not {value!r}")
+            if len(value.encode()) > MAX_NAME:
+                raise ConfigError(
+                    f"{where}: {option} {value!r} has {len(value.encode())} bytes, and PostgreSQL "
+                    f"cuts names after {MAX_NAME}; choose a shorter one"
+                )
+        if self.on_error not in ON_ERROR:
+            raise ConfigError(
+                f"{where}: on_error is 'dead_letter' or 'raise', not {self.on_error!r}"
+            )
+
+    @property
+    def label(self) -> str:
+        """The class, the place and the table."""
+        return f"PostgreSQLLoader({self.place!r}, table={f'{self.schema}.{self.table}'!r})"
+
+    def _connected(self) -> AbstractContextManager[Any]:
+        return self.connect(where=self.label, failed=WriteError, autocommit=True)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return self.translated(self.label, WriteError)
+
+    # --- before a run ----------------------------------------------------------------------
+
+    def check(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Look whether the rows would fit the table; nothing is changed.
+
+        Raises:
+            SchemaError: they don't.
+            WriteError: the server can't be reached, or the mode forbids it.
+        """
+        sent = self._sent(schema)
+        with self._writing(), self._connected() as connection:
+            have = self._columns(self._tables(connection))
+            fitting = self._fit(have, sent)
+        if have is None or fitting is None:
+            return ()
+        return (*fitting.notes, *dropped_notes(_incoming(sent), fitting))
+
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give the declared type of each column, and what is read back of it.
+
+        Raises:
+            SchemaError: PostgreSQL has no type for a column.
+        """
+        return tuple(each.stored for each in sent_columns(schema, where=self.label))
+
+    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
+        """Try to connect, find the table, ask for each permission, and fit the rows to it."""
+        with ExitStack() as stack:
+
+            def connect() -> str:
+                with self._writing():
+                    tables.append(self._tables(stack.enter_context(self._connected())))
+                    return str(tables[0].asked(_WHO)[0][0])
+
+            tables: list[Tables] = []
+            steps = [("connect", connect)]
+            steps += [("have the permissions", lambda: self._permissions(tables[0]))]
+            steps += [("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")]
+            for step, attempt in steps:
+                finding = found(step, attempt)
+                yield finding
+                if not finding.works:
+                    return
+
+    def _permissions(self, tables: Tables) -> str:
+        with self._writing():
+            there = self._columns(tables) is not None
+            needs = {
+                Mode.UPSERT: ["INSERT", "SELECT", "UPDATE"],
+                Mode.REPLACE: ["INSERT", "DELETE"],
+            }
+            asked = needs.get(Mode(self.mode), ["INSERT"]) if there else ["CREATE"]
+            lacking = [each for each in asked if not tables.may(each)]
+        if lacking:
+            raise WriteError(
+                f"{self.label}: {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} "
+                f"needed{'' if there else ', to make the table,'} and not granted; ask the owner"
+            )
+        return f"{', '.join(asked)} {'on the table' if there else 'a table'}"
+
+    def _sent(self, schema: pa.Schema) -> tuple[Sent, ...]:
+        require(schema, self.key, where=self.label)
+        return sent_columns(schema, where=self.label)
+
+    def _tables(self, connection: Any) -> Tables:
+        return Tables(connection, self.schema, self.table, self.label)
+
+    def _columns(self, tables: Tables) -> list[Have] | None:
+        columns = tables.columns()
+        if columns is not None and self.mode == Mode.ERROR:
+            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+        return columns
+
+    def _fit(self, have: list[Have] | None, sent: Sequence[Sent]) -> Fit | None:
+        """Find how the rows fit the table; None where a table is made for them."""
+        if have is None:
+            return None
+        rows = _incoming(sent)
+        columns = _comparable(have, rows, self.label)
+        anew = self.mode == Mode.REPLACE and self.on_schema_change == SchemaChange.EVOLVE
+        try:
+            fitting = fit(
+                columns, rows, policy=self.on_schema_change, wider=wider, where=self.label
+            )
+        except SchemaError:
+            if anew:
+                return None
+            raise
+        if anew and not fitting.exact:
+            return None
+        _refuse_unfilled(have, fitting, self.label)
+        places = dict(zip([row.name for row in rows], fitting.columns, strict=True))
+        for key in self.key if self.mode == Mode.UPSERT else ():
+            if places[key] is None:
+                raise SchemaError.missing(key, [c.name for c in columns], where=self.label)
+        return fitting
+
+    # --- a run -----------------------------------------------------------------------------
+
+    def begin(self, schema: pa.Schema) -> None:
+        """Connect and begin a transaction; make or alter the table in it."""
+        self.abort()
+        sent = self._sent(schema)
+        run = self._run
+        run.open = ExitStack()
+        try:
+            with self._writing():
+                run.connection = run.open.enter_context(self._connected())
+                run.tables = self._tables(run.connection)
+                for statement in _BEGIN:
+                    run.tables.run(statement)
+                run.load = self._prepare(run.tables, sent)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _prepare(self, tables: Tables, sent: Sequence[Sent]) -> Load:
+        have = self._columns(tables)
+        fitting = self._fit(have, sent)
+        key = self.key if self.mode == Mode.UPSERT else ()
+        if fitting is None:
+            if have is not None:
+                self._run.old = tables
+                tables = self._run.tables = tables.beside()
+            tables.create(_incoming(sent), key)
+            have = tables.columns() or []
+            fitting = Fit(tuple(_incoming(sent)))
+        else:
+            self._alter(tables, have or [], fitting)
+        ways = tuple(_ways(sent, fitting, have or []))
+        target_key = tuple(way.column for each in key for way in ways if way.sent.column == each)
+        if not key:
+            return Load(self.schema, tables.table, ways)
+        tables.ensure_key(target_key)
+        swift = self.exclusive and tables.is_plain(len(ways))
+        if swift:
+            tables.lock()
+        return Load(self.schema, tables.table, ways, target_key, swift)
+
+    def _alter(self, tables: Tables, have: Sequence[Have], fitting: Fit) -> None:
+        domains = {each.column.name for each in have if each.domain}
+        for column in fitting.added:
+            tables.add(column)
+        for column in fitting.widened:
+            tables.widen(column, domain=column.name in domains)
+        if self.mode == Mode.REPLACE:
+            tables.clear()
+
+    def write_rows(self, batches: pa.RecordBatchReader, refuse: Refuse) -> int:
+        """Put the rows in the transaction; those that the table refuses go to `refuse`."""
+        run = self._run
+        if run.load is None or run.tables is None:
+            raise WriteError(f"{self.label}: begin() comes before write()")
+        giving = refuse if self.on_error == "dead_letter" else self._raise
+        rows = Rows(run.connection, run.tables, run.load, giving)
+        with self._writing():
+            try:
+                return rows.put(batches)
+            except Exception:
+                if rows.error is not None:
+                    raise rows.error from None
+                raise
+
+    def _raise(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:  # noqa: ARG002
+        raise WriteError(f"{self.label}: {why['reason'][0]}")
+
+    def commit(self) -> None:
+        """Commit the transaction and disconnect.
+
+        Raises:
+            WriteError: it was not committed; or the answer of the server was lost and it can't be
+                asked again. Then the message says that the outcome is unknown.
+        """
+        run = self._run
+        if run.tables is None:
+            return
+        with self._writing():
+            if run.old is not None:
+                run.tables.put_in_place_of(run.old)
+            transaction = run.tables.asked(_TRANSACTION)[0][0]
+        self._commit(run.tables, transaction)
+        self._close()
+
+    def _commit(self, tables: Tables, transaction: str | None) -> None:
+        from adbc_driver_manager import Error
+
+        try:
+            tables.run("COMMIT")
+        except Error as error:
+            answered = sqlstate(error) is not None and not may_pass(error)
+            if answered or transaction is None:
+                with self._writing():
+                    raise
+            self._ask_again(transaction, error)
+
+    def _ask_again(self, transaction: str, lost: Exception) -> None:
+        """Find what became of a transaction whose COMMIT nobody answered.
+
+        Raises:
+            WriteError: it was rolled back (a second attempt may work), or nobody knows.
+        """
+        status = None
+        with suppress(WriteError), self._writing(), self._connected() as connection:
+            for _ in range(ASK_TIMES):
+                status = self._tables(connection).asked(_STATUS, transaction)[0][0]
+                if status != "in progress":
+                    break
+                time.sleep(ASK_AFTER)
+        if status == "committed":
+            return
+        if status == "aborted":
+            raise PassingWriteError(
+                f"{self.label}: the connection was lost before the commit; nothing has arrived"
+            ) from lost
+        raise WriteError(
+            f"{self.label}: the connection was lost during the commit, and whether the rows have "
+            f"arrived is unknown: SELECT pg_xact_status('{transaction}') on the server tells. Look "
+            f"before you run it again"
+        ) from lost
+
+    def abort(self) -> None:
+        """Roll back and disconnect."""
+        self._close()
+
+    def _close(self) -> None:
+        run = self._run
+        if run.open is not None:
+            run.open.close()
+        run.open = run.connection = run.tables = run.old = run.load = None
+
+
+ASK_TIMES, ASK_AFTER = 20, 0.25
+"""How often, and after how many seconds again, a server is asked for a commit's outcome."""
+
+_TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
+_STATUS = "SELECT pg_xact_status($1::text::xid8)"
+_BEGIN = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    "SET LOCAL client_min_messages = error",
+    # Backslashes in names and the DO's text mean themselves.
+    "SET LOCAL standard_conforming_strings = on",
+    "SET CONSTRAINTS ALL IMMEDIATE",
+)
+_WHO = "SELECT 'PostgreSQL ' || current_setting('server_version') || ', as ' || current_user"
+
+
+def _incoming(sent: Sequence[Sent]) -> list[Column]:
+    return [each.incoming for each in sent]
+
+
+def _comparable(have: Sequence[Have], rows: Sequence[Column], where: str) -> list[Column]:
+    """Give the table's columns that the rows have or that nobody else would fill.
+
+    Raises:
+        SchemaError: the rows have one that the table computes.
+    """
+    given = {row.name for row in rows}
+    exact = {each.column.name.lower() for each in have if each.column.name in given}
+    kept = []
+    for each in have:
+        column = each.column
+        if column.name not in given and column.name.lower() in exact:
+            continue
+        among = column.name.lower() in {row.lower() for row in given}
+        if among and each.generated:
+            raise SchemaError(
+                f"column {column.name!r} is computed by the table; drop it from the rows",
+                where=where,
+                column=column.name,
+            )
+        if among or not (each.filled or each.generated):
+            kept.append(column)
+    return kept
+
+
+def _refuse_unfilled(have: Sequence[Have], fitting: Fit, where: str) -> None:
+    must = {each.column.name for each in have if each.not_null}
+    empty = [column for column in fitting.missing if column in must]
+    if empty:
+        raise SchemaError(
+            f"the table's column {', '.join(map(repr, empty))} may have no null and has no "
+            f"default, and the rows lack it; add it to the rows",
+            where=where,
+            column=empty[0],
+        )
+
+
+def _ways(sent: Sequence[Sent], fitting: Fit, have: Sequence[Have]) -> Iterator[Way]:
+    by_name = {each.column.name: each for each in have}
+    for place, (each, to) in enumerate(zip(sent, fitting.columns, strict=True)):
+        if to is None:
+            continue
+        kind, known = declared(to), by_name.get(to.name)
+        wire = direct_wire(each, kind, enum=known is not None and known.enum)
+        yield Way(place, each, to.name, kind, wire, known is not None and known.not_null)

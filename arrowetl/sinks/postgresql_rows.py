@@ -1,0 +1,422 @@
+"""Rows into one open transaction: by COPY as long as it goes well, row by row where it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
+
+from arrowetl.arrow import reader_of, rebatched
+from arrowetl.postgres.errors import diagnostics, is_lost, sqlstate
+from arrowetl.sinks.postgresql_checks import checks
+from arrowetl.sinks.postgresql_sql import (
+    KEYS,
+    NUMBER,
+    REFUSED,
+    REFUSED_SQL,
+    ROWS_AT_FAULT,
+    STAGED,
+    Load,
+    Way,
+)
+from arrowetl.sinks.postgresql_tables import Tables
+from arrowetl.sinks.postgresql_types import as_sent
+from arrowetl.stage import Refuse
+
+CHUNK_ROWS = 65536
+"""Rows that go back to the last savepoint. Two round trips each: not to be seen in a million."""
+
+CHUNK_BYTES = 32 << 20
+"""Bytes of a chunk at which it ends sooner: it is kept in memory until it has arrived."""
+
+SWIFT_ROWS, SWIFT_BYTES = 1 << 20, 64 << 20
+"""A chunk of an upsert that deletes what is there: one pass over the table for each."""
+
+MANY = 8
+"""Refused rows of a chunk from which the next isn't tried by COPY first."""
+
+CONDITIONS = {
+    "22000": "data_exception",
+    "22001": "string_data_right_truncation",
+    "22003": "numeric_value_out_of_range",
+    "22007": "invalid_datetime_format",
+    "22008": "datetime_field_overflow",
+    "22021": "character_not_in_repertoire",
+    "22023": "invalid_parameter_value",
+    "22P02": "invalid_text_representation",
+    "22P03": "invalid_binary_representation",
+    "22P05": "untranslatable_character",
+    "23502": "not_null_violation",
+    "23503": "foreign_key_violation",
+    "23505": "unique_violation",
+    "23514": "check_violation",
+    "23P01": "exclusion_violation",
+    "54000": "program_limit_exceeded",
+    "P0001": "raise_exception",
+}
+"""PostgreSQL's names for the SQLSTATEs of bad rows; others are said by their five characters."""
+
+_WHY = pa.schema([("reason_code", pa.string()), ("reason", pa.string()), ("column", pa.string())])
+
+_IS_THERE = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relname = $1)
+"""
+
+_COLUMNS_OF = """
+SELECT r.conname::text, a.attname::text FROM pg_catalog.pg_constraint r
+JOIN pg_catalog.pg_attribute a ON a.attrelid = r.conrelid AND a.attnum = r.conkey[1]
+WHERE r.conrelid = $1::oid AND array_length(r.conkey, 1) = 1
+UNION
+SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = $1::oid AND i.indisunique AND i.indnkeyatts = 1
+"""
+
+
+class Chunk:
+    """Some of the rows, kept as they came until they have arrived.
+
+    Args:
+        first: the first of them.
+        source: where the others come from.
+        owner: who puts them.
+    """
+
+    def __init__(
+        self, first: pa.RecordBatch, source: Iterator[pa.RecordBatch], owner: Rows
+    ) -> None:
+        """Nothing is pulled but the first."""
+        self._kept: list[pa.RecordBatch] = []
+        self._first, self._source, self._owner = first, source, owner
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Pull the rows; the same iterator can't be had twice."""
+        most, most_bytes = self._owner.limits
+        rows = size = 0
+        batch: pa.RecordBatch | None = self._first
+        while batch is not None:
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            good = self._owner.without_nulls(batch)
+            self._kept.append(good)
+            yield good
+            batch = next(self._source, None) if rows < most and size < most_bytes else None
+
+    def table(self) -> pa.Table:
+        """Give all of the rows; those that nobody has pulled are."""
+        if not self._kept:
+            for _ in self.batches():
+                pass
+        return pa.Table.from_batches(self._kept, schema=self._first.schema)
+
+
+def _same_why(state: str, reason: str, column: str | None, rows: int) -> pa.RecordBatch:
+    values = (CONDITIONS.get(state, state), reason, column)
+    return pa.RecordBatch.from_arrays(
+        [pa.repeat(pa.scalar(value, pa.string()), rows) for value in values], schema=_WHY
+    )
+
+
+def is_of_rows(error: Any) -> bool:
+    """Say whether an error may be one row's fault.
+
+    One that has no SQLSTATE is the driver's: a value that it can't send, or a lost connection.
+    """
+    state = sqlstate(error)
+    return state.startswith(ROWS_AT_FAULT) if state else not is_lost(error)
+
+
+class Rows:
+    """Puts rows into a table, in the transaction of an open connection.
+
+    Args:
+        connection: of ADBC's, with a transaction begun.
+        tables: asks about the table.
+        load: where to.
+        refuse: takes the rows that the table doesn't.
+    """
+
+    def __init__(self, connection: Any, tables: Tables, load: Load, refuse: Refuse) -> None:
+        """Nothing is sent yet."""
+        self._connection, self._tables = connection, tables
+        self._load = load
+        self._give = refuse
+        self.error: Exception | None = None
+        self._refused = 0
+        self._many = False
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Rows and bytes of a chunk, about."""
+        return (SWIFT_ROWS, SWIFT_BYTES) if self._load.swift else (CHUNK_ROWS, CHUNK_BYTES)
+
+    def put(self, batches: pa.RecordBatchReader) -> int:
+        """Put all rows that can be; give how many that were."""
+        came = 0
+
+        def counted() -> Iterator[pa.RecordBatch]:
+            nonlocal came
+            for batch in batches:
+                came += batch.num_rows
+                yield batch
+
+        source = self._remembering(rebatched(counted(), CHUNK_ROWS))
+        while (first := next(source, None)) is not None:
+            before = self._refused
+            self._put(Chunk(first, source, self))
+            self._many = self._refused - before >= MANY
+        return came - self._refused
+
+    def _remembering(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Keep the error of whoever gives the rows: the driver gives only its text."""
+        try:
+            yield from batches
+        except Exception as error:
+            self.error = error
+            raise
+
+    def without_nulls(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Refuse the rows that have a null in a column that the table says has none."""
+        for way in self._load.ways:
+            column = batch.column(way.place)
+            key = way.column in self._load.key
+            if not column.null_count or not (way.not_null or key):
+                continue
+            bad, named = column.is_null(), batch.schema.names[way.place]
+            reason = f"null in {'key' if key else 'column'} {named!r}, which may have none"
+            rows = batch.filter(bad)
+            self._refuse(_same_why("23502", reason, named, rows.num_rows), rows)
+            batch = batch.filter(pc.invert(bad))
+        return batch
+
+    def _refuse(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:
+        self._refused += rows.num_rows
+        try:
+            self._give(why, rows)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _put(self, chunk: Chunk) -> None:
+        if self._load.direct and not self._many:
+            error = self._tried(lambda: self._put_direct(chunk))
+            if error is None:
+                return
+            self._many = True
+        rows = chunk.table()
+        for start in range(0, rows.num_rows, CHUNK_ROWS):
+            self._put_staged(rows.slice(start, CHUNK_ROWS))
+
+    def _put_direct(self, chunk: Chunk) -> None:
+        if self._load.swift:
+            self._delete_known(chunk.table())
+        self._copy_chunk(chunk)
+
+    def _copy_chunk(self, chunk: Chunk) -> None:
+        ways = self._load.ways
+        wires = [way.wire or way.sent.wire for way in ways]
+        schema = pa.schema([(way.column, wire) for way, wire in zip(ways, wires, strict=True)])
+        batches = chunk.table().to_batches() if self._load.swift else chunk.batches()
+        sent = (_as_sent(batch, ways, schema) for batch in batches)
+        self._copy(self._load.schema, self._load.table, reader_of(schema, sent))
+
+    def _delete_known(self, rows: pa.Table) -> None:
+        """Delete the rows of the table whose keys come again."""
+        self._prepared(KEYS, self._load.keys())
+        ways = self._load.key_ways
+        schema = pa.schema([(way.staged, way.sent.wire) for way in ways])
+        sent = (_as_sent(batch, ways, schema) for batch in rows.to_batches())
+        self._copy("pg_temp", KEYS, reader_of(schema, sent))
+        self._tables.run(self._load.delete())
+        self._tables.run(f"TRUNCATE pg_temp.{KEYS}")
+
+    def _prepared(self, table: str, *statements: str) -> None:
+        """Make temporary tables, if they aren't there: what is undone takes them with it."""
+        if not self._tables.asked(_IS_THERE, table)[0][0]:
+            for statement in statements:
+                self._tables.run(statement)
+
+    def _copy(self, schema: str, table: str, rows: pa.RecordBatchReader) -> None:
+        # A cursor each: it would keep the schema for its next ingest.
+        with self._connection.cursor() as cursor:
+            cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
+
+    def _tried(self, action: Callable[[], None]) -> Any:
+        """Do something that rows may be at fault for; give the error, once it is undone."""
+        from adbc_driver_manager import Error
+
+        self._tables.run("SAVEPOINT arrowetl_tried")
+        failed = None
+        try:
+            action()
+        except Error as error:
+            if self.error is not None or not is_of_rows(error):
+                raise
+            # If the connection is lost, this says so.
+            self._tables.run("ROLLBACK TO SAVEPOINT arrowetl_tried")
+            failed = error
+        self._tables.run("RELEASE SAVEPOINT arrowetl_tried")
+        return failed
+
+    # --- through the staging table ---------------------------------------------------------
+
+    def _put_staged(self, rows: pa.Table) -> None:
+        self._prepared(
+            STAGED, self._load.staging(), REFUSED_SQL, "CREATE TEMP SEQUENCE arrowetl_at"
+        )
+        for way in self._load.ways:
+            rows = self._without_unsendable(rows, way)
+        staged = self._staged(rows, 0)
+        if self._many or not self._inserted():
+            self._insert_precisely(pa.concat_tables([rows.slice(0, 0), *staged]))
+        self._tables.run(f"TRUNCATE pg_temp.{STAGED}")
+
+    def _without_unsendable(self, rows: pa.Table, way: Way) -> pa.Table:
+        """Refuse what would end any COPY, while it is cheap to find."""
+        found = unsendable(rows.column(way.place))
+        if found is None or not pc.any(found[0]).as_py():  # small: one flag
+            return rows
+        mask, state, reason = found
+        column = rows.column_names[way.place]
+        bad = rows.filter(mask)
+        self._refuse(_same_why(state, reason, column, bad.num_rows), _one_batch(bad))
+        return rows.filter(pc.invert(pc.fill_null(mask, fill_value=False)))
+
+    def _staged(self, rows: pa.Table, start: int) -> list[pa.Table]:
+        """Stage rows, numbered from `start`; halve them until those that can't be are refused."""
+        if not rows.num_rows:
+            return []
+        error = self._tried(lambda: self._stage(rows, start))
+        if error is None:
+            return [rows]
+        if rows.num_rows == 1:
+            self._refuse(self._why(error), _one_batch(rows))
+            return []
+        half = rows.num_rows // 2
+        staged = self._staged(rows.slice(0, half), start)
+        return staged + self._staged(rows.slice(half), start + sum(map(len, staged)))
+
+    def _stage(self, rows: pa.Table, start: int) -> None:
+        ways = self._load.ways
+        fields = [pa.field(way.staged, way.sent.wire) for way in ways]
+        schema = pa.schema([*fields, (NUMBER, pa.int64())])
+
+        def numbered() -> Iterator[pa.RecordBatch]:
+            after = start
+            for batch in rows.to_batches():
+                sent = _as_sent(batch, ways, pa.schema(fields))
+                number = pa.array(np.arange(after, after := after + batch.num_rows))
+                yield pa.RecordBatch.from_arrays([*sent.columns, number], schema=schema)
+
+        self._copy("pg_temp", STAGED, reader_of(schema, numbered()))
+
+    def _inserted(self) -> bool:
+        return self._tried(lambda: self._tables.run(self._load.insert())) is None
+
+    def _insert_precisely(self, rows: pa.Table) -> None:
+        run = self._tables.run
+        for check in self._checks:
+            self._tried(partial(run, check))
+        found = self._tables.asked(f"SELECT count(*) FROM pg_temp.{REFUSED}")[0][0]
+        if not (found and self._inserted()):
+            run(f"CREATE INDEX arrowetl_number ON pg_temp.{STAGED} ({NUMBER})")
+            run(self._load.insert_precisely(rows.num_rows))
+            run("DROP INDEX pg_temp.arrowetl_number")
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM pg_temp.{REFUSED} ORDER BY n")
+            refused = cursor.fetch_arrow_table()
+        if refused.num_rows:
+            self._refuse(self._whys(refused), _one_batch(rows.take(refused["n"])))
+            run(f"TRUNCATE pg_temp.{REFUSED}")
+
+    @cached_property
+    def _checks(self) -> list[str]:
+        return checks(self._tables, self._load)
+
+    # --- why -------------------------------------------------------------------------------
+
+    @cached_property
+    def _column_of(self) -> dict[str, str]:
+        """The column of each constraint and unique index that has one."""
+        return dict(self._tables.asked(_COLUMNS_OF, self._tables.oid))
+
+    def _whys(self, refused: pa.Table) -> pa.RecordBatch:
+        states = refused["state"].combine_chunks()
+        details = pc.if_else(pc.equal(refused["detail"], ""), None, refused["detail"])
+        # The whole row, again.
+        whole = pc.is_in(states, pa.array(["23502", "23514"]))
+        details = pc.if_else(whole, None, pc.binary_join_element_wise(": ", details, ""))
+        known = _mapped(refused["con"], self._column_of)
+        columns = pc.if_else(pc.equal(refused["col"], ""), known, refused["col"])
+        values = [
+            pc.coalesce(_mapped(states, CONDITIONS), states),
+            pc.binary_join_element_wise(
+                refused["message"], pc.coalesce(details, ""), "", null_handling="skip"
+            ),
+            columns,
+        ]
+        return _one_batch(pa.table(values, schema=_WHY))
+
+    def _why(self, error: Any) -> pa.RecordBatch:
+        """Say why one row couldn't be staged."""
+        facts = diagnostics(error)
+        state = sqlstate(error) or "22000"
+        reason = facts.get("message_primary", "the driver can't send a value of the row")
+        _, _, staged = facts.get("context", "").partition(", column ")
+        columns = {way.staged: way.column for way in self._load.ways}
+        return _same_why(state, reason, columns.get(staged), 1)
+
+
+def _as_sent(batch: pa.RecordBatch, ways: Sequence[Way], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        as_sent(batch.column(way.place), way.sent, field.type)
+        for way, field in zip(ways, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _one_batch(rows: pa.Table) -> pa.RecordBatch:
+    return next(iter(rows.combine_chunks().to_batches()))
+
+
+def _mapped(column: Any, known: Mapping[str, str]) -> pa.Array:
+    chunk = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = chunk.dictionary_encode()
+    words = [known.get(word) for word in encoded.dictionary.to_pylist()]  # small: one a kind
+    return pa.array(words, pa.string()).take(encoded.indices)
+
+
+_FIRST_SECOND = -210_866_803_200
+"""4714-11-24 before Christ: no date or timestamp of PostgreSQL's is earlier."""
+_LAST = (2**63 - 1) // 1_000_000 - 1
+_A_DAY = 86_400
+
+
+def unsendable(column: pa.ChunkedArray) -> tuple[Any, str, str] | None:
+    r"""Find values that COPY can't take at all: which, the SQLSTATE, why; None if there can't be.
+
+    >>> unsendable(pa.chunked_array([["a", "b\0"]]))[0].to_pylist()
+    [False, True]
+    """
+    kind = column.type
+    if kinds.is_string_view(kind):
+        column, kind = column.cast(pa.large_string()), pa.large_string()
+    if kinds.is_string(kind) or kinds.is_large_string(kind):
+        return pc.match_substring(column, "\0"), "22021", "PostgreSQL keeps no NUL in text"
+    if kinds.is_date32(kind):
+        column, per_second, last = column.cast(pa.int32()), 1, 2_145_042_905
+        first = _FIRST_SECOND // _A_DAY
+    elif kinds.is_timestamp(kind) and kind.unit != "ns":
+        per_second = {"s": 1, "ms": 1000, "us": 1_000_000}[kind.unit]
+        first, last = _FIRST_SECOND * per_second, _LAST * per_second
+        column = column.cast(pa.int64())
+    else:
+        return None
+    outside = pc.or_(pc.less(column, first), pc.greater(column, last))
+    return outside, "22008", f"{kind} out of PostgreSQL's range"
