@@ -12,7 +12,7 @@ from pathlib import Path
 
 from arrowetl.sources._mend import BLOCK, Signs
 
-STRETCH = 1 << 16
+STRETCH = 1 << 12
 """Bytes of a block with quotes that are looked at, at a time, for the end of a row."""
 
 
@@ -77,7 +77,7 @@ class _Rows:
             self._longest = max(self._longest, self._since + end)
             self._since = len(block) - end
         if quoted:
-            self._inside ^= block.count(self._quote) % 2 == 1
+            self._inside ^= _count(block, self._quote) % 2 == 1
 
     def _end_among_quotes(self, block: bytes) -> int | None:
         import numpy as np
@@ -91,6 +91,12 @@ class _Rows:
                 return start + int(ends[0])
             inside = bool(within[-1])
         return None
+
+
+def _count(block: bytes, sign: bytes) -> int:
+    import numpy as np
+
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == sign[0]))
 
 
 def _line_end(block: bytes) -> int | None:
