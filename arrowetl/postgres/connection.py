@@ -23,8 +23,10 @@ SESSION = {
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "synchronize_seqscans": "off",  # a table is read from its beginning, so twice in one order
 }
-"""What makes a value's text the same on every server."""
+"""What makes a value's text, and the order of a table, the same at every reading."""
 
 _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 _OURS = {"client_encoding": "text arrives as UTF-8", "dbname": "give database="}

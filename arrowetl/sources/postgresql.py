@@ -1,0 +1,282 @@
+"""PostgreSQL: `PostgreSQLSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from arrowetl.arrow import rebatched
+from arrowetl.errors import ConfigError, ReadError, SchemaError, closest, did_you_mean
+from arrowetl.postgres.catalog import (
+    columns_of,
+    nearest_tables,
+    relation,
+    table_parts,
+    version,
+)
+from arrowetl.postgres.connection import Server
+from arrowetl.postgres.parameters import PREFIX, as_text, bound, place, sql_type
+from arrowetl.postgres.types import Read, arrow_schema
+from arrowetl.sources._columns import as_names
+from arrowetl.sources._postgres_ranges import ranges, require_axis, side_by_side
+from arrowetl.sources._postgres_read import Connections, Reading, batches, exported, snapshot
+from arrowetl.sources._tables import check_what, labelled
+from arrowetl.sql import name
+from arrowetl.stage import BATCH_ROWS, Finding, Source, found
+
+RANGE_ENDS = ("closed", "open")
+
+
+@dataclass(frozen=True)
+class PostgreSQLSource(Server, Source):
+    """Read a table or a query of PostgreSQL.
+
+    Rows come by binary COPY, as the server sends them: memory holds a few batches, and none of
+    them is a Python object. A reading sees one moment of the database, whatever others commit,
+    and can't change it. The types are the server's, known before a row is read: `numeric(p,s)` is
+    `decimal128(p,s)`, `timestamptz` is in UTC, `jsonb` is JSON, `uuid` is a UUID, an array is a
+    list; all others, and a numeric without a precision, are text, in PostgreSQL's own form. What
+    an Arrow type can't hold (NaN in a decimal, `infinity` in a date, an array of several
+    dimensions) is a ReadError that names the column: choose another form for it in a query.
+
+    A table has no order but the one that a query's ORDER BY gives it.
+
+    Args:
+        uri: where the database is; see `Server` for this and the next ones.
+        host: the server's name or address, or the folder of its socket.
+        port: where it listens.
+        database: which of its databases.
+        user: as whom.
+        password: the user's. Better not here: libpq reads `PGPASSWORD` and ``~/.pgpass``.
+        service: a section of ``~/.pg_service.conf`` that says the rest.
+        libpq: other connection parameters by name: ``sslmode``, ``sslrootcert``, ``passfile``.
+        table: a table or view: ``orders``, or ``sales.orders`` with its schema. Names are taken
+            as they are; one with a dot in it goes into double quotes.
+        query: a SELECT, in place of `table`.
+        params: values for `$1`, `$2` and so on in `query`. They are bound, each with the type
+            that Python gives it: compare a date with a date, or write ``$1::date``.
+        columns: the ones to give, in this order; all if None.
+        partition_column: a column whose ranges are read side by side, all in one snapshot: an
+            integer, numeric, date or timestamp, best with an index.
+        partitions: how many ranges, and connections. Rows that are null there come, too.
+        ordered: whether one range follows the other. Otherwise they come in turn, which is the
+            same order at every reading, and quicker.
+        cursor_column: a column of which only a range is read.
+        initial_value: where that begins; from the least if None.
+        end_value: where it ends; no end if None. With either, rows that are null there don't come.
+        range_start: ``closed`` if `initial_value` itself belongs to it, or ``open``.
+        range_end: the same of `end_value`.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> source = PostgreSQLSource(
+    ...     host="db", database="shop", password="hunter2", table="sales.orders",
+    ...     cursor_column="updated_at", initial_value="2026-01-31",
+    ... )
+    >>> source.label
+    "PostgreSQLSource('db/shop', table='sales.orders')"
+    >>> "hunter2" in repr(source)
+    False
+    """
+
+    _: KW_ONLY
+    table: str | None = None
+    query: str | None = None
+    params: Sequence[Any] = ()
+    columns: Sequence[str] | None = None
+    partition_column: str | None = None
+    partitions: int = 4
+    ordered: bool = False
+    cursor_column: str | None = None
+    initial_value: Any = None
+    end_value: Any = None
+    range_start: str = "closed"
+    range_end: str = "open"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = type(self).__name__
+        check_what(self.table, self.query, where=where)
+        if self.table is not None:
+            table_parts(self.table, where=where)
+        if isinstance(self.params, str | bytes) or not isinstance(self.params, Sequence):
+            raise ConfigError(f"{where}: params is a list of values, not {self.params!r}")
+        columns = None if self.columns is None else as_names(self.columns, where=where)
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "params", tuple(map(_hashable, self.params)))
+        bound(self.query or "", self.params, where=where)
+        self._check_ranges(where)
+
+    def _check_ranges(self, where: str) -> None:
+        if not isinstance(self.partitions, int) or not 1 <= self.partitions <= 64:  # noqa: PLR2004
+            raise ConfigError(f"{where}: partitions is a number from 1 to 64: {self.partitions!r}")
+        for option in ("range_start", "range_end"):
+            value = getattr(self, option)
+            if value not in RANGE_ENDS:
+                hint = did_you_mean(closest(str(value), RANGE_ENDS))
+                raise ConfigError(f"{where}: {option} is closed or open, not {value!r}{hint}")
+        for value in (self.initial_value, self.end_value):
+            if value is not None:
+                sql_type(value, where=where)
+                if self.cursor_column is None:
+                    raise ConfigError(f"{where}: initial_value and end_value need cursor_column=")
+
+    @property
+    def label(self) -> str:
+        """The class, the database, and the table or the query's beginning."""
+        return labelled(self, self.place, self.table, self.query)
+
+    def schema(self) -> pa.Schema:
+        """Give the schema that the server says; no row is read.
+
+        Raises:
+            ConfigError: a connection parameter makes no sense.
+            ReadError: the database can't be reached, or the table isn't there.
+            SchemaError: a column isn't there, or two have one name.
+        """
+        with self.connect(where=self.label) as connection:
+            return arrow_schema(self._picked(self._columns(connection), self.columns))
+
+    def scan(
+        self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Give the rows as they come; only the columns that are asked for leave the server.
+
+        Raises:
+            ReadError: the server refuses, or goes away midway (then it is `Transient`); or a
+                value doesn't fit its column's type.
+        """
+        yield from rebatched(self._batches(columns or self.columns), batch_size)
+
+    def _batches(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        with snapshot(self.server, where=self.label) as connection:
+            known = self._columns(connection)
+            reading = self._reading(known, self._picked(known, columns))
+            if self.partition_column is None or self.partitions == 1:
+                yield from batches(self.server, connection, reading)
+                return
+            column = self._one(known, self.partition_column)
+            require_axis(column, where=self.label)
+            with self.translated(self.label, ReadError):
+                parts = ranges(connection, reading, column, self.partitions)
+                moment = exported(connection)
+            connections = Connections()
+            makers = [partial(self._range, part, moment, connections) for part in parts]
+            with closing(
+                side_by_side(makers, connections.cancel, ordered=self.ordered)  # type: ignore[type-var]
+            ) as rows:
+                yield from rows
+
+    def _range(
+        self, part: Reading, moment: str, connections: Connections
+    ) -> Iterator[pa.RecordBatch]:
+        with snapshot(self.server, where=self.label, like=moment) as connection:
+            yield from batches(self.server, connection, part, connections)
+
+    def _reading(self, known: tuple[Read, ...], picked: tuple[Read, ...]) -> Reading:
+        query = bound(self.query or "", self.params, where=self.label)
+        reading = Reading(self.label, picked, self._origin, settings=query.settings)
+        if self.cursor_column is None:
+            return reading
+        column = self._one(known, self.cursor_column)
+        ends = (
+            (self.initial_value, ">=" if self.range_start == "closed" else ">"),
+            (self.end_value, "<=" if self.range_end == "closed" else "<"),
+        )
+        for number, (value, sign) in enumerate(ends, len(self.params) + 1):
+            text = as_text(value)
+            if text is not None:
+                edge = place(number, value, where=self.label, kind=name(column.kind))
+                reading = replace(
+                    reading,
+                    predicates=(*reading.predicates, f"{name(column.column)} {sign} {edge}"),
+                    settings=(*reading.settings, (f"{PREFIX}{number}", text)),
+                )
+        return reading
+
+    @property
+    def _origin(self) -> str:
+        if self.table is not None:
+            return relation(table_parts(self.table, where=self.label))
+        return f"(\n{bound(self.query or '', self.params, where=self.label).sql}\n)"
+
+    def _columns(self, connection: Any) -> tuple[Read, ...]:
+        try:
+            with self.translated(self.label, ReadError):
+                if self.query is not None:
+                    # By itself first: what fits into parentheses may be more than a query.
+                    columns_of(connection, self._origin[2:-2])
+                known = columns_of(connection, f"SELECT * FROM {self._origin} AS rows")
+        except ReadError as error:
+            raise self._explained(connection, error) from error.__cause__
+        if not known:
+            raise SchemaError("there are no columns", where=self.label)
+        return known
+
+    def _explained(self, connection: Any, error: ReadError) -> ReadError:
+        """Say which tables are there, if that is what is wrong."""
+        from arrowetl.postgres.errors import sqlstate
+
+        if error.__cause__ is None or sqlstate(error.__cause__) not in {"42P01", "3F000"}:
+            return error
+        missing = self.table or str(error).partition('"')[2].partition('"')[0]
+        with self.translated(self.label, ReadError):
+            connection.rollback()
+            hint = did_you_mean(nearest_tables(connection, missing))
+        return type(error)(f"{self.label}: no table or view {missing!r}{hint}")
+
+    def _picked(self, known: tuple[Read, ...], columns: Sequence[str] | None) -> tuple[Read, ...]:
+        seen = [read.column for read in known]
+        twice = next((column for column in seen if seen.count(column) > 1), None)
+        if twice is not None:
+            raise SchemaError(
+                f"two columns are called {twice!r}; name them in the query: AS ...",
+                where=self.label,
+                column=twice,
+            )
+        return known if columns is None else tuple(self._one(known, each) for each in columns)
+
+    def _one(self, known: tuple[Read, ...], column: str) -> Read:
+        by_name = {read.column: read for read in known}
+        if column not in by_name:
+            raise SchemaError.missing(column, by_name, where=self.label)
+        return by_name[column]
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Try to connect, to find the table or parse the query, and to read it: no row of it."""
+        steps = (
+            ("connect", self._version),
+            (f"find table {self.table!r}" if self.table else "parse the query", self._found),
+            ("read it", self._allowed),
+        )
+        for step, attempt in steps:
+            finding = found(step, attempt)
+            yield finding
+            if not finding.works:
+                return
+
+    def _version(self) -> str:
+        with self.connect(where=self.label) as connection, self.translated(self.label, ReadError):
+            return version(connection)
+
+    def _found(self) -> str:
+        return f"{len(self.schema())} columns"
+
+    def _allowed(self) -> str:
+        with snapshot(self.server, where=self.label) as connection:
+            known = self._columns(connection)
+            reading = self._reading(known, self._picked(known, self.columns))
+            none = replace(reading, predicates=(*reading.predicates, "false"))
+            for _ in batches(self.server, connection, none):
+                pass
+        return "allowed"
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
