@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from arrowetl.sql import name, names
 
 _MOMENTS = {"DATE", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME"}
 _TEMPORAL = {*_MOMENTS, "TIME", "TIME_NS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"}
+_DECIMAL = re.compile(r"DECIMAL_TEXT\((\d+), ?(\d+)\)", re.ASCII)
+_LONGEST_DECIMAL = 76
 _NUMBERS = {"INTEGER", "BOOLEAN", "REAL"}
 
 
@@ -58,12 +61,16 @@ def wider(have: str, want: str) -> str | None:
 
     >>> wider("INTEGER", "REAL"), wider("VARCHAR(20)", "INTEGER"), wider("BLOB", "TEXT")
     ('REAL', 'VARCHAR(20)', None)
+    >>> wider("DECIMAL_TEXT(9,2)", "DECIMAL_TEXT(9,4)"), wider("DECIMAL_TEXT(9,2)", "INTEGER")
+    ('DECIMAL_TEXT(11,4)', 'TEXT')
     """
     known, affinity = have.upper(), _affinity(have)
     if want in {known, ""} or not have:
         return have
     if "BLOB" in {known, want}:
         return None
+    if _DECIMAL.fullmatch(known):
+        return _wider_decimal(known, want)
     if affinity == "TEXT":
         return have
     if want in _NUMBERS and known not in _TEMPORAL:
@@ -71,6 +78,17 @@ def wider(have: str, want: str) -> str | None:
     if known in {"DATETIME", "TIMESTAMP"} and want in _MOMENTS:
         return have
     return None if known in _TEMPORAL and want in _NUMBERS else "TEXT"
+
+
+def _wider_decimal(have: str, want: str) -> str:
+    """Give the decimal that holds both; text where there is none, or the other is no decimal."""
+    pairs = [_DECIMAL.fullmatch(each) for each in (have, want)]
+    one, other = ([int(number) for number in pair.groups()] if pair else None for pair in pairs)
+    if one is None or other is None:
+        return "TEXT"
+    scale = max(one[1], other[1])
+    digits = max(one[0] - one[1], other[0] - other[1]) + scale
+    return f"DECIMAL_TEXT({digits},{scale})" if digits <= _LONGEST_DECIMAL else "TEXT"
 
 
 def _wider_number(have: str, affinity: str, want: str) -> str:

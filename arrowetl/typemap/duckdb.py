@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect, describing, first_line
+from arrowetl.duck import describing, first_line
 from arrowetl.errors import SchemaError
 from arrowetl.sql import INPUT, name
 from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, cut, nested
@@ -63,11 +63,8 @@ def duck_types(schema: pa.Schema, *, where: str) -> tuple[str, ...]:
     """
     refuse_twins(schema, where=where)
     readable = duckable_schema(schema)
-    connection = connect(threads=1)
-    try:
+    with describing() as connection:
         return tuple(_duck_type(connection, field, where) for field in readable)
-    finally:
-        connection.close()
 
 
 def _duck_type(connection: duckdb.DuckDBPyConnection, field: pa.Field, where: str) -> str:

@@ -12,7 +12,7 @@ import pyarrow.types as kinds
 from arrowetl.errors import SchemaError
 from arrowetl.sql import name
 from arrowetl.typemap.duckdb import duck_types
-from arrowetl.typemap.stored import AS_DIGITS, NAN, Fate, Stored, any_of, cut, fine
+from arrowetl.typemap.stored import AS_DIGITS, DIGITS, NAN, Fate, Stored, any_of, cut, fine
 
 
 def sqlite_columns(schema: pa.Schema, *, where: str) -> tuple[Stored, ...]:
@@ -24,7 +24,7 @@ def sqlite_columns(schema: pa.Schema, *, where: str) -> tuple[Stored, ...]:
     >>> fields = {"paid": pa.decimal128(9, 2), "tags": pa.list_(pa.string())}
     >>> for stored in sqlite_columns(pa.schema(fields), where="SQLiteLoader"):
     ...     print(stored.note)
-    paid: decimal128(9, 2) becomes TEXT, widened (the exact digits, as text)
+    paid: decimal128(9, 2) becomes DECIMAL_TEXT(9,2), lossless (the exact digits, as text)
     tags: list<item: string> becomes TEXT, widened (JSON)
     """
     duck_types(schema, where=where)
@@ -58,6 +58,8 @@ def _place_in_sqlite(
     through = quoted if peeled else None
     if kinds.is_timestamp(kind):
         return _timestamp_in_sqlite(quoted, through, kind)
+    if kinds.is_decimal(kind):
+        return _decimal_in_sqlite(quoted, kind)
     for is_kind, declared, back, why in _PLAIN_IN_SQLITE:
         if is_kind(kind):
             text = f"{through}::VARCHAR" if through and declared == "TEXT" else through
@@ -66,6 +68,14 @@ def _place_in_sqlite(
         if is_kind(kind):
             return declared, template.format(quoted), back, why
     raise SchemaError(f"column {column!r} is {kind}, which SQLite has no place for", column=column)
+
+
+def _decimal_in_sqlite(quoted: str, kind: Any) -> tuple[str, str | None, pa.DataType, str]:
+    digits, scale = kind.precision - min(kind.scale, 0), max(kind.scale, 0)
+    make = pa.decimal128 if digits <= DIGITS else pa.decimal256
+    # A name with TEXT in it has SQLite keep the text: as a number it would have 15 digits.
+    declared = f"DECIMAL_TEXT({digits},{scale})"
+    return declared, f"{quoted}::VARCHAR", make(digits, scale), AS_DIGITS
 
 
 def _timestamp_in_sqlite(
@@ -109,7 +119,6 @@ _CAST_IN_SQLITE: tuple[tuple[Callable[[Any], bool], str, str, pa.DataType, str],
     (kinds.is_date64, "DATE", "{}::DATE", pa.date32(), "ISO 8601 text"),
     (_is_time_ns, "TIME_NS", "{}::VARCHAR", pa.time64("ns"), "ISO 8601 text"),
     (kinds.is_time, "TIME", "{}::VARCHAR", pa.time64("us"), "ISO 8601 text"),
-    (kinds.is_decimal, "TEXT", "{}::VARCHAR", pa.string(), AS_DIGITS),
     (kinds.is_duration, "TEXT", "{}::VARCHAR", pa.string(), "text, with microseconds"),
     (kinds.is_interval, "TEXT", "{}::VARCHAR", pa.string(), "text, with microseconds"),
     (kinds.is_nested, "TEXT", "to_json({})::VARCHAR", pa.string(), "JSON"),

@@ -215,14 +215,14 @@ TYPES = [
     (pa.array([1], pa.timestamp("s", "UTC")), "TIMESTAMPTZ", "1970-01-01T00:00:01.000000Z"),
     (pa.array([1], pa.timestamp("ns", "UTC")), "TIMESTAMPTZ_NS", "1970-01-01T00:00:00.000000001Z"),
     (pa.array([timedelta(hours=30, microseconds=1)]), "TEXT", "30:00:00.000001"),
-    (pa.array([Decimal("1.50")]), "TEXT", "1.50"),
+    (pa.array([Decimal("1.50")]), "DECIMAL_TEXT(3,2)", "1.50"),
     (
         pa.array([Decimal("-12345678901234567890123456789.123456789")]),
-        "TEXT",
+        "DECIMAL_TEXT(38,9)",
         "-12345678901234567890123456789.123456789",
     ),
-    (pa.array([Decimal("1.50")], pa.decimal256(60, 2)), "TEXT", "1.50"),
-    (pa.array([Decimal(12300)], pa.decimal128(5, -2)), "TEXT", "12300"),
+    (pa.array([Decimal("1.50")], pa.decimal256(60, 2)), "DECIMAL_TEXT(60,2)", "1.50"),
+    (pa.array([Decimal(12300)], pa.decimal128(5, -2)), "DECIMAL_TEXT(7,0)", "12300"),
     (pa.nulls(1), "", None),
     (pa.array([[1, None]]), "TEXT", "[1,null]"),
     (pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2)), "TEXT", "[1.0,2.0]"),
@@ -231,7 +231,7 @@ TYPES = [
     (pa.array(["a"]).dictionary_encode(), "TEXT", "a"),
     (pa.array([5]).dictionary_encode(), "INTEGER", 5),
     (pa.array([b"a"]).dictionary_encode(), "BLOB", b"a"),
-    (pa.array([Decimal("1.50")]).dictionary_encode(), "TEXT", "1.50"),
+    (pa.array([Decimal("1.50")]).dictionary_encode(), "DECIMAL_TEXT(3,2)", "1.50"),
     (pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array(["x"])), "TEXT", "x"),
     (pa.array([b"0123456789abcdef"], pa.uuid()), "TEXT", "30313233-3435-3637-3839-616263646566"),
     (pa.array(['{"a": 1}'], pa.json_()), "TEXT", '{"a": 1}'),
@@ -262,7 +262,7 @@ def test_check_says_what_becomes_of_types_and_changes_nothing(path, tmp_path):
     schema = pa.schema({"paid": pa.decimal128(9, 2), "x": pa.float64(), "id": pa.int64()})
     assert loader(path).check(schema) == ()
     assert tuple(each.note for each in loader(path).stored(schema)[:2]) == (
-        "paid: decimal128(9, 2) becomes TEXT, widened (the exact digits, as text)",
+        "paid: decimal128(9, 2) becomes DECIMAL_TEXT(9,2), lossless (the exact digits, as text)",
         "x: double becomes REAL, lossy (NaN becomes null, -0.0 becomes 0.0)",
     )
     assert names_in(tmp_path) == []
