@@ -32,12 +32,16 @@ SETTINGS = {
 }
 
 
+_NONE: Mapping[str, str] = {}
+
+
 def connect(
     *,
     memory_limit: str | None = None,
     threads: int | None = None,
     scratch: Path | None = None,
     ordered: bool = True,
+    attached: Mapping[str, str] = _NONE,
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB as the engine wants it.
 
@@ -46,9 +50,11 @@ def connect(
         threads: how many at most; as many as there are cores if None.
         scratch: where to spill; without it nothing is spilled.
         ordered: whether rows keep the source's order.
+        attached: DuckDB files to be read, by the names of their catalogs.
 
     Raises:
         ConfigError: a setting makes no sense.
+        duckdb.Error: a file can't be read.
 
     >>> connect(threads=1).sql("SELECT current_setting('threads')").fetchall()
     [(1,)]
@@ -75,6 +81,12 @@ def connect(
             connection.close()
             raise ConfigError(f"{key}={value!r}: {first_line(error)}") from error
     _mount_all(connection)
+    try:
+        for catalog, path in attached.items():
+            connection.execute(f"ATTACH {literal(path)} AS {name(catalog)} (READ_ONLY)")
+    except duckdb.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -136,16 +148,19 @@ def _describing_root() -> duckdb.DuckDBPyConnection:
     return root
 
 
-def describing() -> duckdb.DuckDBPyConnection:
+def describing(attached: Mapping[str, str] = _NONE) -> duckdb.DuckDBPyConnection:
     """Open a connection for questions about statements and types; close it after use.
 
     All are cursors of one instance, since opening an instance takes 15 ms and planning asks a
-    dozen questions. What is registered in one isn't seen by the others.
+    dozen questions. What is registered in one isn't seen by the others. One with files
+    `attached` has an instance of its own, so that they are let go of when it's closed.
 
     >>> with describing() as connection:
     ...     connection.sql("SELECT 1 AS x").columns
     ['x']
     """
+    if attached:
+        return connect(threads=1, attached=attached)
     _mount_all(_describing_root())
     return _describing_root().cursor()
 
@@ -282,15 +297,17 @@ def stream_select(
     tables: Mapping[str, Any] | None = None,
     batch_size: int = 65_536,
 ) -> Iterator[pa.RecordBatch]:
-    """Run one statement over batches, in a connection of its own; nothing if there are none."""
+    """Run one statement over batches, in a connection of its own; nothing if there are none.
+
+    What `batches` raises is raised, not DuckDB's account of it.
+    """
     first = next(batches, None)
     if first is None:
         return
-    connection = connect()
+    connection, failed = connect(), list[Exception]()
     try:
-        connection.register(
-            STREAM, reader_of(first.schema, map(unsliced, chain((first,), batches)))
-        )
+        given = map(unsliced, chain((first,), _remembering(batches, failed)))
+        connection.register(STREAM, reader_of(first.schema, given))
         register_tables(connection, tables or {})
         sql = nest([f"SELECT * FROM {name(STREAM)}", select(first.schema)])
         with connection.sql(sql).to_arrow_reader(batch_size) as reader:
@@ -300,8 +317,22 @@ def stream_select(
                 yield batch
             if empty:
                 yield empty_batch(reader.schema)
+    except (duckdb.Error, pa.ArrowException, OSError):
+        if failed:
+            raise failed[0]  # noqa: B904 - it has a cause of its own
+        raise
     finally:
         connection.close()
+
+
+def _remembering(
+    batches: Iterator[pa.RecordBatch], failed: list[Exception]
+) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    except Exception as error:
+        failed.append(error)
+        raise
 
 
 __all__ = [

@@ -72,7 +72,7 @@ def _made_readable(
     signs = layout.dialect.signs
     if not layout.form.plain:
         path = str(_next(folder, file))
-        write_plain(given, layout.form, Path(path), where=where)
+        write_plain(given, layout.form, Path(path), where=where, member=file.member)
         if given != file.path:
             Path(given).unlink()  # it may be as large as all that is left of the disk
     null_bytes = [null.encode() for null in nulls]
@@ -81,12 +81,12 @@ def _made_readable(
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    bad = _bad_rows(path, layout, null_bytes, seen, where=f"{where}: {file.path!r}")
+    bad = _bad_rows(path, layout, null_bytes, seen, where=f"{where}: {file.name!r}")
     if bad and path == file.path:
         path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:
         spoilt = tuple(spoil(Path(path), bad, signs))
-        note = json.dumps(asdict(Origin(file.path, exact, spoilt)))
+        note = json.dumps(asdict(Origin(file.name, exact, spoilt)))
         Path(path + NOTE).write_text(note, encoding="utf-8")
     return path
 
@@ -129,7 +129,7 @@ def swallowed(place: str, *, span: int) -> ReadError:
 def _next(folder: Path, file: FileStamp) -> Path:
     """Give a name in `folder` that is free; it ends as the file's, for those who look there."""
     folder.mkdir(parents=True, exist_ok=True)
-    tail = "".join(letter if letter.isalnum() else "_" for letter in Path(file.path).stem[-40:])
+    tail = "".join(letter if letter.isalnum() else "_" for letter in Path(file.name).stem[-40:])
     handle, path = tempfile.mkstemp(suffix=f"_{tail}.csv", dir=folder)
     os.close(handle)
     return Path(path)

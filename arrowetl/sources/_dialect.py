@@ -40,6 +40,8 @@ LIMITS = {
     "null_padding": False,
     "max_line_size": MAX_LINE,
     "buffer_size": MAX_LINE,
+    # It is plain by now; DuckDB would go by the name.
+    "compression": "none",
 }
 TOLERANT: dict[str, object] = {"store_rejects": True}
 """How a sample is read: `ignore_errors` alone ends at the first line that isn't UTF-8."""
@@ -150,11 +152,13 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
         tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
         local_file(file, Path(folder), where=where, limit=_head(reading)) as whole,
     ):
-        form = form_of(whole, reading.compression, reading.encoding, where=where)
-        path = _sample(whole, form, reading, Path(folder), where=where)
+        form = form_of(
+            whole, reading.compression, reading.encoding, member=file.member, where=where
+        )
+        path = _sample(whole, form, reading, Path(folder), member=file.member, where=where)
         if _is_blank(path):
             return None
-        with translated(f"{where}: {file.path!r}", {ReadError: ReadError, duckdb.Error: ReadError}):
+        with translated(f"{where}: {file.name!r}", {ReadError: ReadError, duckdb.Error: ReadError}):
             shape = shape_of(
                 path,
                 delimiter=reading.delimiter,
@@ -174,7 +178,8 @@ def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str)
         tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
         local_file(file, Path(folder), where=where, limit=_head(reading)) as whole,
     ):
-        path = _sample(whole, layout.form, reading, Path(folder), where=where)
+        form = layout.form
+        path = _sample(whole, form, reading, Path(folder), member=file.member, where=where)
         counts = ", ".join(f"count({name(column)}) = 0" for column, _ in layout.columns)
         limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
         rows = read_csv([path], layout, reading, TOLERANT)
@@ -190,12 +195,15 @@ def _head(reading: Reading) -> int | None:
     return None if reading.sample_bytes is None else reading.sample_bytes + SAMPLE_BYTES // 4
 
 
-def _sample(path: str, form: Form, reading: Reading, folder: Path, *, where: str) -> str:
+def _sample(
+    path: str, form: Form, reading: Reading, folder: Path, *, member: str | None, where: str
+) -> str:
     """Give a plain file with the sample in it: the file itself, where that will do."""
     sample, mended = folder / "sample.csv", folder / "mended.csv"
     looked_at = path
     if reading.sample_size is not None or not form.plain:
-        write_plain(path, form, sample, where=where, limit=reading.sample_bytes)
+        limit = reading.sample_bytes
+        write_plain(path, form, sample, where=where, limit=limit, member=member)
         looked_at = str(sample)
     if not mixed_line_ends(looked_at):
         return looked_at

@@ -144,12 +144,21 @@ def local_file(
 ) -> Iterator[str]:
     """Give what `fetched` does; a ReadError meanwhile names the file as its users do."""
     path = fetched(file, folder, where=where, limit=limit)
-    try:
+    with naming(file, path, where=where):
         yield path
+
+
+@contextmanager
+def naming(file: FileStamp, path: str, *, where: str) -> Iterator[None]:
+    """Let a ReadError about a local path name the file, and the member, as its users do."""
+    try:
+        yield
     except ReadError as error:
-        if path == file.path or path not in str(error):
+        source, said = where, str(error).removeprefix(where)
+        if path == file.name or path not in said:
             raise
-        raise type(error)(str(error).replace(path, file.path)) from error.__cause__
+        kept = source if len(said) < len(str(error)) else ""
+        raise type(error)(kept + said.replace(path, file.name)) from error.__cause__
 
 
 def side_by_side(work: Callable[[FileStamp], T], files: Sequence[FileStamp]) -> list[T]:

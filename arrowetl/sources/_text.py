@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import codecs
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from arrowetl.errors import ConfigError, ReadError
-from arrowetl.sources._files import FileStamp, fetched
+from arrowetl.sources._files import FileStamp, fetched, local_file, naming
 from arrowetl.sources._unpack import (
     BLOCK,
     COMPRESSIONS,
@@ -76,7 +76,7 @@ class Text:
         Raises:
             ReadError: while it is read: it is cut off or corrupt.
         """
-        with naming(self.file, self.local):
+        with naming(self.file, self.local, where=self.where):
             made = text_blocks(self.local, self.form, member=self.file.member, where=self.where)
             for number, block in enumerate(made):
                 yield block if number else block.removeprefix(codecs.BOM_UTF8)
@@ -95,7 +95,7 @@ class Text:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("wb", suffix=".txt", dir=folder, delete=False) as copy:
             target = Path(copy.name)
-        with naming(self.file, self.local):
+        with naming(self.file, self.local, where=self.where):
             write_plain(self.local, self.form, target, where=self.where, member=self.file.member)
         return str(target)
 
@@ -125,27 +125,36 @@ def texts_of(
         ReadError: it can't be opened, is corrupt, or isn't text.
     """
     local = fetched(file, folder, where=where, limit=limit)
-    with naming(file, local):
+    with naming(file, local, where=where):
         packed = compression_of(local) if compression == "auto" else compression
         inside = members(local, packed, where=where)
     found = []
     for member in inside:
         own = replace(file, member=member)
-        with naming(own, local):
+        with naming(own, local, where=where):
             form = form_of(local, packed, encoding, where=where, member=member, nul=nul)
         found.append(Text(own, local, form, where))
     return tuple(found)
 
 
-@contextmanager
-def naming(file: FileStamp, local: str) -> Iterator[None]:
-    """Let a ReadError about a local path name the file, and the member, as users know it."""
-    try:
-        yield
-    except ReadError as error:
-        if local == file.name:
-            raise
-        raise type(error)(str(error).replace(repr(local), repr(file.name))) from error.__cause__
+@lru_cache(maxsize=4096)
+def parts_of(file: FileStamp, *, compression: str, where: str) -> tuple[FileStamp, ...]:
+    """Give the files in an archive, by name; any other file is its own only part.
+
+    An object in a store is one that is called `.zip`, or said to be: it is fetched to be looked
+    into. Kept until the file changes.
+
+    Raises:
+        ReadError: the archive is corrupt, encrypted, or empty.
+    """
+    if file.remote is not None and compression != "zip" and not file.path.endswith(".zip"):
+        return (file,)
+    with (
+        tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
+        local_file(file, Path(folder), where=where) as local,
+    ):
+        packed = compression_of(local) if compression == "auto" else compression
+        return tuple(replace(file, member=each) for each in members(local, packed, where=where))
 
 
 def codec_name(encoding: str, *, where: str) -> str:
@@ -247,19 +256,19 @@ def write_plain(
         ReadError: the file is cut off or corrupt; or the copy doesn't fit on the disk.
     """
     written = 0
-    with target.open("wb") as copy:
-        for block in text_blocks(path, form, where=where, member=member):
-            written += len(block)
-            if limit is not None and written >= limit:
-                copy.write(block[: block.rfind(b"\n") + 1] or block)
-                return
-            try:
+    try:
+        with target.open("wb") as copy:
+            for block in text_blocks(path, form, where=where, member=member):
+                written += len(block)
+                if limit is not None and written >= limit:
+                    copy.write(block[: block.rfind(b"\n") + 1] or block)
+                    return
                 copy.write(block)
-            except OSError as error:
-                raise ReadError(
-                    f"{where}: {path!r} has over {written:,} bytes of text, for which there is no "
-                    f"room in {str(target.parent)!r} ({error.strerror})"
-                ) from error
+    except OSError as error:
+        raise ReadError(
+            f"{where}: {path!r} has at least {written:,} bytes of text, for which there is no room "
+            f"in {str(target.parent)!r} ({error.strerror})"
+        ) from error
 
 
 def _mark_invalid(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -280,7 +289,7 @@ __all__ = [
     "Text",
     "codec_name",
     "form_of",
-    "naming",
+    "parts_of",
     "text_blocks",
     "texts_of",
     "write_plain",

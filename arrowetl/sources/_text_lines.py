@@ -131,13 +131,13 @@ class _Cutter:
         import numpy as np
 
         whole, tail = int(bounds[-1]), len(self.held) - int(bounds[-1])
-        if max(whole, tail) <= LONGEST:
+        if max(whole, tail) <= LONGEST and not self.within:
             return
         if not self.passing or (tail > LONGEST and not self.within):
             place = np.array([0, len(self.held)])
             yield _rows(self.held, place, np.array([self.line]), self.byte)
         self.passing = True
-        if tail <= LONGEST:  # it is a line that may begin the next record
+        if tail <= LONGEST and not self.within:  # a line that may begin the next record
             self._drop(len(bounds) - 1, bounds)
             return
         self.within = True

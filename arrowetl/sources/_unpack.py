@@ -6,13 +6,15 @@ hold several files give each.
 
 from __future__ import annotations
 
+import bz2
 import lzma
 import zipfile
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -43,7 +45,15 @@ _FOREIGN = {
 _OFFICE = "[Content_Types].xml"
 _ENCRYPTED = 0x1
 _MAC = "__MACOSX/"
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    pa.ArrowException,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
 
 
 def compression_of(path: str) -> str:
@@ -120,8 +130,9 @@ def unpacked(
     """
     with ExitStack() as stack:
         try:
-            if compression == "xz":
-                yield from _xz_blocks(stack.enter_context(Path(path).open("rb")))
+            if compression in _STREAMS:
+                packed = stack.enter_context(Path(path).open("rb"))
+                yield from _one_after_the_other(packed, _STREAMS[compression])
                 return
             file = stack.enter_context(_opened(path, compression, member, stack))
             while block := file.read(BLOCK):
@@ -140,24 +151,34 @@ def _opened(path: str, compression: str, member: str | None, stack: ExitStack) -
         return Path(path).open("rb")
     if compression == "zip":
         archive = stack.enter_context(zipfile.ZipFile(path))
-        member = member or next(info.filename for info in archive.infolist() if _counts(info))
-        return archive.open(member)  # type: ignore[return-value]  # reads as any binary file
+        return archive.open(member or "")  # type: ignore[return-value]  # reads as any binary file
     # Unlike Python's modules, these take nothing for the end but the end.
     return pa.input_stream(path, compression=compression)  # type: ignore[no-any-return]
 
 
-def _xz_blocks(file: BinaryIO) -> Generator[bytes, None, None]:
-    """Decompress one xz stream after the other: Python's own reader ignores a broken second one."""
+def _one_after_the_other(file: BinaryIO, begin: Callable[[], Any]) -> Generator[bytes, None, None]:
+    """Decompress all streams in a file, with NULs between them.
+
+    Python's own readers ignore what isn't sound after the first one, and Arrow's trips over an
+    empty one.
+    """
     held = b""
     while held := held or file.read(BLOCK):
-        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        stream = begin()
         while not stream.eof:
-            packed = b"" if not stream.needs_input else held or file.read(BLOCK)
-            if stream.needs_input and not packed:
-                raise EOFError("cut off")
-            held = b""
+            packed = b""
+            if stream.needs_input:
+                packed, held = held or file.read(BLOCK), b""
+                if not packed:
+                    raise EOFError("cut off")
             if block := stream.decompress(packed, BLOCK):
                 yield block
         held = stream.unused_data.lstrip(b"\x00")
         while not held and (padding := file.read(BLOCK)):
             held = padding.lstrip(b"\x00")
+
+
+_STREAMS: dict[str, Callable[[], Any]] = {
+    "bz2": bz2.BZ2Decompressor,
+    "xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ),
+}

@@ -44,7 +44,7 @@ from arrowetl.sources._files import (
     side_by_side,
 )
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
-from arrowetl.sources._text import COMPRESSIONS, codec_name
+from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
 from arrowetl.stage import Source
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
@@ -76,7 +76,8 @@ class CSVSource(Source):
 
     Args:
         path: a path, a glob (`orders/*.csv`), a `file://` or `s3://` URL, or a list of them. What
-            is in a store is fetched to the run's scratch folder; its head does for the schema.
+            is in a store is fetched to the run's scratch folder; its head does for the schema. Of
+            a zip archive all files are read, by name; they are called `a.zip!b.csv`.
         delimiter: one to four bytes; found out if None.
         header: whether the first line has the names; found out if None. Without one, columns are
             `column0`, `column1` and so on, or the names in `schema`.
@@ -103,8 +104,8 @@ class CSVSource(Source):
             others to string.
         on_error: `dead_letter` sets bad lines apart; `raise` raises a ReadError for the first,
             once the rows were read and before they are committed.
-        compression: `gzip`, `bz2`, `xz`, `zstd`, `zip` (of one file), `none`; `auto` looks at the
-            first bytes, not at the name.
+        compression: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, `zip`, `none`; `auto` looks at the first
+            bytes, not at the name.
         store: the server and the credentials for `s3://` URLs; the standard chain's if None.
 
     Raises:
@@ -225,6 +226,11 @@ class CSVSource(Source):
     def _files(self) -> tuple[FileStamp, ...]:
         return find_files(self._paths, where=self.label, store=self.store)
 
+    def _parts(self) -> list[FileStamp]:
+        """Give the files, and those inside archives in the archives' place."""
+        inside = partial(parts_of, compression=self.compression, where=self.label)
+        return [part for file in self._files() for part in inside(file)]
+
     def _reading(self, **known: object) -> Reading:
         mine = {key: getattr(self, key) for key in READING}
         return Reading(**(mine | known))
@@ -233,7 +239,7 @@ class CSVSource(Source):
         """Look at each file's sample, and say what they are together."""
         found = [
             (file, self._with_names(layout, file))
-            for file, layout in self._layouts(self._files())
+            for file, layout in self._layouts(self._parts())
             if layout is not None
         ]
         if not found and not self.types:
@@ -262,7 +268,7 @@ class CSVSource(Source):
             yield from zip(some, layouts, strict=True)
 
     def _with_names(self, layout: Layout, file: FileStamp) -> Layout:
-        where = f"{self.label}: {file.path!r}"
+        where = f"{self.label}: {file.name!r}"
         columns = declared_over(
             layout.columns, self.types, header=layout.dialect.header, where=where
         )
@@ -286,7 +292,7 @@ class CSVSource(Source):
             first, these = (list(dict(each.columns)) for each in (found[0][1], layout))
             if these != first:
                 raise SchemaError(
-                    f"{file.path!r} has the columns {', '.join(these)}, and the first file has "
+                    f"{file.name!r} has the columns {', '.join(these)}, and the first file has "
                     f"{', '.join(first)}; union_by_name=True joins them",
                     where=self.label,
                 )

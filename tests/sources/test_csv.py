@@ -258,7 +258,8 @@ def test_compressed(tmp_path, ending, named):
     )
     rows, rejected = both(source, tmp_path / "scratch")
     assert rows == ROWS
-    assert rejected[0]["source"] == {"file": str(path), "line": 3, "byte": 13}
+    name = f"{path}!inside.csv" if ending == "zip" else str(path)
+    assert rejected[0]["source"] == {"file": name, "line": 3, "byte": 13}
 
 
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst"])
@@ -290,8 +291,7 @@ def test_zip_of_several(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a.csv", PLAIN)
         archive.writestr("b.csv", PLAIN)
-    with pytest.raises(ReadError, match=r"must hold one file, not a\.csv, b\.csv"):
-        CSVSource(tmp_path / "x.zip").schema()
+    assert rows_of(CSVSource(tmp_path / "x.zip")) == ROWS * 2
 
 
 ACCENTS = "id,náme\n1,Zoë\n2,“é”…\n"
