@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from arrowetl.sinks.memory import ArrowLoader
     from arrowetl.sinks.parquet import ParquetLoader
     from arrowetl.sinks.postgresql import PostgreSQLLoader
+    from arrowetl.sinks.s3 import S3Loader
     from arrowetl.sinks.sqlite import SQLiteLoader
     from arrowetl.sources.csv import CSVSource
+    from arrowetl.sources.json import JSONSource
+    from arrowetl.sources.duckdb import DuckDBSource
     from arrowetl.sources.memory import ArrowSource
     from arrowetl.sources.parquet import ParquetSource
+    from arrowetl.sources.postgresql import PostgreSQLSource
     from arrowetl.sources.s3 import S3Source
     from arrowetl.sources.sqlite import SQLiteSource
     from arrowetl.sources.text import TextSource
@@ -63,10 +67,14 @@ _HOMES = {
     "sinks.memory": ("ArrowLoader",),
     "sinks.parquet": ("ParquetLoader",),
     "sinks.postgresql": ("PostgreSQLLoader",),
+    "sinks.s3": ("S3Loader",),
     "sinks.sqlite": ("SQLiteLoader",),
     "sources.csv": ("CSVSource",),
+    "sources.json": ("JSONSource",),
+    "sources.duckdb": ("DuckDBSource",),
     "sources.memory": ("ArrowSource",),
     "sources.parquet": ("ParquetSource",),
+    "sources.postgresql": ("PostgreSQLSource",),
     "sources.text": ("TextSource",),
     "sources.sqlite": ("SQLiteSource",),
     "sources.s3": ("S3Source",),
@@ -92,7 +100,9 @@ __all__ = [
     "ConfigError",
     "Deduplicator",
     "DuckDBLoader",
+    "DuckDBSource",
     "Filter",
+    "JSONSource",
     "LedgerError",
     "Map",
     "Mode",
@@ -102,10 +112,12 @@ __all__ = [
     "Pipeline",
     "PipelineResult",
     "PostgreSQLLoader",
+    "PostgreSQLSource",
     "ReadError",
     "RejectError",
     "Rename",
     "Rows",
+    "S3Loader",
     "S3Source",
     "SQLStage",
     "SQLiteLoader",

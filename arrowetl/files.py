@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Staging:
 
     Args:
         destination: an absolute path; what is there stays as it is until `publish`.
+        salvage: is given each folder of a killed run before that is removed.
 
     Raises:
         OSError: the folder can't be made.
@@ -67,9 +68,9 @@ class Staging:
     ('three rows', ['rows.txt'])
     """
 
-    def __init__(self, destination: Path) -> None:
+    def __init__(self, destination: Path, *, salvage: Callable[[Path], None] | None = None) -> None:
         """Remove what killed runs left, and make the folder."""
-        sweep(destination)
+        sweep(destination, salvage=salvage)
         self.destination = destination
         self.folder, self._lock = _locked_folder(destination)
 
@@ -113,7 +114,7 @@ class Staging:
             self._lock = -1
 
 
-def sweep(destination: Path) -> None:
+def sweep(destination: Path, *, salvage: Callable[[Path], None] | None = None) -> None:
     """Remove the staging folders whose process was killed; undo what it had half done."""
     for folder in sorted(destination.parent.glob(f"{_escaped(_prefix(destination))}*")):
         lock = _try_lock(folder)
@@ -122,6 +123,8 @@ def sweep(destination: Path) -> None:
         try:
             if (folder / OLD).exists() and not destination.exists():
                 (folder / OLD).rename(destination)
+            if salvage is not None:
+                salvage(folder)
             _remove(folder)
         finally:
             os.close(lock)

@@ -116,7 +116,7 @@ class Bucket:
     def get(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def listed(self, prefix: str = "") -> list[str]:
         pages = self.client.get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=self.name, Prefix=prefix)
         return [each["Key"] for page in found for each in page.get("Contents", ())]
@@ -131,10 +131,23 @@ class Bucket:
             self.client.abort_multipart_upload(
                 Bucket=self.name, Key=each["Key"], UploadId=each["UploadId"]
             )
-        keys = self.keys()
+        keys = self.listed()
         for start in range(0, len(keys), 1000):
             some = [{"Key": key} for key in keys[start : start + 1000]]
             self.client.delete_objects(Bucket=self.name, Delete={"Objects": some})
+
+
+def only_the_chain(monkeypatch: Any, folder: Path) -> None:
+    """Let the standard chain find the server, and nothing that is this machine's own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    own = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(folder / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
+    }
+    for name, value in (own | s3().environment()).items():
+        monkeypatch.setenv(name, value)
 
 
 @cache

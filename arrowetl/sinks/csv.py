@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -13,11 +14,12 @@ import pyarrow.types as kinds
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
-from arrowetl.files import Staging, destination_path, locked
 from arrowetl.sinks.csv_files import BY_DUCKDB, CODECS, DAMAGED, codec_of, header_of, join
 from arrowetl.sinks.feed import MEMORY, Feed, choice, path_text, writing
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
 from arrowetl.sql import INPUT, literal, names
-from arrowetl.stage import Mode, Sink
+from arrowetl.stage import Finding, Mode, Sink
+from arrowetl.stores.s3 import Store
 from arrowetl.typemap import Stored, duck_types, duckable_schema, duckdb_columns
 
 _QUOTING = ("minimal", "strings", "all")
@@ -26,7 +28,7 @@ _LONGEST_DELIMITER = 4
 
 @dataclass
 class _Run:
-    staging: Staging | None = None
+    stage: Stage | None = None
     schema: pa.Schema | None = None
 
 
@@ -42,7 +44,8 @@ class CSVLoader(Sink):
     bz2, xz and zip need room for the rows uncompressed as well.
 
     Args:
-        path: where to.
+        path: where to: a path, or an `s3://` URL, where rows wait in the system's temporary folder
+            and are uploaded at the commit.
         mode: ``error`` if nothing may be there; ``replace`` it; ``append`` to it, if its header
             has the same names in the same order. A file has no keys, so there is no ``upsert``.
         compression: ``gzip``, ``bz2``, ``xz``, ``zstd``, ``zip`` or ``none``; what the path's
@@ -52,6 +55,7 @@ class CSVLoader(Sink):
         quoting: ``minimal``, where it is needed; ``strings``, all text; ``all``, everything but
             nulls.
         null: what stands for null; text that equals it is quoted.
+        store: the server and the credentials for an `s3://` URL; the standard chain's if None.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -78,11 +82,12 @@ class CSVLoader(Sink):
     header: bool = True
     quoting: str = "minimal"
     null: str = ""
+    store: Store | None = None
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         where = type(self).__name__
-        object.__setattr__(self, "path", path_text(self.path, where=where))
+        object.__setattr__(self, "path", path_text(self.path, where=where, is_file=True))
         object.__setattr__(self, "mode", choice(Mode, self.mode, what="mode", where=where))
         if self.mode == Mode.UPSERT:
             raise ConfigError(
@@ -132,9 +137,10 @@ class CSVLoader(Sink):
                 which the mode forbids to touch.
         """
         duck_types(schema, where=self.label)
-        path = self._check_path()
+        place = self._check_place()
         if self.mode == Mode.APPEND:
-            self._check_header(path, schema)
+            with place.beginning() as path:
+                self._check_header(path, schema)
         return ()
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
@@ -148,16 +154,24 @@ class CSVLoader(Sink):
         """
         return duckdb_columns(schema, where=self.label)
 
-    def _check_path(self) -> Path:
-        path = destination_path(str(self.path), where=self.label)
-        if path.is_dir():
+    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
+        """Look whether the rows would fit, then whether the place may be written."""
+        yield from diagnosed(super().diagnose(schema), lambda: self._place)
+
+    @property
+    def _place(self) -> Place:
+        return place_of(str(self.path), self.store, folder=False, where=self.label)
+
+    def _check_place(self) -> Place:
+        place = self._place
+        if place.is_folder():
             raise WriteError(f"{self.label}: is a folder, and a file is wanted; name one in it")
-        if self.mode == Mode.ERROR and path.exists():
+        if self.mode == Mode.ERROR and place.is_file():
             raise WriteError(
                 f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
                 f"mode='append' adds them to it"
             )
-        return path
+        return place
 
     def _check_header(self, path: Path, schema: pa.Schema) -> None:
         with writing(self.label):
@@ -178,16 +192,15 @@ class CSVLoader(Sink):
         """Make the hidden folder beside the destination."""
         self.abort()
         self.check(schema)
-        path = self._check_path()
         with writing(self.label):
-            self._run.staging = Staging(path)
+            self._run.stage = self._place.stage()
         self._run.schema = schema
 
     @property
     def _rows(self) -> Path:
-        if self._run.staging is None:
-            return Path(os.path.abspath(self.path))  # noqa: PTH100 - links stay as shown
-        return self._run.staging.folder / "rows"
+        if self._run.stage is None:
+            return self._place.preview
+        return self._run.stage.folder / "rows"
 
     @property
     def _rows_codec(self) -> str:
@@ -238,23 +251,23 @@ class CSVLoader(Sink):
 
     def commit(self) -> None:
         """Rename what was written to its place, durably; append to what is there by then."""
-        staging = self._run.staging
-        if staging is None:
+        stage = self._run.stage
+        if stage is None:
             return
-        with writing(self.label, *DAMAGED), locked(staging.destination.parent):
+        with writing(self.label, *DAMAGED), stage.alone():
             if self.mode == Mode.APPEND:
-                staging.publish(self._appended(staging.destination), overwrite=True)
+                stage.publish(self._appended(stage.existing()), overwrite=True)
             else:
-                packed = next(staging.folder.glob("packed/*"), self._rows)
-                staging.publish(packed, overwrite=self.mode == Mode.REPLACE)
+                packed = next(stage.folder.glob("packed/*"), self._rows)
+                stage.publish(packed, overwrite=self.mode == Mode.REPLACE)
         self.abort()
 
-    def _appended(self, destination: Path) -> Path:
+    def _appended(self, there: Path | None) -> Path:
         schema = self._run.schema or pa.schema([])
         parts = [(self._rows, self._rows_codec)]
-        if destination.exists() and destination.stat().st_size:
-            self._check_header(destination, schema)
-            parts.insert(0, (destination, self._codec))
+        if there is not None and there.stat().st_size:
+            self._check_header(there, schema)
+            parts.insert(0, (there, self._codec))
         elif self.header:
             parts.insert(0, (self._header_file(schema), self._rows_codec))
         return self._pack(parts)
@@ -269,9 +282,9 @@ class CSVLoader(Sink):
 
     def abort(self) -> None:
         """Remove what was written."""
-        if self._run.staging is not None:
-            self._run.staging.close()
-            self._run.staging = None
+        if self._run.stage is not None:
+            self._run.stage.close()
+            self._run.stage = None
 
 
 def _quoted(schema: pa.Schema, quoting: str) -> list[str]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from arrowetl.arrow import reader_of, unsliced
 from arrowetl.duck import first_line
 from arrowetl.errors import ArrowETLError, ConfigError, Transient, WriteError, closest, did_you_mean
+from arrowetl.stores.s3 import Address, is_s3
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -140,12 +141,19 @@ def column_names(columns: Sequence[str] | str, *, what: str, where: str) -> tupl
     return listed
 
 
-def path_text(path: object, *, where: str) -> str:
-    """Give a path as text.
+def path_text(path: object, *, where: str, is_file: bool = False) -> str:
+    """Give a path, or an `s3://` URL, as text.
 
     Raises:
-        ConfigError: it is none, or is empty.
+        ConfigError: it is none, or is empty; or it names no object where it has to be a file.
     """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise ConfigError(f"{where}: takes a path, not {path!r}")
-    return os.fsdecode(os.fspath(path))
+    text = os.fsdecode(os.fspath(path))
+    if is_s3(text):
+        key = Address.of(text, where=where).key
+        if is_file and (not key or key.endswith("/")):
+            raise ConfigError(f"{where}: {text!r} names a folder, and a file is wanted")
+    elif text.startswith("s3:/"):
+        raise ConfigError(f"{where}: an s3:// URL is text; a Path loses one of its slashes")
+    return text

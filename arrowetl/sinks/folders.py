@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from arrowetl.errors import WriteError
 from arrowetl.files import Staging, link_tree, locked, sync, sync_tree
@@ -15,11 +15,20 @@ _KNOWN = {"_SUCCESS", "_metadata", "_common_metadata"}
 def refuse_foreign(folder: Path, *, where: str) -> None:
     """Raise WriteError if replacing a folder would delete what isn't Parquet."""
     for path in sorted(folder.rglob("*")):
-        if not path.is_dir() and path.suffix not in _OURS and path.name not in _KNOWN:
+        if not path.is_dir() and is_foreign(path):
             raise WriteError(
                 f"{where}: mode='replace' would delete {str(path)!r}, which isn't Parquet; "
                 f"move it, or write to another folder"
             )
+
+
+def is_foreign(path: PurePath) -> bool:
+    """Tell by its name what isn't Parquet, nor lies beside it.
+
+    >>> is_foreign(PurePath("a/part-0.parquet")), is_foreign(PurePath("a/notes.txt"))
+    (False, True)
+    """
+    return path.suffix not in _OURS and path.name not in _KNOWN
 
 
 def replace_folder(staging: Staging, new: Path, *, where: str) -> None:

@@ -16,12 +16,12 @@ import pyarrow.types as kinds
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
-from arrowetl.files import Staging, destination_path
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
-from arrowetl.sinks.folders import add_to_folder, refuse_foreign, replace_folder
 from arrowetl.sinks.parquet_files import Layout
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
 from arrowetl.sql import INPUT, literal, names
-from arrowetl.stage import Mode, Sink, require
+from arrowetl.stage import Finding, Mode, Sink, require
+from arrowetl.stores.s3 import Store, is_s3
 from arrowetl.typemap import (
     Stored,
     copy_safe,
@@ -46,7 +46,7 @@ _HAVE_LEVELS = {"zstd", "gzip", "brotli"}
 
 @dataclass
 class _Run:
-    staging: Staging | None = None
+    stage: Stage | None = None
     stem: str = "part"
     is_folder: bool = False
 
@@ -63,8 +63,13 @@ class ParquetLoader(Sink):
     Memory holds about one row group a thread, and one an open partition. Arrow types come back
     as they were written, but for views inside nested types, which become plain text and bytes.
 
+    In a store rows wait in the system's temporary folder, and are uploaded at the commit. One
+    object appears all at once. Of several each does, one after the other, within moments, and in
+    mode ``replace`` beside the old ones until those are removed; a run that is killed meanwhile is
+    undone, or finished, by the next.
+
     Args:
-        path: where to.
+        path: where to: a path, or an `s3://` URL.
         mode: ``error`` if nothing may be there; ``replace`` it; ``append`` files to a folder.
             A file has no keys, so there is no ``upsert``.
         partition_by: columns that become folders, ``year=2024/``: text, whole numbers, dates
@@ -77,6 +82,7 @@ class ParquetLoader(Sink):
             larger by a row group.
         sorted_by: columns to sort the rows by, nulls last; sorts larger than memory spill to the
             destination's folder.
+        store: the server and the credentials for an `s3://` URL; the standard chain's if None.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -102,6 +108,7 @@ class ParquetLoader(Sink):
     row_group_size: int = 122_880
     max_file_bytes: int | None = None
     sorted_by: Sequence[str] = ()
+    store: Store | None = None
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 
     mixed_schemas: ClassVar[bool] = True
@@ -145,10 +152,10 @@ class ParquetLoader(Sink):
 
     @property
     def _is_folder(self) -> bool:
-        if self._run.staging is not None:
+        if self._run.stage is not None:
             return self._run.is_folder
-        asked = self._is_cut or self.mode == Mode.APPEND or str(self.path).endswith(os.sep)
-        return asked or Path(self.path).is_dir()
+        asked = self._is_cut or self.mode == Mode.APPEND or str(self.path).endswith("/")
+        return asked or (not is_s3(self.path) and Path(self.path).is_dir())
 
     def check(self, schema: pa.Schema) -> tuple[str, ...]:
         """Look whether the rows could be written; nothing is changed.
@@ -165,7 +172,7 @@ class ParquetLoader(Sink):
         self._check_partitions(schema)
         if self.sorted_by and not self._copies(schema):
             self._check_sortable(schema)
-        self._check_path()
+        self._check_place()
         return ()
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
@@ -204,18 +211,28 @@ class ParquetLoader(Sink):
                     column=column.name,
                 )
 
-    def _check_path(self) -> Path:
-        path = destination_path(str(self.path), where=self.label)
-        if self._is_folder and path.exists() and not path.is_dir():
+    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
+        """Look whether the rows would fit, then whether the place may be written."""
+        yield from diagnosed(super().diagnose(schema), lambda: self._place)
+
+    @property
+    def _place(self) -> Place:
+        return place_of(str(self.path), self.store, folder=self._is_folder, where=self.label)
+
+    def _check_place(self) -> Place:
+        place = self._place
+        if self._is_folder and place.is_file():
             raise WriteError(f"{self.label}: is a file, and a folder is wanted; name another path")
-        if self.mode == Mode.ERROR and path.exists() and not _is_empty(path):
+        if not self._is_folder and place.is_folder():
+            raise WriteError(f"{self.label}: is a folder; end its name in '/' to write into it")
+        if self.mode == Mode.ERROR and not place.is_empty():
             raise WriteError(
                 f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
                 f"mode='append' adds files to a folder"
             )
-        if self.mode == Mode.REPLACE and path.is_dir():
-            refuse_foreign(path, where=self.label)
-        return path
+        if self.mode == Mode.REPLACE and self._is_folder:
+            place.refuse_foreign()
+        return place
 
     def _copies(self, schema: pa.Schema) -> bool:
         by_pyarrow = self.compression_level is not None and self.compression != "zstd"
@@ -225,20 +242,19 @@ class ParquetLoader(Sink):
         """Make the hidden folder beside the destination."""
         self.abort()
         self.check(schema)
-        path = self._check_path()
         self._run.is_folder = self._is_folder
         with writing(self.label):
-            self._run.staging = Staging(path)
+            self._run.stage = self._place.stage()
             self._run.stem = f"part-{uuid.uuid4().hex[:16]}"
             if self._is_folder:
                 self._target.mkdir()
 
     @property
     def _target(self) -> Path:
-        staging = self._run.staging
-        if staging is None:
-            return Path(os.path.abspath(self.path))  # noqa: PTH100 - links stay as shown
-        return staging.folder / ("new" if self._is_folder else "new.parquet")
+        stage = self._run.stage
+        if stage is None:
+            return self._place.preview
+        return stage.folder / ("new" if self._is_folder else "new.parquet")
 
     @property
     def _is_cut(self) -> bool:
@@ -319,23 +335,23 @@ class ParquetLoader(Sink):
 
     def commit(self) -> None:
         """Rename what was written to its place, durably."""
-        staging = self._run.staging
-        if staging is None:
+        stage = self._run.stage
+        if stage is None:
             return
         with writing(self.label):
             if self._is_folder and self.mode == Mode.APPEND:
-                add_to_folder(staging, self._target)
+                stage.add(self._target)
             elif self._is_folder and self.mode == Mode.REPLACE:
-                replace_folder(staging, self._target, where=self.label)
+                stage.replace(self._target)
             else:
-                staging.publish(self._target, overwrite=self.mode == Mode.REPLACE)
+                stage.publish(self._target, overwrite=self.mode == Mode.REPLACE)
         self.abort()
 
     def abort(self) -> None:
         """Remove what was written."""
-        if self._run.staging is not None:
-            self._run.staging.close()
-            self._run.staging = None
+        if self._run.stage is not None:
+            self._run.stage.close()
+            self._run.stage = None
 
 
 def _names_folders(kind: Any) -> bool:
@@ -343,10 +359,6 @@ def _names_folders(kind: Any) -> bool:
         kind = kind.value_type
     tests = (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_integer)
     return kinds.is_date32(kind) or kinds.is_boolean(kind) or any(test(kind) for test in tests)
-
-
-def _is_empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
 
 
 def _sortable(schema: pa.Schema, sorted_by: Sequence[str]) -> pa.Schema:

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, closest, did_you_mean
+from arrowetl.errors import ConfigError
 from arrowetl.sources._files import find_files
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
+from arrowetl.stores.formats import format_of
 from arrowetl.stores.s3 import SCHEME, Address, Store
 
 FORMATS = {
@@ -22,18 +23,6 @@ FORMATS = {
     "json": ("arrowetl.sources.json", "JSONSource"),
     "parquet": ("arrowetl.sources.parquet", "ParquetSource"),
     "text": ("arrowetl.sources.text", "TextSource"),
-}
-ENDINGS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".parquet": "parquet",
-    ".parq": "parquet",
-    ".pq": "parquet",
-    ".txt": "text",
-    ".log": "text",
 }
 
 
@@ -157,25 +146,11 @@ class S3Source(Source):
 
     @cached_property
     def _source(self) -> Source:
-        module, name = FORMATS[self._format]
+        form = format_of(self.prefix, self.format, FORMATS, where="S3Source")
+        module, name = FORMATS[form]
         make = getattr(import_module(module), name)
         try:
             source: Source = make(self._path, store=self._store, **self.options)
         except TypeError as error:
             raise ConfigError(f"S3Source: options={dict(self.options)!r}: {error}") from error
         return source
-
-    @property
-    def _format(self) -> str:
-        named = self.format
-        if named is None:
-            endings = PurePosixPath(self.prefix).suffixes
-            named = next((ENDINGS[each] for each in reversed(endings) if each in ENDINGS), None)
-        if named is None:
-            raise ConfigError(f"S3Source: say format=; there are: {', '.join(FORMATS)}")
-        if named not in FORMATS:
-            hint = did_you_mean(closest(str(named), FORMATS))
-            raise ConfigError(
-                f"S3Source: no format {named!r}{hint} There are: {', '.join(FORMATS)}"
-            )
-        return named

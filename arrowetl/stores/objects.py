@@ -124,6 +124,7 @@ def below(store: Store, at: Address, *, where: str) -> Iterator[Object]:
     with asking(f"{where}: {at.url!r}"):
         try:
             for page in pages.paginate(Bucket=at.bucket, Prefix=at.key):
+                page["IsTruncated"]  # an answer that was cut off doesn't say it
                 for each in page.get("Contents", ()):
                     changed = int(each["LastModified"].timestamp() * 1e9)
                     key = Address(at.bucket, each["Key"])

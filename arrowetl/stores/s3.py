@@ -228,9 +228,7 @@ def asking(where: str, kind: type[ArrowETLError] = ReadError) -> Iterator[None]:
         kind: ReadError or WriteError.
     """
     from botocore import exceptions as theirs
-    from urllib3.exceptions import HTTPError
 
-    broken = (theirs.ConnectionError, theirs.HTTPClientError, theirs.IncompleteReadError, HTTPError)
     busy = BusyWriteError if kind is WriteError else BusyReadError
     try:
         yield
@@ -239,10 +237,30 @@ def asking(where: str, kind: type[ArrowETLError] = ReadError) -> Iterator[None]:
         said = _ADVICE.get(code) or str(error.response.get("Error", {}).get("Message") or code)
         ours = busy if code in _BUSY else kind
         raise ours(f"{where}: {said} ({code})") from error
-    except broken as error:
+    except broken() as error:
         raise busy(f"{where}: {_no_answer(error)}") from error
     except theirs.BotoCoreError as error:
         raise kind(f"{where}: {_unasked(error)}") from error
+
+
+def broken() -> tuple[type[Exception], ...]:
+    """Give what is raised where no answer comes, or half of one: a second attempt may get it.
+
+    Among them is KeyError, of code that looks for what every answer has: botocore takes headers
+    that were cut off for an answer with nothing in it.
+    """
+    from botocore import exceptions as theirs
+    from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
+
+    return (
+        theirs.ConnectionError,
+        theirs.HTTPClientError,
+        theirs.IncompleteReadError,
+        ResponseParserError,
+        HTTPError,
+        KeyError,
+    )
 
 
 def code_of(error: Any) -> str:

@@ -14,7 +14,7 @@ import pytest
 from cutting_proxy import proxy
 from hypothesis import given
 from hypothesis import strategies as st
-from s3_server import READER, emptied, s3
+from s3_server import READER, emptied, only_the_chain, s3
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, ReadError, Transient
@@ -33,14 +33,7 @@ def bucket():
 
 @pytest.fixture(autouse=True)
 def chain(monkeypatch, tmp_path):
-    """The standard chain finds the server, and nothing of this machine's own."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    for name, value in s3().environment().items():
-        monkeypatch.setenv(name, value)
+    only_the_chain(monkeypatch, tmp_path)
 
 
 def parquet(table=ROWS, **options):
@@ -344,3 +337,14 @@ def test_a_connection_that_always_breaks_off_is_an_error_never_a_short_table(buc
             with pytest.raises(ReadError, match=r"(broke off|ended after)") as caught:
                 run(source(url, store=behind(endpoint)))
             assert isinstance(caught.value, Transient)
+
+
+@pytest.mark.parametrize("cut", [30, 100, 200, 350, 450, 600])
+def test_a_listing_that_is_cut_off_is_an_error_never_fewer_files(bucket, cut):
+    for n in range(9):
+        bucket.put(f"{n}.csv", f"id\n{n}\n")
+    with proxy(s3().endpoint, [cut] * 1_000) as endpoint:
+        source = ae.CSVSource(bucket.url("*.csv"), store=behind(endpoint))
+        with pytest.raises(ReadError) as caught:
+            source.schema()
+        assert isinstance(caught.value, Transient)
