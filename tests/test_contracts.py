@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from destinations import every_destination
+from s3_server import emptied, only_the_chain
 
 import arrowetl as ae
 from arrowetl.testing import SINK_CHECKS, SOURCE_CHECKS, STAGE_CHECKS, run_stage, same
@@ -129,6 +130,10 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("sources")
     pq.write_table(FLAT, place / "one.parquet", row_group_size=2)
     pq.write_table(TABLE, place / "all.parquet")
+    for loader in (ae.SQLiteLoader, ae.DuckDBLoader):
+        for name, rows in (("flat", FLAT), ("all", TABLE)):
+            sink = loader(place / f"{loader.__name__}.db", table=name)
+            ae.Pipeline().extract(ae.ArrowSource(rows)).load(sink).run()
     for year in (2023, 2024):
         (place / f"hive/year={year}").mkdir(parents=True)
         pq.write_table(FLAT, place / f"hive/year={year}/part.parquet")
@@ -137,8 +142,29 @@ def folder(tmp_path_factory):
     (place / "empty.csv").write_text("id,name\n")
     (place / "latin.csv").write_bytes("name,n\nCafé,1\nÖl,2\n".encode("latin-1"))
     (place / "a.log").write_bytes(b"2026-01-31 12 up\n2026-02-01 - down\r\n\n  and more\n")
+    (place / "a.json").write_text('[{"id": 1, "at": "2026-01-31 10:00"}, {"id": 2}, {"id": 3}]')
+    (place / "a.jsonl").write_text('{"a": {"b": [1]}, "c": "x"}\n{"a": {"b": [2.5], "d": true}}\n')
     (place / "a.csv.gz").write_bytes(gzip.compress((place / "a.csv").read_bytes()))
     return place
+
+
+@pytest.fixture(autouse=True)
+def chain(request, monkeypatch, tmp_path):
+    """Let the standard chain find the S3 server, where one is asked for."""
+    if "s3" in request.node.name.lower():
+        only_the_chain(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def bucket(request, folder):
+    """A bucket with some of the files in it."""
+    if "s3" not in request.node.name:
+        yield None
+        return
+    with emptied() as made:
+        for path in ("a.csv.gz", "one.parquet", "hive/year=2023/part.parquet"):
+            made.put(path, folder / path)
+        yield made
 
 
 SOURCES = {
@@ -151,6 +177,11 @@ SOURCES = {
     "csv of no rows": lambda folder: ae.CSVSource(folder / "empty.csv"),
     "csv in latin-1": lambda folder: ae.CSVSource(folder / "latin.csv", encoding="latin-1"),
     "csv, packed": lambda folder: ae.CSVSource(folder / "a.csv.gz"),
+    "json": lambda folder: ae.JSONSource(folder / "a.json"),
+    "json lines": lambda folder: ae.JSONSource(folder / "a.jsonl", flatten=True),
+    "json with a schema": lambda folder: ae.JSONSource(
+        folder / "a.json", schema=pa.schema({"id": pa.int16(), "at": pa.timestamp("ms")})
+    ),
     "text": lambda folder: ae.TextSource(folder / "a.log"),
     "text of records": lambda folder: ae.TextSource(
         folder / "a.log", pattern=r"(?P<day>\S+) (?:-|(?P<n>\d+))", record_start=r"^\d"
@@ -158,6 +189,16 @@ SOURCES = {
     "parquet": lambda folder: ae.ParquetSource(folder / "one.parquet"),
     "parquet of all types": lambda folder: ae.ParquetSource(folder / "all.parquet"),
     "parquet in folders": lambda folder: ae.ParquetSource(folder / "hive/**/*.parquet"),
+    "sqlite": lambda folder: ae.SQLiteSource(folder / "SQLiteLoader.db", table="flat"),
+    "sqlite of all types": lambda folder: ae.SQLiteSource(folder / "SQLiteLoader.db", table="all"),
+    "sqlite, a query": lambda folder: ae.SQLiteSource(
+        folder / "SQLiteLoader.db", query="SELECT * FROM flat WHERE id > ? ORDER BY id", params=[1]
+    ),
+    "duckdb": lambda folder: ae.DuckDBSource(folder / "DuckDBLoader.db", table="flat"),
+    "duckdb of all types": lambda folder: ae.DuckDBSource(folder / "DuckDBLoader.db", table="all"),
+    "duckdb, a query": lambda folder: ae.DuckDBSource(
+        folder / "DuckDBLoader.db", query="FROM flat WHERE id > $low ORDER BY id", params={"low": 1}
+    ),
     "parquet, some": lambda folder: ae.ParquetSource(
         folder / "one.parquet", columns=["id"], filter="id > 1"
     ),

@@ -1,0 +1,259 @@
+"""The columns that JSON records come to: inferred, declared, flattened; and what rejects one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.errors import ReadError, SchemaError
+from arrowetl.sources._columns import Fields
+from arrowetl.sources._files import FileStamp
+from arrowetl.sources._json_read import Check, Column, checks_of, container_check
+from arrowetl.sources._json_shape import Node, Path
+from arrowetl.sources._json_survey import Reading, Survey, survey
+from arrowetl.sources._json_types import RAW, TEXT, Spec, is_mixed_text, spec_of, type_name
+from arrowetl.sources._json_values import is_list, spec_for
+from arrowetl.typemap import arrow_schema
+
+VALUE = "value"
+"""The column of records that aren't objects."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of the columns; see `JSONSource` for what each means."""
+
+    flatten: bool = False
+    types: Fields = ()
+    exact: pa.Schema | None = None
+    sample_size: int | None = None
+    alike: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How records become rows.
+
+    Attributes:
+        columns: one by one.
+        schema: of the rows.
+        surveys: what is known of the files; none if nobody looked.
+        where: the source, for messages.
+    """
+
+    columns: tuple[Column, ...]
+    schema: pa.Schema
+    surveys: tuple[Survey, ...]
+    where: str
+
+    def only(self, names: Sequence[str]) -> Plan:
+        """Give the plan for some of the columns, in their order.
+
+        Raises:
+            SchemaError: one isn't there.
+        """
+        known = {each.name: each for each in self.columns}
+        for column in names:
+            if column not in known:
+                raise SchemaError.missing(column, known, where=self.where)
+        schema = pa.schema([self.schema.field(each) for each in names], self.schema.metadata)
+        return replace(self, columns=tuple(known[each] for each in names), schema=schema)
+
+    def checks(self, start: Path) -> tuple[Check, ...]:
+        """Give what rejects a record, where the records are at `start`."""
+        known = next((each for each in self.surveys if each.start == start), None)
+        if known is not None:
+            found = checks_of(known.root, start, sure=known.whole, closed=not known.whole)
+        else:
+            root = Node()
+            root.at(start)
+            for column in self.columns:
+                _outline(root.at((*start, *column.path)), column.wanted)
+            found = checks_of(root, start, sure=False)
+        checks = [each for each in found if not self._is_value or each.code != "not_an_object"]
+        return (*checks, *self._containers(start))
+
+    @property
+    def _is_value(self) -> bool:
+        return any(not column.path for column in self.columns)
+
+    def _containers(self, start: Path) -> Iterator[Check]:
+        for column in self.columns:
+            for path, kind in _inside(column.wanted):
+                yield container_check((*start, *column.path, *path), kind, column.name)
+
+
+def _outline(node: Node, kind: Any) -> None:
+    for path, container in _inside(kind):
+        node.at(path).kinds.add(container)
+    for path, _ in _inside(kind):
+        here = _type_at(kind, path)
+        if kinds.is_struct(here):
+            for field in here:
+                node.at(path).below(field.name)
+
+
+def _type_at(kind: Any, path: Path) -> pa.DataType:
+    for step in path:
+        kind = kind.value_type if step is None else kind.field(step).type
+    return kind
+
+
+def _inside(kind: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Give the containers that a type has in it, each with its place."""
+    if kind is None:
+        return
+    if kinds.is_struct(kind):
+        yield path, "OBJECT"
+        for field in kind:
+            yield from _inside(field.type, (*path, field.name))
+    elif is_list(kind):
+        yield path, "ARRAY"
+        yield from _inside(kind.value_type, (*path, None))
+    elif kinds.is_map(kind):
+        yield path, "OBJECT"
+
+
+def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
+    """Say how the records in files become rows.
+
+    Raises:
+        ReadError: a file can't be read, or there is nothing to infer columns from.
+        SchemaError: two columns would have one name, or a declared one isn't there.
+    """
+    where = reading.where
+    if wish.exact is not None:
+        columns = tuple(_declared(each.name, (each.name,), each.type, where) for each in wish.exact)
+        return Plan(columns, wish.exact, (), where)
+    if wish.alike:
+        _require_alike(files, reading, wish)
+    surveys = survey(files, reading, wish.sample_size)
+    record = Node()
+    for each in surveys:
+        _merge(record, each.root.at(each.start))
+    columns = tuple(_columns(record, wish, where))
+    schema = arrow_schema((each.name, _arrives(each)) for each in columns)
+    if wish.sample_size is not None:
+        columns = tuple(_checked(each, schema.field(each.name).type, where) for each in columns)
+    return _with_types(Plan(columns, schema, surveys, where), wish.types)
+
+
+def _columns(record: Node, wish: Wish, where: str) -> Iterator[Column]:
+    if not record.kinds and not wish.types:
+        raise ReadError(f"{where}: there are no records; give their columns with schema=")
+    if not record.kinds:
+        yield from (Column(name, (name,), TEXT) for name, _ in wish.types)
+    elif "OBJECT" in record.kinds:
+        yield from _of_object(record, wish, where)
+    else:
+        yield _column(VALUE, (), record)
+
+
+def _of_object(record: Node, wish: Wish, where: str) -> Iterator[Column]:
+    if record.opaque:
+        raise SchemaError(
+            "records have over 1,000 keys, too many for columns: are they data? Give the columns "
+            "that are wanted as a pa.Schema",
+            where=where,
+        )
+    taken: dict[str, Column] = {}
+    for column in _flat(record, wish.flatten, ()):
+        if "" in column.path or "\x00" in column.name:
+            raise SchemaError(
+                f"the key {'.'.join(column.path)!r} can't be a column's name; give the columns "
+                "that are wanted as a pa.Schema",
+                where=where,
+            )
+        twin = taken.get(column.name.lower())
+        if twin is not None and wish.flatten:
+            raise SchemaError(
+                f"{'.'.join(twin.path)!r} and {'.'.join(column.path)!r} would both be the column "
+                f"{column.name!r}; flatten=False keeps them apart",
+                where=where,
+                column=column.name,
+            )
+        named = replace(column, name=_free(column.name, taken))
+        taken[named.name.lower()] = named
+        yield named
+
+
+def _free(name: str, taken: dict[str, Column]) -> str:
+    found, number = name, 0
+    while found.lower() in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
+
+
+def _flat(node: Node, flatten: bool, path: tuple[str, ...]) -> Iterator[Column]:
+    for key, child in node.keys.items():
+        here = (*path, key)
+        if flatten and isinstance(spec_of(child), dict):
+            yield from _flat(child, flatten, here)
+        else:
+            yield _column("_".join(here), here, child)
+
+
+def _column(name: str, path: tuple[str, ...], node: Node) -> Column:
+    return Column(name, path, spec_of(node), bare=is_mixed_text(node))
+
+
+def _arrives(column: Column) -> str:
+    return TEXT if column.spec == RAW else type_name(column.spec)
+
+
+def _checked(column: Column, kind: pa.DataType, where: str) -> Column:
+    """Give the column with its values checked, where the sample may have been wrong."""
+    if column.spec in (RAW, TEXT) and not column.bare:
+        return replace(column, spec=RAW, bare=column.spec == TEXT)
+    return column if column.bare else _declared(column.name, column.path, kind, where)
+
+
+def _declared(name: str, path: tuple[str, ...], kind: pa.DataType, where: str) -> Column:
+    spec: Spec = spec_for(kind, where=where)
+    text = spec == TEXT
+    return Column(name, path, RAW if text else spec, bare=text, wanted=kind)
+
+
+def _with_types(plan: Plan, types: Fields) -> Plan:
+    declared = dict(types)
+    known = [each.name for each in plan.columns]
+    for column in declared:
+        if column not in known:
+            raise SchemaError.missing(column, known, where=plan.where)
+    arrow = arrow_schema(types) if types else pa.schema([])
+    fields = [arrow.field(each.name) if each.name in declared else each for each in plan.schema]
+    columns = tuple(
+        _declared(each.name, each.path, arrow.field(each.name).type, plan.where)
+        if each.name in declared
+        else each
+        for each in plan.columns
+    )
+    return replace(plan, columns=columns, schema=pa.schema(fields))
+
+
+def _require_alike(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> None:
+    first: list[str] | None = None
+    for file in files:
+        found = survey((file,), reading, wish.sample_size)
+        keys = sorted({key for each in found for key in each.root.at(each.start).keys})
+        if first is not None and keys != first:
+            raise SchemaError(
+                f"{file.path!r} has the columns {', '.join(keys)}, and the first file has "
+                f"{', '.join(first)}; union_by_name=True joins them",
+                where=reading.where,
+            )
+        first = keys if first is None else first
+
+
+def _merge(into: Node, other: Node) -> None:
+    into.kinds |= other.kinds
+    into.opaque |= other.opaque
+    for key, child in other.keys.items():
+        _merge(into.below(key), child)
+    if other.item is not None:
+        _merge(into.below(None), other.item)

@@ -1,0 +1,176 @@
+"""Records of JSON files to rows, and to what is rejected, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.duck import first_line, stream_select
+from arrowetl.errors import ArrowETLError, ReadError
+from arrowetl.sources._files import FileStamp
+from arrowetl.sources._json_columns import Plan
+from arrowetl.sources._json_read import MARKS, REASONS, select_rows
+from arrowetl.sources._json_shape import Path as Place
+from arrowetl.sources._json_survey import Reading
+from arrowetl.sources._json_values import made
+from arrowetl.stage import REJECTED_SCHEMA
+
+EXPLAINED = 1000
+"""Of so many rejected records in a batch the JSON is parsed again, to say where it breaks."""
+
+Found = tuple[pa.RecordBatch, pa.RecordBatch | None]
+
+
+@dataclass
+class Feed:
+    """The documents of all files, each with the number of its file.
+
+    Attributes:
+        reading: how they are read.
+        files: which.
+        folder: for what isn't on this machine.
+        names: what the files are called, by number; an archive's members are files here.
+        shifts: how many bytes come before the text; None where it isn't as it lies there.
+        error: what went wrong while they were read.
+    """
+
+    reading: Reading
+    files: tuple[FileStamp, ...]
+    folder: Path
+    names: list[str] = field(default_factory=list)
+    shifts: list[int | None] = field(default_factory=list)
+    error: ArrowETLError | None = None
+
+    def parts(self) -> Iterator[tuple[Place, Iterator[pa.RecordBatch]]]:
+        """Give where records are in documents, and these; a part a file, if that may differ."""
+        if self.reading.path is None:
+            yield (), self._kept(batch for _, batches in self._all() for batch in batches)
+        else:
+            for start, batches in self._all():
+                yield start, self._kept(batches)
+
+    def _all(self) -> Iterator[tuple[Place, Iterator[pa.RecordBatch]]]:
+        for file in self.files:
+            for text in self.reading.texts(file, self.folder):
+                start, records = self.reading.records(text)
+                self.names.append(text.file.name)
+                self.shifts.append(0 if text.form.encoding == "utf-8" else None)
+                yield start, _numbered(records, len(self.names) - 1)
+
+    def _kept(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except ArrowETLError as error:
+            self.error = error
+            raise
+
+
+def _numbered(records: Iterator[pa.RecordBatch], number: int) -> Iterator[pa.RecordBatch]:
+    for batch in records:
+        numbers = pa.repeat(pa.scalar(number, pa.int32()), batch.num_rows)
+        yield batch.append_column("file", numbers)
+
+
+def rows_of(
+    plan: Plan, start: Place, documents: Iterator[pa.RecordBatch], feed: Feed, *, batch_size: int
+) -> Generator[Found, None, None]:
+    """Give the rows of documents, batch by batch, and what is rejected, if anything is.
+
+    Raises:
+        ReadError: a file can't be read on.
+    """
+    select = select_rows(plan.columns, plan.checks(start), start)
+    try:
+        for batch in stream_select(lambda _: select, documents, batch_size=batch_size):
+            yield _split(batch, plan, feed)
+    except duckdb.Error as error:
+        if feed.error is not None:
+            raise feed.error from None
+        raise ReadError(f"{plan.where}: {first_line(error)}") from error
+
+
+def _split(batch: pa.RecordBatch, plan: Plan, feed: Feed) -> Found:
+    import pyarrow.compute as pc
+
+    code = batch.column(MARKS.index("code"))
+    values = []
+    for column, given, wanted in zip(
+        plan.columns, batch.columns[len(MARKS) :], plan.schema, strict=True
+    ):
+        value, bad = given, None
+        if column.wanted is not None:
+            value, bad = (found := made(given, column.wanted)).values, found.bad
+            if not wanted.nullable and value.null_count:
+                bad = value.is_null()
+        values.append(value)
+        if bad is not None:
+            cast = pc.if_else(bad, f"cast:{column.name}", pa.scalar(None, pa.string()))
+            code = pc.coalesce(code, cast)
+    if code.null_count == len(code):
+        return pa.RecordBatch.from_arrays(values, schema=plan.schema), None
+    good, bad_rows = code.is_null(), code.is_valid()
+    kept = [value.filter(good) for value in values]
+    marks = pa.RecordBatch.from_arrays(
+        [*batch.columns[: MARKS.index("code")], code, batch.column(MARKS.index("text"))], MARKS
+    ).filter(bad_rows)
+    return pa.RecordBatch.from_arrays(kept, schema=plan.schema), _rejected(marks, feed)
+
+
+def _rejected(marks: pa.RecordBatch, feed: Feed) -> pa.RecordBatch:
+    """Give the rejected records as dead letters have them."""
+    import pyarrow.compute as pc
+
+    text = marks["text"]
+    bare = pc.ascii_ltrim(text, characters=" \t\r\n")
+    blank = pc.subtract(pc.binary_length(text), pc.binary_length(bare))
+    feeds = pc.subtract(pc.count_substring(text, "\n"), pc.count_substring(bare, "\n"))
+    shifts = pa.array(feed.shifts, pa.int64()).take(marks["file"])
+    place = pa.StructArray.from_arrays(
+        [
+            pa.array(feed.names, pa.string()).take(marks["file"]),
+            pc.add(marks["line"], feeds.cast(pa.int64())),
+            pc.add(pc.add(marks["byte"], blank.cast(pa.int64())), shifts),
+        ],
+        fields=list(REJECTED_SCHEMA.field("source").type),
+    )
+    parts = pc.split_pattern(marks["code"], ":", max_splits=1)
+    code = pc.list_element(parts, 0)
+    named = pc.equal(pc.list_value_length(parts), 2)
+    column = pc.if_else(
+        named,
+        pc.replace_substring_regex(marks["code"], "(?s)^[^:]*:", ""),
+        pa.scalar(None, pa.string()),
+    )
+    shown = pc.ascii_rtrim(bare, characters=" \t\r\n")
+    columns = [code, _reasons(code, shown), column, place, shown]
+    return pa.RecordBatch.from_arrays(columns, schema=REJECTED_SCHEMA)
+
+
+def _reasons(code: pa.Array, text: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    known = pa.array(REASONS.values(), pa.string())
+    reasons = known.take(pc.index_in(code, pa.array(REASONS.keys(), pa.string())))
+    malformed = pc.equal(code, "malformed")
+    broken = text.filter(malformed).slice(0, EXPLAINED)
+    if not len(broken):
+        return reasons
+    said = [_why(each) for each in broken.to_pylist()]  # small: some of the rejected
+    said += [REASONS["malformed"]] * (pc.sum(malformed).as_py() - len(said))  # small: a number
+    return pc.replace_with_mask(reasons, malformed, pa.array(said, pa.string()))
+
+
+def _why(text: str) -> str:
+    import orjson
+
+    if not text:
+        return "there is no value between two commas, or after the last one"
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return f"{REASONS['malformed']}: {error}"
+    return REASONS["malformed"]

@@ -1,0 +1,235 @@
+"""Values that DuckDB read from JSON, as the Arrow types that were declared for them.
+
+Text is parsed by Arrow, a column at a time, inside of structs and lists, too; no value is cut or
+rounded to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.duck import describing
+from arrowetl.errors import ConfigError
+from arrowetl.sources._json_types import RAW, TEXT, Spec
+from arrowetl.sources._parsed import Parsed, parsed
+
+_NESTED_LISTS: tuple[Callable[[Any], bool], ...] = (
+    kinds.is_list,
+    kinds.is_large_list,
+    kinds.is_fixed_size_list,
+    kinds.is_list_view,
+    kinds.is_large_list_view,
+)
+_TEXTS = (kinds.is_string, kinds.is_large_string, kinds.is_string_view)
+_BYTES = (
+    kinds.is_binary,
+    kinds.is_large_binary,
+    kinds.is_binary_view,
+    kinds.is_fixed_size_binary,
+)
+_UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Say whether a type is a list of any sort."""
+    return any(test(kind) for test in _NESTED_LISTS)
+
+
+def spec_for(kind: Any, *, where: str) -> Spec:
+    """Give what DuckDB has to read for an Arrow type: containers as they are, the rest as text.
+
+    Raises:
+        ConfigError: there is nothing in JSON that it could be made of.
+
+    >>> spec_for(pa.struct({"at": pa.timestamp("ns"), "tags": pa.list_(pa.string())}), where="x")
+    {'at': 'JSON', 'tags': ['VARCHAR']}
+    """
+    kind = _plain(kind)
+    if kinds.is_struct(kind):
+        return {
+            kind.field(i).name: spec_for(kind.field(i).type, where=where)
+            for i in range(kind.num_fields)
+        }
+    if is_list(kind):
+        return [spec_for(kind.value_type, where=where)]
+    if kinds.is_map(kind):
+        from arrowetl.sources._json_types import type_name
+
+        return f"MAP(VARCHAR, {type_name(spec_for(kind.item_type, where=where))})"
+    if kinds.is_union(kind) or kinds.is_interval(kind):
+        raise ConfigError(f"{where}: schema: no {kind} can be read from JSON; declare it as text")
+    return TEXT if any(test(kind) for test in _TEXTS) else RAW
+
+
+def _plain(kind: Any) -> Any:
+    """Give the type of the values themselves, for types that only keep them in another way."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.string() if kind.extension_name == "arrow.uuid" else _plain(kind.storage_type)
+    if kinds.is_dictionary(kind) or kinds.is_run_end_encoded(kind):
+        return _plain(kind.value_type)
+    return kind
+
+
+def made(column: pa.Array, kind: Any) -> Parsed:
+    """Make a column of `kind` of what DuckDB gave for its `spec_for`; null where it doesn't fit."""
+    if kinds.is_dictionary(kind) or kinds.is_run_end_encoded(kind):
+        inner = made(column, kind.value_type)
+        return Parsed(_encoded(inner.values, kind), inner.bad)
+    if isinstance(kind, pa.BaseExtensionType):
+        return _extension(column, kind)
+    if kinds.is_struct(kind):
+        return _struct(column, kind)
+    if kinds.is_map(kind):
+        return _map(column, kind)
+    if is_list(kind):
+        return _list(column, kind)
+    return _leaf(column, kind)
+
+
+def _encoded(values: pa.Array, kind: Any) -> pa.Array:
+    import pyarrow.compute as pc
+
+    if kinds.is_run_end_encoded(kind):
+        return pc.run_end_encode(values, run_end_type=kind.run_end_type)
+    return values.dictionary_encode().cast(kind)
+
+
+def _extension(column: pa.Array, kind: Any) -> Parsed:
+    if kind.extension_name == "arrow.uuid":
+        inner = _by_duckdb(column, "unhex(replace(CAST(v AS UUID)::VARCHAR, '-', ''))")
+    else:
+        inner = made(column, kind.storage_type)
+    storage = inner.values.cast(kind.storage_type)
+    return Parsed(pa.ExtensionArray.from_storage(kind, storage), inner.bad)
+
+
+def _struct(column: pa.Array, kind: Any) -> Parsed:
+    parts = [made(part, kind.field(i).type) for i, part in enumerate(column.flatten())]
+    fields = [kind.field(i) for i in range(kind.num_fields)]
+    mask = column.is_null() if column.null_count else None
+    if not fields:
+        return Parsed(column.cast(kind))
+    values = pa.StructArray.from_arrays([part.values for part in parts], fields=fields, mask=mask)
+    return Parsed(values, _either([part.bad for part in parts]))
+
+
+def _either(masks: list[pa.Array | None]) -> pa.Array | None:
+    import pyarrow.compute as pc
+
+    found: pa.Array | None = None
+    for mask in masks:
+        if mask is not None:
+            found = mask if found is None else pc.or_(found, mask)
+    return found
+
+
+def _list(column: pa.Array, kind: Any) -> Parsed:
+    inner = made(column.flatten(), kind.value_type)
+    values = _offset_list(column, inner.values, pa.list_(kind.value_field))
+    bad = _rows(column, inner.bad)
+    if kinds.is_fixed_size_list(kind):
+        import pyarrow.compute as pc
+
+        odd = pc.fill_null(pc.not_equal(pc.list_value_length(column), kind.list_size), False)
+        bad = _either([bad, odd])
+        empty = pa.nulls(len(values), values.type)
+        values = pc.if_else(odd, empty, values)
+    return Parsed(values if values.type == kind else values.cast(kind), bad)
+
+
+def _offset_list(column: pa.Array, values: pa.Array, kind: Any) -> pa.Array:
+    import pyarrow.compute as pc
+
+    sizes = pc.fill_null(pc.list_value_length(column), 0)
+    ends = pc.cumulative_sum(sizes.cast(pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    mask = column.is_null() if column.null_count else None
+    return pa.ListArray.from_arrays(offsets, values, type=kind, mask=mask)
+
+
+def _rows(column: pa.Array, bad: pa.Array | None) -> pa.Array | None:
+    """Give the rows of lists that hold a bad value."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if bad is None:
+        return None
+    rows = np.zeros(len(column), bool)
+    rows[pc.list_parent_indices(column).filter(bad).to_numpy()] = True
+    return pa.array(rows)
+
+
+def _map(column: pa.Array, kind: Any) -> Parsed:
+    entries = pa.ListArray.from_arrays(*_entries(column))
+    keys, items = entries.flatten().flatten()
+    made_keys, made_items = made(keys, kind.key_type), made(items, kind.item_type)
+    filled = _offset_list(entries, entries.flatten(), pa.list_(entries.type.value_type))
+    values = pa.MapArray.from_arrays(
+        filled.offsets,
+        made_keys.values,
+        made_items.values,
+        type=kind,
+        mask=column.is_null() if column.null_count else None,
+    )
+    return Parsed(values, _rows(entries, _either([made_keys.bad, made_items.bad])))
+
+
+def _entries(column: pa.Array) -> tuple[pa.Array, pa.Array]:
+    fields = [pa.field("key", column.type.key_type), pa.field("value", column.type.item_type)]
+    pairs = pa.StructArray.from_arrays([column.keys, column.items], fields=fields)
+    return column.offsets, pairs
+
+
+def _leaf(column: pa.Array, kind: Any) -> Parsed:
+    if any(test(kind) for test in _TEXTS):
+        return Parsed(column.cast(kind))
+    import pyarrow.compute as pc
+
+    # What isn't text has no escapes.
+    bare = pc.utf8_trim(column, characters='"')
+    if any(test(kind) for test in _BYTES):
+        found = _by_duckdb(bare, "from_base64(v)")
+        return _cast(found, kind)
+    if kinds.is_duration(kind):
+        return _duration(bare, kind)
+    return parsed(bare, kind)
+
+
+def _cast(found: Parsed, kind: Any) -> Parsed:
+    import pyarrow.compute as pc
+
+    values, bad = found.values, found.bad
+    if kinds.is_fixed_size_binary(kind):
+        odd = pc.fill_null(pc.not_equal(pc.binary_length(values), kind.byte_width), False)
+        values = pc.if_else(odd, pa.scalar(None, values.type), values)
+        bad = _either([bad, odd])
+    return Parsed(values.cast(kind), bad)
+
+
+def _by_duckdb(column: pa.Array, expression: str) -> Parsed:
+    """Give the values of an expression over `v`; bad where there is none."""
+    import pyarrow.compute as pc
+
+    with describing() as connection:
+        connection.register("given", pa.RecordBatch.from_arrays([column], ["v"]))
+        select = f"SELECT TRY({expression}) AS v FROM given"
+        values = connection.sql(select).to_arrow_table()["v"].combine_chunks()
+    bad = pc.and_(values.is_null(), column.is_valid())
+    return Parsed(values, bad if pc.any(bad) == pa.scalar(value=True) else None)
+
+
+def _duration(column: pa.Array, kind: Any) -> Parsed:
+    """Read ISO 8601 durations of seconds, `PT1.5S` or `-PT90S`; or a number of the type's unit."""
+    digits = _UNITS[kind.unit]
+    found = _by_duckdb(
+        column,
+        f"""CASE WHEN regexp_full_match(v, '-?[0-9]+') THEN v::BIGINT
+        WHEN regexp_full_match(v, '-?PT[0-9]+([.][0-9]{{0,{digits}}}0*)?S')
+        THEN concat(v[:1].replace('P', ''), regexp_extract(v, 'PT([0-9]+)', 1),
+            rpad(regexp_extract(v, '[.]([0-9]*)', 1), {digits}, '0'))::BIGINT END""",
+    )
+    return Parsed(found.values.cast(pa.int64()).cast(kind), found.bad)

@@ -1,0 +1,238 @@
+"""JSON files: `JSONSource`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import KW_ONLY, InitVar, dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from arrowetl.errors import ConfigError, ReadError
+from arrowetl.sources._aside import Aside, Spool
+from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
+from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
+from arrowetl.sources._json_columns import Plan, Wish, planned
+from arrowetl.sources._json_path import parsed_path
+from arrowetl.sources._json_rows import Feed, Found, rows_of
+from arrowetl.sources._json_survey import Reading
+from arrowetl.sources._rejects import first_rejected
+from arrowetl.sources._text import COMPRESSIONS, codec_name
+from arrowetl.stage import BATCH_ROWS, Source
+from arrowetl.stores.s3 import Store
+from arrowetl.typemap.json import read_schema, schema_from_text, schema_text
+
+FORMATS = ("auto", "lines", "array", "object")
+ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+
+
+@dataclass(frozen=True)
+class JSONSource(Source):
+    r"""Read JSON files of any size, and set apart the records that can't be read.
+
+    A record is an object, and its keys are columns. Types come from all values of all files:
+    integers are int64, uint64 or decimal128(38, 0), whichever holds them; with fractions among
+    them, doubles; objects are structs, and lists have one type. Where values of a place disagree
+    otherwise, they are text: of scalars the text itself, with objects or lists among them JSON.
+    Text stays text, also where it looks like a date: declare it, or cast it later. What nobody
+    has a value for is text, too.
+
+    Rejected, with file, line, byte, text and reason, are: what isn't JSON, or isn't in the file's
+    encoding; lone surrogates; what isn't an object, where other records are (if none is, the one
+    column is `value`); objects with a key twice; numbers beyond a double; records over 16 MB.
+    `NaN` and `Infinity` are taken, as many programs write them. Keys that differ only in case are
+    two columns, `a` and `A_1`; below the top they make an object JSON text, as do over 1,000 keys.
+    Below 32 levels everything is JSON text.
+
+    Of an array that is cut off or has text behind it, that is rejected; what came before arrives.
+    Memory is bounded however large the files are, and no copies of them are written.
+
+    Args:
+        path: a path, a glob (`events/*.json`), a `file://` or `s3://` URL, a folder, or a list of
+            them. A folder stands for the JSON files in it and below.
+        format: `lines`, a record each; `array`, its elements; `object`, one, or several that
+            follow one another. `auto` looks at each file's beginning.
+        record_path: where in a document the records are: keys with dots between them, quoted as in
+            JSON where they have to be, and `[*]` for each element of a list: `data.items[*]`. A
+            document is a line, a file's object or array. Up to the first `[*]`, it may be of any
+            size. One without the list has no records.
+        flatten: whether objects become columns: `address_city` in place of `address`.
+        columns: the ones to give, in this order; all if None.
+        schema: types by column name (Arrow's or DuckDB's), the other columns are inferred; or a
+            `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)` wrote: then these
+            are all columns, nothing is inferred, and other keys are passed over. A value that
+            doesn't fit, or would lose a digit, rejects its record. Bytes are base64.
+        types: what a mapping in `schema` is kept as; `exact`, what a `pa.Schema` is.
+        exact: the Arrow schema, serialised, in base64.
+        schema_path: where the file with the schema is.
+        sample_size: records of each file from which types are inferred. None is all of them: that
+            costs a pass before the run. With a number, a record with a key that the sample didn't
+            show, or a value of another type, is rejected.
+        union_by_name: let files have other columns than the first one. If False, that is a
+            SchemaError.
+        on_error: `dead_letter` sets bad records apart; `raise` raises a ReadError for the first.
+        encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says.
+        compression: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, `zip`, `none`; `auto` looks at the first
+            bytes, not at the name.
+        store: the server and the credentials for `s3://` URLs; the standard chain's if None.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "orders.json"
+    >>> _ = path.write_text('{"orders": [{"id": 1, "to": {"city": "Rome"}}, {"id": 2}]}')
+    >>> source = JSONSource(path, record_path="orders[*]", flatten=True)
+    >>> source.reader().read_all().to_pylist()
+    [{'id': 1, 'to_city': 'Rome'}, {'id': 2, 'to_city': None}]
+    """
+
+    path: PathLike | Sequence[PathLike]
+    _: KW_ONLY
+    format: str = "auto"
+    record_path: str | None = None
+    flatten: bool = False
+    columns: Sequence[str] | None = None
+    schema: InitVar[Declared | PathLike | None] = None
+    types: Fields = ()
+    exact: str | None = None
+    schema_path: str | None = None
+    sample_size: int | None = None
+    union_by_name: bool = True
+    on_error: str = "dead_letter"
+    encoding: str = "auto"
+    compression: str = "auto"
+    store: Store | None = None
+    _aside: Aside = field(init=False, repr=False, compare=False, default_factory=Aside)
+
+    def __post_init__(self, schema: Declared | PathLike | Callable[..., object] | None) -> None:
+        """Check the options, and keep lists as tuples."""
+        where = type(self).__name__
+        settled = {
+            "path": as_paths(self.path, where=where),
+            "encoding": codec_name(self.encoding, where=where),
+            "columns": as_names(self.columns, where=where),
+            # The method of this name, below, is what a dataclass takes for the option's default.
+            **self._declared(None if callable(schema) else schema, where),
+        }
+        for key, value in settled.items():
+            object.__setattr__(self, key, value)
+        check_choice("format", self.format, FORMATS, where)
+        check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
+        check_choice("compression", self.compression, COMPRESSIONS, where)
+        if self.record_path is not None:
+            parsed_path(self.record_path, where=where)
+        if self.sample_size is not None and self.sample_size < 1:
+            raise ConfigError(f"{where}: sample_size={self.sample_size} must be 1 or more, or None")
+        if self.flatten and (self.exact or self.schema_path):
+            raise ConfigError(f"{where}: a schema of all columns says what is flat; flatten=False")
+
+    def _declared(self, schema: Declared | PathLike | None, where: str) -> Mapping[str, object]:
+        match schema:
+            case None:
+                return {"types": named_types(self.types, where=where)}
+            case str() | os.PathLike():
+                return {"schema_path": os.fspath(schema)}
+            case pa.Schema():
+                return {"exact": schema_text(schema)}
+            case _:
+                return {"types": named_types(schema, where=where)}
+
+    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+        """Give the schema, declared or inferred; to infer it, the files are read.
+
+        Raises:
+            ReadError: a file isn't there, isn't text, is cut off or corrupt.
+            SchemaError: columns are asked for that no file has, or two would have one name.
+        """
+        return self._planned().schema
+
+    def scan(
+        self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Give the rows, in the order of files and records.
+
+        Values of columns that aren't asked for aren't converted, and so reject nothing.
+
+        Raises:
+            ReadError: a file is cut off or corrupt; with `on_error="raise"`, a record is bad.
+        """
+        plan = self._planned()
+        wanted = plan if columns is None else plan.only(columns)
+        with (
+            tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
+            self._aside.scanning() as spool,
+            closing(self._rows(wanted, Path(folder), batch_size)) as found,
+        ):
+            for rows, rejected in found:
+                if rejected is not None:
+                    self._set_apart(rejected, spool)
+                if rows.num_rows:
+                    yield rows
+
+    def _rows(self, plan: Plan, folder: Path, batch_size: int) -> Generator[Found, None, None]:
+        feed = Feed(self._reading(), self._files(), folder)
+        for start, records in feed.parts():
+            yield from rows_of(plan, start, records, feed, batch_size=batch_size)
+
+    def _set_apart(self, rejected: pa.RecordBatch, spool: Spool) -> None:
+        if self.on_error == "raise":
+            raise ReadError(f"{self.label}: {first_rejected(rejected)}")
+        spool.add(rejected)
+
+    def rejected(
+        self,
+        connection: duckdb.DuckDBPyConnection | None,  # noqa: ARG002 - rows come from `scan`
+    ) -> Iterator[pa.RecordBatch]:
+        """Give the records that the last scan rejected.
+
+        `line` and `byte` are where a record begins, from 1, in the decompressed text; `byte` is
+        null where that isn't UTF-8.
+        """
+        yield from self._aside.taken()
+
+    @property
+    def label(self) -> str:
+        """The class and the path."""
+        return f"{type(self).__name__}({shown(self._paths)})"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the files as they lie there, compressed or not; None if they can't be found."""
+        try:
+            return sum(file.size for file in self._files())
+        except ReadError:
+            return None
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(map(str, as_paths(self.path, where=type(self).__name__)))
+
+    def _files(self) -> tuple[FileStamp, ...]:
+        return find_files(self._paths, where=self.label, below=ENDINGS, store=self.store)
+
+    def _reading(self) -> Reading:
+        path = None
+        if self.record_path is not None:
+            path = parsed_path(self.record_path, where=self.label)
+        return Reading(self.format, path, self.encoding, self.compression, self.label)
+
+    def _planned(self) -> Plan:
+        exact = None
+        if self.schema_path is not None:
+            exact = read_schema(self.schema_path, where=self.label)
+        elif self.exact is not None:
+            exact = schema_from_text(self.exact)
+        wish = Wish(
+            flatten=self.flatten,
+            types=self.types,
+            exact=exact,
+            sample_size=self.sample_size,
+            alike=not self.union_by_name,
+        )
+        plan = planned(self._files(), self._reading(), wish)
+        return plan if self.columns is None else plan.only(self.columns)
