@@ -58,8 +58,13 @@ LOST = (
     "ssl syscall error",
     "ssl connection has been closed unexpectedly",
     "lost synchronization with server",
+    "conflict with recovery",
+    "could not serialize access",
+    "deadlock detected",
 )
-"""What libpq says, without a SQLSTATE, when the server went away."""
+"""What is said, without a SQLSTATE, when the server went away, or what passes stopped a stream.
+
+The driver forgets SQLSTATE and details once a stream has begun."""
 
 STATE_ADVICE = {
     "42501": "ask the owner for the right: GRANT ... TO this user",
@@ -204,7 +209,8 @@ def primary(error: BaseException) -> str:
         return f"{told['message_primary']}{f' ({detail})' if detail else ''}"
     text = str(error).split("\nQuery was:")[0]
     text = re.sub(r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to connect: )?", "", text)
-    return re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"^Execution error \[PGRES_FATAL_ERROR\]: \w+: ", "", text)
+    return re.sub(r"\s+", " ", text.partition("\nDETAIL: ")[0]).strip()
 
 
 def is_lost(error: BaseException) -> bool:

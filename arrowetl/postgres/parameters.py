@@ -169,8 +169,8 @@ def sql_type(value: object, *, where: str) -> str:
         return "int8" if -(2**63) <= value < 2**63 else "numeric"
     if isinstance(value, list | tuple):
         kinds = {sql_type(item, where=where) for item in value if item is not None}
-        if len(kinds) == 1 and not any(isinstance(item, list | tuple) for item in value):
-            return f"{kinds.pop()}[]"
+        if len(kinds) <= 1 and not any(isinstance(item, list | tuple) for item in value):
+            return f"{''.join(kinds) or 'text'}[]"
         raise ConfigError(f"{where}: a list in params has values of one type: {value!r}")
     for known, kind in _TYPES.items():
         if isinstance(value, known):

@@ -195,3 +195,55 @@ def described(schema: pa.Schema) -> tuple[Read, ...]:
 def arrow_schema(columns: tuple[Read, ...]) -> pa.Schema:
     """Give the schema of the rows that arrive."""
     return pa.schema([(read.column, read.arrow) for read in columns])
+
+
+def arrivals() -> dict[str, pa.DataType]:
+    """Give the Arrow type of each PostgreSQL type, by what the server calls it.
+
+    >>> arrivals()["numeric(38,9)"], arrivals()["inet"]
+    (Decimal128Type(decimal128(38, 9)), DataType(string))
+    """
+    numerics = [(9, 2), (18, 4), (38, 9), (38, 38), (5, -2), (50, 10), (100, 2)]
+    modified = {f"numeric({p},{s})": (p << 16 | s & 0x7FF) + _HEADER for p, s in numerics}
+    told = [
+        *((shown, _SHORT.get(shown, shown), -1, pa.binary()) for shown in (*_PLAIN, *_AS_TEXT)),
+        *((shown, "numeric", typmod, pa.string()) for shown, typmod in modified.items()),
+        *((f"{shown}[]", f"_{_SHORT[shown]}", -1, pa.list_(pa.binary())) for shown in _ITEMS),
+    ]
+    return {
+        shown: read_column(pa.field("x", wire, metadata={_TYPE: kind, _TYPMOD: str(typmod)})).arrow
+        for shown, kind, typmod, wire in told
+    }
+
+
+_SHORT = {
+    "boolean": "bool",
+    "smallint": "int2",
+    "integer": "int4",
+    "bigint": "int8",
+    "real": "float4",
+    "double precision": "float8",
+    "character varying": "varchar",
+    "character": "bpchar",
+    "time without time zone": "time",
+    "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamptz",
+    "time with time zone": "timetz",
+    "bit varying": "varbit",
+    "numeric": "numeric",
+    "text": "text",
+    "date": "date",
+}
+_PLAIN = (
+    *("boolean", "smallint", "integer", "bigint", "real", "double precision", "numeric", "money"),
+    *("text", "character varying", "character", "name", '"char"', "bytea"),
+    *("date", "time without time zone", "timestamp without time zone"),
+    *("timestamp with time zone", "interval", "json", "jsonb", "uuid", "oid"),
+)
+_AS_TEXT = (
+    *("time with time zone", "inet", "cidr", "macaddr", "macaddr8", "bit", "bit varying", "xml"),
+    *("int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "int4multirange"),
+    *("point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery"),
+    *("jsonpath", "pg_lsn", "xid8", "regclass", "record", "hstore"),
+)
+_ITEMS = ("boolean", "integer", "double precision", "text", "numeric", "date")

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from arrowetl.errors import ReadError
 from arrowetl.postgres.connection import Server
-from arrowetl.postgres.errors import sqlstate
 from arrowetl.postgres.parameters import bind
 from arrowetl.postgres.types import Read
 from arrowetl.sources._postgres_values import made
@@ -21,7 +20,6 @@ BATCH_BYTES = 4 << 20
 """Bytes in a batch of the driver's, about: memory holds a few of them, whatever a row is long."""
 
 _BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
-_CAST_FAILED = "0A000"
 
 
 @dataclass(frozen=True)
@@ -120,6 +118,13 @@ def batches(
             yield made(batch, reading.columns, where=reading.where)
 
 
+_TOLD: tuple[tuple[str, str, str], ...] = (
+    ("cannot convert NaN to bigint", "numeric(", "NaN, which decimals can't hold"),
+    ("Interval with time value", "interval", "an interval of infinity or over 292 years of hours"),
+)
+"""What the server or the driver says without a column, the types that can be meant, our words."""
+
+
 @contextmanager
 def _blaming(reading: Reading) -> Iterator[None]:
     """Name the columns that may be meant where the server doesn't."""
@@ -127,11 +132,14 @@ def _blaming(reading: Reading) -> Iterator[None]:
 
     try:
         yield
-    except adbc_driver_manager.Error as error:
-        scaled = [read.column for read in reading.columns if read.declared.startswith("numeric(")]
-        if sqlstate(error) != _CAST_FAILED or "NaN" not in str(error) or not scaled:
-            raise
-        raise ReadError(
-            f"{reading.where}: column {' or '.join(map(repr, scaled))} has NaN, which decimals "
-            f"can't hold; make it null by a query: NULLIF({scaled[0]}, 'NaN')"
-        ) from error
+    except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
+        for text, kind, what in _TOLD:
+            meant = [
+                read.column for read in reading.columns if f"{read.declared}(".startswith(kind)
+            ]
+            if text in str(error) and meant:
+                raise ReadError(
+                    f"{reading.where}: column {' or '.join(map(repr, meant))} has {what}; read it "
+                    "as text, or as null, by a query"
+                ) from error
+        raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from arrowetl.postgres.catalog import (
 )
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.parameters import PREFIX, as_text, bound, place, sql_type
-from arrowetl.postgres.types import Read, arrow_schema
+from arrowetl.postgres.types import Read, arrivals, arrow_schema
 from arrowetl.sources._columns import as_names
 from arrowetl.sources._postgres_ranges import ranges, require_axis, side_by_side
 from arrowetl.sources._postgres_read import Connections, Reading, batches, exported, snapshot
@@ -126,6 +126,11 @@ class PostgreSQLSource(Server, Source):
                 sql_type(value, where=where)
                 if self.cursor_column is None:
                     raise ConfigError(f"{where}: initial_value and end_value need cursor_column=")
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type of each PostgreSQL type."""
+        return arrivals()
 
     @property
     def label(self) -> str:

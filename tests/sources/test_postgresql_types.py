@@ -1,0 +1,270 @@
+"""Each PostgreSQL type arrives as the Arrow type that is stated, or is an error; never otherwise."""
+
+import datetime as dt
+import math
+from contextlib import closing
+from decimal import Context, Decimal
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import arrowetl as ae
+from arrowetl.postgres.types import arrivals
+from tests.postgres_server import execute, postgres
+
+UTC = dt.timezone.utc
+TEXT = pa.string()
+MONTHS = pa.month_day_nano_interval()
+
+
+@pytest.fixture(scope="module")
+def uri():
+    with postgres().database() as uri:
+        execute(
+            uri,
+            "CREATE TYPE mood AS ENUM ('sad', 'o''k')",
+            "CREATE TYPE pair AS (a int, b numeric)",
+            "CREATE DOMAIN price AS numeric(10,2)",
+            "CREATE DOMAIN paid AS price CHECK (value > 0)",
+            "CREATE DOMAIN tags AS text[]",
+        )
+        yield uri
+
+
+def read(uri, query, params=()):
+    return ae.PostgreSQLSource(uri=uri, query=query, params=params).reader().read_all()
+
+
+def value(uri, expression):
+    source = ae.PostgreSQLSource(uri=uri, query=f"SELECT {expression} AS x")
+    table = source.reader().read_all()
+    assert table.schema == source.schema()
+    table.validate(full=True)
+    return table.schema.field("x").type, table["x"][0].as_py()
+
+
+CASES = [
+    ("true", pa.bool_(), True),
+    ("(-32768)::int2", pa.int16(), -32768),
+    ("2147483647", pa.int32(), 2147483647),
+    ("(-9223372036854775808)::int8", pa.int64(), -(2**63)),
+    ("1.5::float4", pa.float32(), 1.5),
+    ("'-Infinity'::float8", pa.float64(), -math.inf),
+    ("5e-324::float8", pa.float64(), 5e-324),
+    ("3000000000::oid", pa.int64(), 3_000_000_000),
+    ("1.5::numeric(12,2)", pa.decimal128(12, 2), Decimal("1.50")),
+    ("(-0.00001)::numeric(5,5)", pa.decimal128(5, 5), Decimal("-0.00001")),
+    ("999999999999999999::numeric(18)", pa.decimal128(18, 0), Decimal(10**18 - 1)),
+    (
+        "'-9999999999999999.99'::numeric(18,2)",
+        pa.decimal128(18, 2),
+        Decimal("-9999999999999999.99"),
+    ),
+    ("99999999999999999.99::numeric(19,2)", pa.decimal128(19, 2), Decimal("99999999999999999.99")),
+    ("repeat('9', 38)::numeric(38)", pa.decimal128(38, 0), Decimal(10**38 - 1)),
+    ("1e-38::numeric(38,38)", pa.decimal128(38, 38), Decimal("1e-38")),
+    ("repeat('9', 39)::numeric(39)", pa.decimal256(39, 0), Decimal("9" * 39)),
+    ("repeat('9', 76)::numeric(76)", pa.decimal256(76, 0), Decimal("9" * 76)),
+    ("repeat('9', 77)::numeric(77)", TEXT, "9" * 77),
+    ("12345::numeric(3,-2)", pa.decimal128(5, 0), Decimal(12300)),
+    ("0.00123::numeric(3,5)", pa.decimal128(5, 5), Decimal("0.00123")),
+    ("1.10::numeric", TEXT, "1.10"),
+    ("'NaN'::numeric", TEXT, "NaN"),
+    ("repeat('1', 200)::numeric + 0.5", TEXT, "1" * 200 + ".5"),
+    ("1.5::price", pa.decimal128(10, 2), Decimal("1.50")),
+    ("2::paid", pa.decimal128(10, 2), Decimal("2.00")),
+    ("'-12.34'::money", pa.decimal128(21, 2), Decimal("-12.34")),
+    ("'é ☃ 🎉'", TEXT, "é ☃ 🎉"),
+    ("''::varchar(3)", TEXT, ""),
+    ("'ab'::char(4)", TEXT, "ab  "),
+    ("'n'::name", TEXT, "n"),
+    ("'c'::\"char\"", TEXT, "c"),
+    ("'o''k'::mood", TEXT, "o'k"),
+    (r"'\x00ff'::bytea", pa.binary(), b"\x00\xff"),
+    ("'2026-01-31'::date", pa.date32(), dt.date(2026, 1, 31)),
+    ("'0001-01-01'::date", pa.date32(), dt.date(1, 1, 1)),
+    ("'23:59:59.999999'::time", pa.time64("us"), dt.time(23, 59, 59, 999_999)),
+    ("'12:00:00.5+02'::timetz", TEXT, "12:00:00.5+02"),
+    ("'9999-12-31 23:59:59.999999'::timestamp", pa.timestamp("us"), dt.datetime.max),
+    (
+        "'2026-01-31 12:00+02'::timestamptz",
+        pa.timestamp("us", "UTC"),
+        dt.datetime(2026, 1, 31, 10, tzinfo=UTC),
+    ),
+    ("'1 mon -2 days 3.000001 s'::interval", MONTHS, pa.MonthDayNano([1, -2, 3_000_001_000])),
+    ("'{\"a\": 1e400}'::json", pa.json_(), '{"a": 1e400}'),
+    ('\'{"b":1,"a":[2]}\'::jsonb', pa.json_(), '{"a": [2], "b": 1}'),
+    (
+        "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid",
+        pa.uuid(),
+        UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    ),
+    ("'{1,null}'::int4[]", pa.list_(pa.int32()), [1, None]),
+    ("'[0:1]={1,2}'::int8[]", pa.list_(pa.int64()), [1, 2]),
+    ("'{}'::text[]", pa.list_(TEXT), []),
+    ('\'{a,"b,c",NULL,""}\'::text[]', pa.list_(TEXT), ["a", "b,c", None, ""]),
+    ("'{a}'::tags", pa.list_(TEXT), ["a"]),
+    ("'{1.50,NULL}'::numeric(9,2)[]", pa.list_(TEXT), ["1.50", None]),
+    ("'{sad}'::mood[]", pa.list_(TEXT), ["sad"]),
+    ("array[1.5::paid]", pa.list_(TEXT), ["1.50"]),
+    ("'{2026-01-31}'::date[]", pa.list_(pa.date32()), [dt.date(2026, 1, 31)]),
+    ("array['[1]'::jsonb]", pa.list_(pa.json_()), ["[1]"]),
+    ("array[row(1,2)::pair]", pa.list_(TEXT), ["(1,2)"]),
+    ("'10.0.0.1/8'::inet", TEXT, "10.0.0.1/8"),
+    ("'10.0.0.0/8'::cidr", TEXT, "10.0.0.0/8"),
+    ("'08:00:2b:01:02:03'::macaddr", TEXT, "08:00:2b:01:02:03"),
+    ("int4range(1,5)", TEXT, "[1,5)"),
+    ("int4multirange(int4range(1,2))", TEXT, "{[1,2)}"),
+    ("b'101'", TEXT, "101"),
+    ("to_tsvector('simple', 'b a')", TEXT, "'a':2 'b':1"),
+    ("point(1.5,2)", TEXT, "(1.5,2)"),
+    ("row(1, 2.5)::pair", TEXT, "(1,2.5)"),
+    ("row(1, 'a b')", TEXT, '(1,"a b")'),
+    ("'pg_class'::regclass", TEXT, "pg_class"),
+    ("'1 2'::int2vector", TEXT, "1 2"),
+    ("'0/1'::pg_lsn", TEXT, "0/1"),
+    ("null", TEXT, None),
+    ("null::numeric(5,2)", pa.decimal128(5, 2), None),
+    ("null::int[]", pa.list_(pa.int32()), None),
+]
+
+
+@pytest.mark.parametrize(("expression", "kind", "wanted"), CASES, ids=[case[0] for case in CASES])
+def test_a_value_arrives_as_stated(uri, expression, kind, wanted):
+    assert value(uri, expression) == (kind, wanted)
+
+
+def test_what_is_stated_is_what_the_server_gives(uri):
+    """Every type of the table that this server has: its Arrow type is the one that it says."""
+    stated = arrivals()
+    there = {
+        name
+        for (name,) in execute(
+            uri, "SELECT format_type(oid, NULL) FROM pg_type WHERE typtype <> 'p'"
+        )
+    }
+    known = [name for name in stated if name.partition("(")[0].removesuffix("[]") in there]
+    assert set(stated) - set(known) == {"record", "hstore"}
+    select = ", ".join(f"NULL::{name} AS c{number}" for number, name in enumerate(known))
+    found = ae.PostgreSQLSource(uri=uri, query=f"SELECT {select}").schema()
+    assert dict(zip(known, found.types, strict=True)) == {name: stated[name] for name in known}
+
+
+def test_every_type_of_the_server_can_be_read(uri):
+    """Nulls of each type that a table can have, the system's own ones too."""
+    rows = execute(
+        uri,
+        "SELECT format_type(oid, -1) FROM pg_type WHERE typtype IN ('b','d','e','r','m') "
+        "AND typname NOT LIKE '\\_%' ORDER BY 1",
+    )
+    select = ", ".join(f"NULL::{name} AS c{number}" for number, (name,) in enumerate(rows))
+    table = read(uri, f"SELECT {select}")
+    assert table.num_rows == 1
+    assert all(column.null_count == 1 for column in table.columns)
+
+
+@pytest.mark.parametrize(
+    ("expression", "what"),
+    [
+        ("'NaN'::numeric(5,2)", "column 'x' has NaN"),
+        ("'NaN'::numeric(30,2)", "column 'x' is numeric(30,2) and has a value that decimal128"),
+        ("'infinity'::date", "column 'x' has infinity, which date32"),
+        ("'-infinity'::date", "column 'x' has infinity, which date32"),
+        ("array['infinity'::date]", "column 'x' has infinity, which list"),
+        ("'infinity'::timestamp", "column 'x' has infinity, or a time after the year 294246"),
+        ("'-infinity'::timestamptz", "column 'x' has infinity, or a time after the year 294246"),
+        ("'294276-12-31'::timestamp", "column 'x' has infinity, or a time after the year 294246"),
+        ("'24:00'::time", "column 'x' has the time 24:00:00, which time64"),
+        ("'infinity'::interval", "column 'x' has an interval of infinity or over 292 years"),
+        ("'3000000 hours'::interval", "column 'x' has an interval of infinity or over 292 years"),
+        ("'{{1,2},{3,4}}'::int[]", "column 'x' has an array of several dimensions: {{1,2},{3,4}}"),
+        ("'{{a}}'::text[]", "column 'x' has an array of several dimensions: {{a}}"),
+        ("'{{1}}'::numeric[]", "column 'x' has an array of several dimensions: {{1}}"),
+    ],
+)
+def test_what_no_arrow_type_holds_is_an_error_that_names_the_column(uri, expression, what):
+    kind = expression.rpartition("::")[2] if "numeric(" in expression else "text"
+    case = f"CASE WHEN i = 70000 THEN {expression} END"
+    typed = f"({case})::{kind}" if kind != "text" else case
+    query = f"SELECT i AS id, {typed} AS x"
+    with pytest.raises(ae.ReadError) as raised:
+        read(uri, f"{query} FROM generate_series(1, 70001) i")
+    assert what in str(raised.value)
+    assert not isinstance(raised.value, ae.Transient)
+
+
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [("'4713-01-01 BC'::date", -2_440_550), ("'5874897-12-31'::date", 2_145_042_905)],
+)
+def test_dates_that_python_has_not_arrive_all_the_same(uri, expression, days):
+    source = ae.PostgreSQLSource(uri=uri, query=f"SELECT {expression} AS x")
+    batch = next(source.scan())
+    assert batch["x"].view(pa.int32()).to_pylist() == [days]
+
+
+def test_names_of_columns_may_be_anything(uri):
+    names = ['it\'s "x"; --', "$1", "é ☃", "select", "a.b", "%s", "?", "A", "a"]
+    quoted = ", ".join(
+        '{} AS "{}"'.format(number, name.replace('"', '""')) for number, name in enumerate(names)
+    )
+    table = read(uri, f"SELECT {quoted}")
+    assert table.to_pylist() == [{name: number for number, name in enumerate(names)}]
+
+
+def test_a_server_in_another_encoding_gives_unicode():
+    with postgres().database(
+        options="ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    ) as uri:
+        execute(
+            uri, "SET client_encoding = 'UTF8'", "CREATE TABLE t AS SELECT 'Café'::text AS \"Öl\""
+        )
+        source = ae.PostgreSQLSource(uri=uri, table="t")
+        assert source.reader().read_all().to_pylist() == [{"Öl": "Café"}]
+
+
+def test_text_that_is_not_unicode_is_an_error():
+    with postgres().database(
+        options="ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    ) as uri:
+        query = r"SELECT convert_from('\xe9'::bytea, 'SQL_ASCII') AS x"
+        with pytest.raises(ae.ReadError, match="invalid byte sequence"):
+            read(uri, query)
+
+
+EXACT = Context(prec=80)
+SCALES = st.integers(1, 38).flatmap(lambda p: st.tuples(st.just(p), st.integers(0, p)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(SCALES, st.lists(st.none() | st.integers(-(10**38) + 1, 10**38 - 1), max_size=8))
+def test_numerics_keep_every_digit(uri, shape, numbers):
+    digits, scale = shape
+    fitting = [n if n is None else n % 10**digits for n in numbers]
+    values = [n if n is None else Decimal(n).scaleb(-scale, context=EXACT) for n in fitting]
+    listed = ", ".join("(NULL)" if v is None else f"('{v:f}')" for v in [*values, None])
+    query = f"SELECT x::numeric({digits},{scale}) AS x FROM (VALUES {listed}) AS v(x)"
+    table = read(uri, query)
+    assert table.schema.field("x").type == pa.decimal128(digits, scale)
+    assert table["x"].to_pylist() == [*values, None]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.none() | st.text(st.characters(exclude_characters="\0", codec="utf-8"))))
+def test_text_keeps_every_character(uri, texts):
+    table = read(uri, "SELECT unnest($1::text[]) AS x", [texts])
+    assert table["x"].to_pylist() == texts
+
+
+def test_the_drivers_bugs_are_not_ours(uri):
+    """What the driver alone makes of these: other numbers, joined arrays, cents."""
+    from adbc_driver_postgresql import dbapi
+
+    query = "SELECT 3000000000::oid AS o, '{{1,2},{3,4}}'::int[] AS a, '1.5'::money AS m"
+    with closing(dbapi.connect(uri)) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(query)
+        (row,) = cursor.fetch_arrow_table().to_pylist()
+    assert row == {"o": -1_294_967_296, "a": [1, 2, 3, 4], "m": 150}  # if not, do it more simply
