@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from arrowetl.sinks.s3 import S3Loader
     from arrowetl.sinks.sqlite import SQLiteLoader
     from arrowetl.sources.csv import CSVSource
-    from arrowetl.sources.json import JSONSource
     from arrowetl.sources.duckdb import DuckDBSource
+    from arrowetl.sources.json import JSONSource
     from arrowetl.sources.memory import ArrowSource
     from arrowetl.sources.parquet import ParquetSource
     from arrowetl.sources.postgresql import PostgreSQLSource

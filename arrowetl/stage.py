@@ -118,24 +118,27 @@ class Source(ABC):
         """Give a SELECT by which DuckDB reads the rows itself, or None if it can't.
 
         The statement has to give `schema()`. Columns and filters then reach the scan without
-        this source's help, so prefer it.
-
-        Args:
-            scratch: an empty folder that lives as long as the run, for files DuckDB can't read
-                as they are (a compression it doesn't know, say).
+        this source's help, so prefer it. `scratch` is an empty folder that lives as long as the
+        run, for files that DuckDB can't read as they are (a compression it doesn't know, say).
         """
         return None
+
+    @property
+    def attached(self) -> Mapping[str, str]:
+        """DuckDB files that `relation` names, by catalog; whatever runs it attaches them."""
+        return {}
+
+    def beside(self, sink: Sink) -> Source:  # noqa: ARG002 - most don't care
+        """Give the source as it has to be read in a run that writes to `sink`: itself, mostly."""
+        return self
 
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """Give the rows as batches of at most `batch_size` rows, in the source's order.
 
-        Called only where `relation` is None.
-
-        Args:
-            columns: the only ones that are needed, in this order; all if None.
-            batch_size: rows in a batch, at most.
+        Called only where `relation` is None. `columns` are the only ones that are needed, in this
+        order; all if None.
         """
         raise NotImplementedError(
             f"{self.label} has neither a relation nor a scan"
@@ -203,7 +206,7 @@ class Source(ABC):
                 yield from self.scan(batch_size=batch_size)
                 self._refuse(None)
                 return
-            with closing(connect(scratch=Path(folder))) as connection:
+            with closing(connect(scratch=Path(folder), attached=self.attached)) as connection:
                 with (
                     translated(self.label, {duckdb.Error: ReadError, pa.ArrowException: ReadError}),
                     unwrapped(),
@@ -426,12 +429,9 @@ class Sink(ABC):
         return tuple(Stored(field.name, field.type, str(field.type)) for field in schema)
 
     def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
-        """Try what a run will need, step by step, changing nothing; `arrowetl doctor` shows it.
+        """Try what a run with rows of `schema` will need, step by step, changing nothing.
 
-        Stops at the first step that fails. Raises nothing.
-
-        Args:
-            schema: of the rows that would come.
+        `arrowetl doctor` shows it. Stops at the first step that fails. Raises nothing.
         """
         yield found("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")
 

@@ -77,12 +77,14 @@ class LocalRun:
         self.running: list[Running] = []
         self.schema = plan.schema
         self._open: list[Batches] = []
-        self._root = connect(
-            memory_limit=settings.memory_limit,
-            threads=settings.threads,
-            scratch=scratch,
-            ordered=settings.ordered,
-        )
+        with self.trouble.explained(plan.source.label):
+            self._root = connect(
+                memory_limit=settings.memory_limit,
+                threads=settings.threads,
+                scratch=scratch,
+                ordered=settings.ordered,
+                attached=plan.source.attached if plan.relation is not None else {},
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -41,6 +41,8 @@ def bind(
         ReadError: the source's schema can't be had.
         WriteError: the destination can't be written.
     """
+    if sink is not None:
+        source = source.beside(sink)
     relation = source.relation(scratch)
     schema = source.schema()
     steps = bind_steps(stages, schema)

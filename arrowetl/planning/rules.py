@@ -124,8 +124,9 @@ def explain_tree(plan: Plan, number: int) -> dict[str, Any] | None:
 
 def segment_connection(plan: Plan, number: int) -> duckdb.DuckDBPyConnection:
     """Open a connection in which a segment's statement binds, without its rows."""
-    connection = describing()
-    if number > 0 or plan.relation is None:
+    reads = number == 0 and plan.relation is not None
+    connection = describing(plan.source.attached if reads else {})
+    if not reads:
         connection.register(STREAM, reader_of(input_schema(plan, number), ()))
     for step in plan.segments[number].steps:
         if isinstance(step.stage, SQLStage):
@@ -161,7 +162,7 @@ def _reads_source(node: dict[str, Any] | Any, plan: Plan) -> bool:
     kind = str(node.get("name") or "")
     if node.get("children"):
         return False
-    return kind.startswith("READ_") if plan.relation else "ARROW" in kind
+    return kind.startswith(("READ_", "SEQ_SCAN")) if plan.relation else "ARROW" in kind
 
 
 def _listed(value: str | list[str] | None) -> list[str]:

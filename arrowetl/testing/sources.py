@@ -117,7 +117,7 @@ def check_source_abandoned_midway(source: Source) -> None:
 def _opened(source: Source) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
     with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
         relation = source.relation(Path(folder))
-        with closing(connect(scratch=Path(folder))) as connection:
+        with closing(connect(scratch=Path(folder), attached=source.attached)) as connection:
             yield connection, relation
 
 
