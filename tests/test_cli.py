@@ -110,7 +110,8 @@ def test_preview_shows_rows_and_writes_nothing():
     assert not Path("out.parquet").exists()
 
 
-def test_preview_in_a_pipe_cuts_no_value():
+def test_preview_in_a_pipe_cuts_no_value(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     Path("in.csv").write_text("x," + ",".join(f"long_name_{n}" for n in range(30)) + "\n")
     with Path("in.csv").open("a") as file:
         file.write("5," + ",".join("long value" for _ in range(30)) + "\n")
