@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import secrets
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,12 +23,14 @@ from arrowetl import (
     DuckDBLoader,
     ParquetLoader,
     PostgreSQLLoader,
+    S3Loader,
     SQLiteLoader,
 )
 from arrowetl.sql import name
 from arrowetl.stage import Sink
 from arrowetl.testing import Destination
 from tests.postgres_server import PASSWORD, postgres
+from tests.s3_server import shared
 
 TABLE = 'rows of "all"; --'
 
@@ -49,6 +53,12 @@ class InFolder(Destination):
         return sorted(each.name for each in self.folder.iterdir() if each.name not in allowed)
 
 
+def read_csv(file: Any) -> pa.Table:
+    convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=[""])
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    return pyarrow.csv.read_csv(file, parse_options=parse, convert_options=convert)
+
+
 class CSVFile(InFolder):
     target = "rows.csv"
 
@@ -60,9 +70,7 @@ class CSVFile(InFolder):
             return None
         packed = self.options.get("compression") == "gzip"
         with gzip.open(self.path) if packed else self.path.open("rb") as file:
-            convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=[""])
-            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            return pyarrow.csv.read_csv(file, parse_options=parse, convert_options=convert)
+            return read_csv(file)
 
 
 class ParquetFile(InFolder):
@@ -192,6 +200,46 @@ class PostgreSQLTable(Destination):
         return [t for t in self._tables() if t != TABLE] + postgres().execute(found)
 
 
+class S3Object(InFolder):
+    """One object in a real S3 server, by its format's suffix."""
+
+    suffix = ".csv"
+
+    @property
+    def prefix(self) -> str:
+        return hashlib.sha256(str(self.folder).encode()).hexdigest()
+
+    def sink(self) -> Sink:
+        return S3Loader(shared().name, f"{self.prefix}/rows{self.suffix}", **self.options)
+
+    def rows(self) -> pa.Table | None:
+        if not shared().listed(self.prefix):
+            return None
+        data = io.BytesIO(shared().get(f"{self.prefix}/rows{self.suffix}"))
+        return pq.read_table(data) if self.suffix == ".parquet" else read_csv(data)
+
+    def left(self) -> list[str]:
+        beside = [key for key in shared().listed(self.prefix) if "/rows" not in key]
+        return beside + [key for key in shared().uploads() if key.startswith(self.prefix)]
+
+
+class S3Parquet(S3Object):
+    suffix = ".parquet"
+
+
+class S3Folder(S3Object):
+    suffix = "/"
+
+    def rows(self) -> pa.Table | None:
+        keys = [key for key in shared().listed(self.prefix) if key.endswith(".parquet")]
+        files = [pq.read_table(io.BytesIO(shared().get(key))) for key in keys]
+        return pa.concat_tables(files) if files else None
+
+    def left(self) -> list[str]:
+        hidden = [key for key in shared().listed(self.prefix) if "/_" in key]
+        return super().left() + hidden
+
+
 @dataclass
 class Memory(Destination):
     folder: Path
@@ -218,6 +266,9 @@ def every_destination() -> list[tuple[type, dict[str, Any]]]:
         (ParquetFile, {"mode": "replace", "sorted_by": ["id"], "row_group_size": 2}),
         (ParquetFolder, {"mode": "append"}),
         (ParquetFolder, {"mode": "replace", "max_file_bytes": 1000}),
+        (S3Object, {"mode": "append"}),
+        (S3Parquet, {"mode": "replace"}),
+        (S3Folder, {"mode": "append", "format": "parquet"}),
         (DuckDBTable, {"mode": "append"}),
         (DuckDBTable, {"mode": "replace"}),
         (DuckDBTable, {"mode": "upsert", "key": ["id"]}),

@@ -151,16 +151,27 @@ def only_the_chain(monkeypatch: Any, folder: Path) -> None:
 
 
 @cache
-def _shared() -> Bucket:
+def shared() -> Bucket:
     bucket = Bucket(s3(), f"arrowetl-{secrets.token_hex(6)}")
     bucket.client.create_bucket(Bucket=bucket.name)
     return bucket
 
 
+@cache
+def filled(folder: Path) -> str:
+    """Give the name of a bucket with a folder's files in it; it is filled once."""
+    bucket = Bucket(s3(), f"arrowetl-{secrets.token_hex(6)}")
+    bucket.client.create_bucket(Bucket=bucket.name)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            bucket.put(path.relative_to(folder).as_posix(), path)
+    return bucket.name
+
+
 @contextmanager
 def emptied() -> Iterator[Bucket]:
     """Give a bucket with nothing in it; the same one each time, since making one takes a second."""
-    bucket = _shared()
+    bucket = shared()
     try:
         yield bucket
     finally:

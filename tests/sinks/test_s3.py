@@ -14,13 +14,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cutting_proxy import proxy
-from s3_server import READER, emptied, only_the_chain, s3
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, SchemaError, Transient, WriteError
 from arrowetl.stores import intents, uploads
 from arrowetl.stores.s3 import Store
+from tests.cutting_proxy import proxy
+from tests.s3_server import READER, emptied, only_the_chain, s3
 from tests.sinks.loading import load, load_by_copy
 
 ROWS = pa.table({"id": [1, 2, 3], "city": ["Rome", "Oslo", "Rome"]})

@@ -11,16 +11,16 @@ from fnmatch import fnmatchcase
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cutting_proxy import proxy
 from hypothesis import given
 from hypothesis import strategies as st
-from s3_server import READER, emptied, only_the_chain, s3
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, ReadError, Transient
 from arrowetl.stores import objects
 from arrowetl.stores.objects import find, glob_pattern
 from arrowetl.stores.s3 import Store
+from tests.cutting_proxy import proxy
+from tests.s3_server import READER, emptied, only_the_chain, s3
 
 ROWS = pa.table({"id": [1, 2, 3], "city": ["Rome", "Oslo", "Bonn"]})
 
