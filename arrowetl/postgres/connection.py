@@ -140,7 +140,12 @@ class Server:
 
     @contextmanager
     def connect(
-        self, *, where: str, failed: Failed = ReadError, autocommit: bool = False
+        self,
+        *,
+        where: str,
+        failed: Failed = ReadError,
+        autocommit: bool = False,
+        own_types: bool = True,
     ) -> Iterator[Any]:
         """Open a connection of ADBC's `dbapi`, in which nothing is committed by itself.
 
@@ -152,23 +157,26 @@ class Server:
             failed: what a failure is: `ReadError` or `WriteError`.
             autocommit: whether each statement is a transaction, but for those between a BEGIN and
                 a COMMIT of one's own. The driver lets nobody go back to a savepoint otherwise.
+            own_types: whether the driver asks for the types that the database defines (enums,
+                rows, domains), which takes most of the time of connecting.
 
         Raises:
             ConfigError: a connection parameter makes no sense, or the driver isn't installed.
             ReadError: it can't be had (or `WriteError`); says what to do. Also `Transient` where
                 a second attempt may cure it.
         """
-        with closing(self._open(where, failed, autocommit=autocommit)) as connection:
+        with closing(self._open(where, failed, autocommit, own_types)) as connection:
             with self.translated(where, failed), closing(connection.cursor()) as cursor:
                 cursor.execute(_session_sql())
             if not autocommit:
                 connection.commit()
             yield connection
 
-    def _open(self, where: str, failed: Failed, *, autocommit: bool) -> Any:
+    def _open(self, where: str, failed: Failed, autocommit: bool, own_types: bool) -> Any:
         dbapi = driver(where)
+        options = {} if own_types else {"adbc.postgresql.type_resolver_mode": "builtin"}
         try:
-            return dbapi.connect(self.conninfo(), autocommit=autocommit)
+            return dbapi.connect(self.conninfo(), db_kwargs=options, autocommit=autocommit)
         except dbapi.Error as error:
             ours = connect_error(error, where, failed, secrets=self.secrets)
             missing = _NO_DATABASE.search(str(error))

@@ -21,31 +21,33 @@ _PLACE = re.compile(
 
 
 class Secret(str):
-    """A text that is used as it is, and shown as three stars.
+    """A text that is used as it is, and shown as three stars: no Python, since it can't rebuild it.
 
     >>> Secret("hunter2"), Secret("hunter2") == "hunter2"
-    ('***', True)
+    (***, True)
     """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return repr(MASK)
+        return MASK
 
 
 class ConnectionString(str):
     r"""A URI, or words like ``host=db dbname=shop``, whose password isn't shown.
 
     >>> ConnectionString("postgresql://ann:hunter2@db/shop?sslmode=require")
-    'postgresql://ann:***@db/shop?sslmode=require'
+    <postgresql://ann:***@db/shop?sslmode=require>
+    >>> ConnectionString("postgresql://db/shop")
+    'postgresql://db/shop'
     >>> ConnectionString(r"host=db password='hunter\'2' dbname=shop")
-    'host=db password=*** dbname=shop'
+    <host=db password=*** dbname=shop>
     """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return repr(self.shown)
+        return str.__repr__(self) if self.shown == self else f"<{self.shown}>"
 
     @property
     def is_uri(self) -> bool:

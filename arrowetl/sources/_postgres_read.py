@@ -76,7 +76,8 @@ def snapshot(server: Server, *, where: str, like: str | None = None) -> Iterator
         where: the place to name in errors.
         like: the snapshot that another connection exported, to see what it sees.
     """
-    with server.connect(where=where) as connection:
+    # What is read from another's snapshot was described by it: nothing but built-in types.
+    with server.connect(where=where, own_types=like is None) as connection:
         with server.translated(where, ReadError), closing(connection.cursor()) as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             if like is not None:

@@ -43,8 +43,8 @@ def _column(array: Any, read: Read, where: str) -> Any:
     complaint = _complaint(array)
     if complaint:
         raise ReadError(
-            f"{where}: column {read.column!r} has {complaint}, which {read.arrow} can't hold; "
-            f"read it as text, or as null, by a query"
+            f"{where}: column {read.column!r} has {complaint}: no {read.arrow} can hold that; "
+            "read it as text, or as null, by a query"
         )
     return array
 
@@ -75,7 +75,7 @@ def _complaint(array: Any) -> str | None:
     if kinds.is_timestamp(kind):
         least = _least(array, pa.int64())
         wrong = least is not None and least < FIRST_MICROSECOND
-        return "infinity, or a time after the year 294246," if wrong else None
+        return "infinity, or a time after the year 294246" if wrong else None
     if kinds.is_time64(kind):
         most = pc.max(array.view(pa.int64())).as_py()  # small: one value
         return "the time 24:00:00" if most is not None and most >= MIDNIGHT else None

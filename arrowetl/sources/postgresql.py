@@ -20,7 +20,8 @@ from arrowetl.postgres.catalog import (
     version,
 )
 from arrowetl.postgres.connection import Server
-from arrowetl.postgres.parameters import PREFIX, as_text, bound, place, sql_type
+from arrowetl.postgres.errors import sqlstate
+from arrowetl.postgres.parameters import PREFIX, Bound, as_text, bound, place, sql_type
 from arrowetl.postgres.types import Read, arrivals, arrow_schema
 from arrowetl.sources._columns import as_names
 from arrowetl.sources._postgres_ranges import ranges, require_axis, side_by_side
@@ -30,6 +31,9 @@ from arrowetl.sql import name
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
 
 RANGE_ENDS = ("closed", "open")
+SYNTAX_ERROR = "42601"
+NO_OPERATOR = "42883"
+NO_TABLE = ("42P01", "3F000")
 
 
 @dataclass(frozen=True)
@@ -185,8 +189,7 @@ class PostgreSQLSource(Server, Source):
             yield from batches(self.server, connection, part, connections)
 
     def _reading(self, known: tuple[Read, ...], picked: tuple[Read, ...]) -> Reading:
-        query = bound(self.query or "", self.params, where=self.label)
-        reading = Reading(self.label, picked, self._origin, settings=query.settings)
+        reading = Reading(self.label, picked, self._origin, settings=self._bound.settings)
         if self.cursor_column is None:
             return reading
         column = self._one(known, self.cursor_column)
@@ -206,29 +209,38 @@ class PostgreSQLSource(Server, Source):
         return reading
 
     @property
+    def _bound(self) -> Bound:
+        return bound(self.query or "", self.params, where=self.label)
+
+    @property
     def _origin(self) -> str:
         if self.table is not None:
             return relation(table_parts(self.table, where=self.label))
-        return f"(\n{bound(self.query or '', self.params, where=self.label).sql}\n)"
+        return f"(\n{self._bound.sql}\n)"
 
     def _columns(self, connection: Any) -> tuple[Read, ...]:
-        try:
-            with self.translated(self.label, ReadError):
-                if self.query is not None:
-                    # By itself first: what fits into parentheses may be more than a query.
-                    columns_of(connection, self._origin[2:-2])
-                known = columns_of(connection, f"SELECT * FROM {self._origin} AS rows")
-        except ReadError as error:
-            raise self._explained(connection, error) from error.__cause__
+        selects = [f"SELECT * FROM {self._origin} AS rows"]
+        if self.query is not None:
+            # By itself first: what fits into parentheses may be more than a query.
+            selects.insert(0, self._bound.sql)
+        for select in selects:
+            try:
+                with self.translated(self.label, ReadError):
+                    known = columns_of(connection, select)
+            except ReadError as error:
+                raise self._explained(connection, error) from error.__cause__
         if not known:
             raise SchemaError("there are no columns", where=self.label)
         return known
 
     def _explained(self, connection: Any, error: ReadError) -> ReadError:
-        """Say which tables are there, if that is what is wrong."""
-        from arrowetl.postgres.errors import sqlstate
-
-        if error.__cause__ is None or sqlstate(error.__cause__) not in {"42P01", "3F000"}:
+        """Say which tables are there, or what a query is, if that is what is wrong."""
+        state = sqlstate(error.__cause__) if error.__cause__ else None
+        if state == SYNTAX_ERROR:
+            return type(error)(f"{error}; a query is a SELECT")
+        if state == NO_OPERATOR and self.params:
+            return type(error)(f"{error}; a parameter has its Python type: $1::date makes a date")
+        if state not in NO_TABLE:
             return error
         missing = self.table or str(error).partition('"')[2].partition('"')[0]
         with self.translated(self.label, ReadError):
