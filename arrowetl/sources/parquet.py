@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
-from functools import lru_cache
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import duckdb
@@ -17,16 +17,22 @@ from arrowetl.sources._files import (
     FileStamp,
     PathLike,
     as_paths,
+    fetched,
     file_literal,
     find_files,
     read_path,
     shown,
+    side_by_side,
 )
+from arrowetl.sources._parquet_types import loss
 from arrowetl.sql import name, names, options
 from arrowetl.stage import Source
-from arrowetl.stores.mounted import with_urls
+from arrowetl.stores.mounted import keep_tails, with_urls
 from arrowetl.stores.s3 import Store
 
+LARGE = 256 << 20
+"""Bytes of a row group in a store, over which its file is fetched: DuckDB asks for what it needs of
+a row group all at once, and holds it."""
 ENDINGS = (".parquet", ".parq", ".pq")
 DIGITS = 38
 """Of a decimal, at most: DuckDB would read a longer one as a double."""
@@ -38,7 +44,8 @@ class ParquetSource(Source):
 
     Columns and filters of the pipeline reach the scan too, not only those given here. Types come
     as DuckDB gives them: dictionaries as their values, decimals with precision and scale, times
-    with their unit and zone.
+    with their unit and zone. Files on this machine are read page by page: memory doesn't follow
+    the size of row groups. Of those in a store, a thread holds the row group that it reads.
 
     Args:
         path: a path, a glob, a `file://` or `s3://` URL, a list of them, or a folder: all
@@ -50,7 +57,9 @@ class ParquetSource(Source):
         hive_partitioning: whether `year=2026/` in a path is a column; found out if None. Its type
             is inferred over all files.
         union_by_name: let files have columns in another order, lack some (they are null), or have
-            narrower types. If False, all must have the first one's columns and types.
+            narrower types, in structs and lists too. Integers and doubles are doubles together;
+            where values would lose digits otherwise, it is a SchemaError. If False, all must have
+            the first one's columns and types.
         store: the server and the credentials for `s3://` URLs; the standard chain's if None.
 
     Raises:
@@ -99,25 +108,33 @@ class ParquetSource(Source):
         except duckdb.Error as error:
             raise schema_error(error, self._all(merged), where=self.label) from error
 
-    def relation(self, scratch: Path) -> str:  # noqa: ARG002 - DuckDB reads the files as they are
-        """Give the SELECT that reads the files."""
-        return self._select(self._files())
+    def relation(self, scratch: Path) -> str:
+        """Give the SELECT that reads the files.
+
+        Those in a store whose row groups are large are fetched to `scratch` first.
+        """
+        files = self._files()
+        if any(file.remote for file in files) and _largest_group(files, self.label) > LARGE:
+            files = tuple(side_by_side(partial(self._near, folder=scratch), files))
+        return self._select(files)
+
+    def _near(self, file: FileStamp, folder: Path) -> FileStamp:
+        if file.remote is None:
+            return file
+        # `year=2026/` in its path is a column.
+        inside = folder / file.remote.at.bucket / Path(file.remote.at.key).parent
+        return replace(file, path=fetched(file, inside, where=self.label), remote=None)
 
     def row_count(self) -> int | None:
         """Give the rows that the footers state; None with a filter, or where they disagree."""
         if self.filter is not None:
             return None
-        listed = _listed(self._files(), self.label)
-        query = f"""
-            SELECT (SELECT sum(num_rows) FROM parquet_file_metadata({listed})),
-                (SELECT coalesce(sum(row_group_num_rows), 0) FROM parquet_metadata({listed})
-                    WHERE column_id = 0)"""
-        try:
-            with unwrapped(), describing() as connection:
-                ((stated, in_groups),) = connection.sql(query).fetchall()
-        except duckdb.Error:
-            return None
-        return int(stated) if stated == in_groups else None
+        stated, in_groups, _ = _footers(self._files(), self.label)
+        return stated if stated == in_groups else None
+
+    def largest_part(self) -> int | None:
+        """Give the bytes, decompressed, of the largest row group; None if they can't be known."""
+        return _footers(self._files(), self.label)[2]
 
     @property
     def label(self) -> str:
@@ -128,7 +145,7 @@ class ParquetSource(Source):
     def size(self) -> int | None:
         """Bytes of the files; None if they can't be found."""
         try:
-            return sum(file.size for file in self._files())
+            return sum(file.size for file in self._found())
         except ReadError:
             return None
 
@@ -137,6 +154,11 @@ class ParquetSource(Source):
         return as_paths(self.path, where=type(self).__name__)
 
     def _files(self) -> tuple[FileStamp, ...]:
+        files = self._found()
+        keep_tails([file.remote for file in files if file.remote is not None], where=self.label)
+        return files
+
+    def _found(self) -> tuple[FileStamp, ...]:
         return find_files(self._paths, where=self.label, below=ENDINGS, store=self.store)
 
     def _scan(self, files: Sequence[FileStamp]) -> str:
@@ -178,10 +200,11 @@ class ParquetSource(Source):
             )
         types = dict(merged)
         for column, kind in own:
-            if _nested(kind) != _nested(types.get(column, kind)):
+            why = loss(kind, types.get(column, kind))
+            if why is not None:
                 raise SchemaError(
-                    f"column {column!r} is {kind} in {file.path!r}, and {types[column]} in others: "
-                    "read them apart",
+                    f"column {column!r} is {kind} in {file.path!r}, and {types[column]} together "
+                    f"with others: {why}; read them apart",
                     where=self.label,
                     column=column,
                 )
@@ -213,6 +236,42 @@ def _columns_of(select: str) -> Fields:
 
 
 @lru_cache(maxsize=64)
+def _footers(files: tuple[FileStamp, ...], where: str) -> tuple[int | None, int | None, int | None]:
+    """Give what the footers state: rows in all, rows in row groups, bytes in the largest group."""
+    listed = _listed(files, where)
+    query = f"""
+        WITH parts AS (
+            SELECT file_name, row_group_id, any_value(row_group_num_rows) AS num_rows,
+                sum(total_uncompressed_size) AS size
+            FROM parquet_metadata({listed}) GROUP BY file_name, row_group_id
+        )
+        SELECT (SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({listed})),
+            coalesce(sum(num_rows), 0)::BIGINT, coalesce(max(size), 0)::BIGINT
+        FROM parts"""
+    try:
+        with unwrapped(), describing() as connection:
+            ((stated, in_groups, largest),) = connection.sql(query).fetchall()
+    except duckdb.Error:
+        return None, None, None
+    return stated, in_groups, largest
+
+
+@lru_cache(maxsize=64)
+def _largest_group(files: tuple[FileStamp, ...], where: str) -> int:
+    """Give the bytes, compressed, of the largest row group."""
+    query = f"""
+        SELECT coalesce(max(size), 0)::BIGINT FROM (
+            SELECT sum(total_compressed_size) AS size FROM parquet_metadata({_listed(files, where)})
+            GROUP BY file_name, row_group_id)"""
+    try:
+        with unwrapped(), describing() as connection:
+            ((largest,),) = connection.sql(query).fetchall()
+    except duckdb.Error:
+        return 0
+    return int(largest)
+
+
+@lru_cache(maxsize=64)
 def _kinds(files: tuple[FileStamp, ...], where: str) -> tuple[FileStamp, ...]:
     """Give a file of each kind: those of a kind have the same columns in their footers."""
     query = f"""
@@ -241,10 +300,6 @@ def _check_decimals(file: FileStamp, where: str) -> None:
             where=where,
             column=column,
         )
-
-
-def _nested(kind: str) -> bool:
-    return kind.endswith("]") or kind.startswith(("STRUCT(", "MAP(", "UNION("))
 
 
 def _told(columns: Fields) -> str:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from arrowetl.duck import mount, remembered
@@ -20,7 +23,43 @@ from arrowetl.stores.s3 import SCHEME
 
 PROTOCOL = "arrowetl-s3"
 
+TAIL = 1 << 18
+"""Bytes at an object's end in which DuckDB looks for the footer: planning asks for them often."""
+ALL_TAILS = 128 << 20
+"""Bytes of ends that are kept, at most; objects over that are asked again."""
+AT_A_TIME = 16
+
 _mounted: dict[str, tuple[Object, str]] = {}
+_tails: dict[Object, bytes] = {}
+_lock = threading.Lock()
+
+
+def keep_tails(things: Sequence[Object], *, where: str) -> None:
+    """Fetch the ends of objects, several at a time, and keep them, as far as there is room.
+
+    Raises:
+        ReadError: an object isn't the one that was listed.
+    """
+    with _lock:
+        wanted = [thing for thing in things if thing not in _tails]
+        kept, needed = (sum(map(_tail_size, each)) for each in (_tails, wanted))
+        if kept + needed > ALL_TAILS:
+            for other in set(_tails) - set(things):
+                del _tails[other]
+        room = ALL_TAILS - sum(map(_tail_size, _tails))
+        sizes = accumulate(map(_tail_size, wanted))
+        fitting = [thing for thing, size in zip(wanted, sizes, strict=True) if size <= room]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            tails = pool.map(lambda thing: _tail(thing, where), fitting)
+            _tails.update(zip(fitting, tails, strict=True))
+
+
+def _tail_size(thing: Object) -> int:
+    return min(thing.size, TAIL)
+
+
+def _tail(thing: Object, where: str) -> bytes:
+    return b"".join(read(thing, thing.size - _tail_size(thing), thing.size, where=where))
 
 
 def mounted(thing: Object, *, where: str) -> str:
@@ -112,8 +151,12 @@ class Range:
         """Give so many bytes, or all to the end: all of them, or an error."""
         start, whole = self.tell(), self._thing.size
         end = whole if size < 0 else min(whole, start + size)
-        with remembered():
-            found = b"".join(read(self._thing, start, end, where=self._where))
+        tail = _tails.get(self._thing, b"")
+        if start >= whole - len(tail):
+            found = tail[start - whole + len(tail) : end - whole + len(tail)]
+        else:
+            with remembered():
+                found = b"".join(read(self._thing, start, end, where=self._where))
         self.seek(end)
         return found
 

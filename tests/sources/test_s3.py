@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, ReadError, Transient
-from arrowetl.stores import objects
+from arrowetl.stores import mounted, objects
 from arrowetl.stores.objects import find, glob_pattern
 from arrowetl.stores.s3 import Store
 from tests.cutting_proxy import proxy
@@ -142,6 +142,33 @@ def test_only_what_is_needed_is_fetched(bucket, monkeypatch):
     done = ae.Pipeline().extract(ae.ParquetSource(url)).transform(query).load(ae.ArrowLoader())
     assert done.run().result.table["c"].to_pylist() == [sum(range(190_000, 200_000))]
     assert 0 < sum(fetched) < size / 4
+
+
+def test_files_of_large_row_groups_are_fetched_first(bucket, monkeypatch, tmp_path):
+    monkeypatch.setattr("arrowetl.sources.parquet.LARGE", 100)
+    bucket.put("t/year=2024/a.parquet", parquet())
+    source = ae.ParquetSource(bucket.url("t"), filter="id > 1")
+    assert run(source).to_pydict() == {"id": [2, 3], "city": ["Oslo", "Bonn"], "year": [2024, 2024]}
+    assert str(tmp_path) in source.relation(tmp_path)
+
+
+def test_planning_asks_once_for_each_footer(bucket, monkeypatch):
+    for n in range(20):
+        bucket.put(f"t/{n:02}.parquet", parquet(ROWS.slice(n % 3, 1)))
+    asked, plain = [], objects._read
+    monkeypatch.setattr(objects, "_read", lambda *a: (asked.append(a[0].at.key), plain(*a))[1])
+    assert len(run(ae.ParquetSource(bucket.url("t/")))) == 20
+    assert sorted(asked) == [f"t/{n:02}.parquet" for n in range(20)]
+
+
+@pytest.mark.parametrize("room", [0, 2_000, 10_000])
+def test_footers_that_there_is_no_room_for_are_asked_for_again(bucket, monkeypatch, room):
+    monkeypatch.setattr(mounted, "ALL_TAILS", room)
+    mounted._tails.clear()
+    for n in range(9):
+        bucket.put(f"t/{n:02}.parquet", parquet(ROWS.slice(n % 3, 1)))
+    assert len(run(ae.ParquetSource(bucket.url("t/")))) == 9
+    assert sum(map(len, mounted._tails.values())) <= room
 
 
 def test_a_schema_costs_the_head_only(bucket, monkeypatch):
@@ -295,6 +322,7 @@ def test_an_object_that_is_changed_while_it_is_read_is_an_error(bucket, monkeypa
     url = bucket.put("a.parquet", parquet())
     relation = ae.ParquetSource(url).relation(None)
     bucket.put("a.parquet", parquet(ROWS.slice(1)))
+    mounted._tails.clear()  # what is kept of so small an object is all of it
     monkeypatch.setattr(ae.ParquetSource, "relation", lambda *_: relation)
     with pytest.raises(ReadError, match="changed while it was being read"):
         ae.ParquetSource(url).reader().read_all()
