@@ -22,7 +22,8 @@ PREFIX = "arrowetl.p"
 
 _TOKENS = re.compile(
     r"""
-      [eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)           # a string with backslashes
+      [eE]'(?:[^'\\]|\\.|'')*                   # a string with backslashes, on one line or more
+      (?:'\s*[\n\r]\s*'(?:[^'\\]|\\.|'')*)*(?:'|\Z)
     | '(?:[^']|'')*(?:'|\Z)                     # a string
     | "(?:[^"]|"")*(?:"|\Z)                     # a name
     | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)  # a string between dollars

@@ -127,12 +127,13 @@ def test_a_parameter_is_bound_with_its_own_type(uri, value, kind):
 
 def test_parameters_where_sql_hides_dollars(uri):
     query = """
-    SELECT $1 AS a, E'\\'$1' AS b, $$ $1 $$ AS c, $x$ $$ $1 $x$ AS d, /* $1 /* $2 */ $3 */
+    SELECT $1 AS a, E'\\'$1'
+    '\\'$1' AS b, $$ $1 $$ AS c, $x$ $$ $1 $x$ AS d, /* $1 /* $2 */ $3 */
     "$1" AS e, a$1 AS f, U&'$1\\0041' AS g -- $4
     FROM (SELECT $2::int AS "$1", 7 AS a$1) t WHERE $2 = 5 AND $3 IS NULL; /* ; */
     """.replace("$3 IS", "($3)::int IS")
     found = rows(source(uri, query=query, params=["x", 5, None]))
-    assert found == [("x", "'$1", " $1 ", " $$ $1 ", 5, 7, "$1A")]
+    assert found == [("x", "'$1'$1", " $1 ", " $$ $1 ", 5, 7, "$1A")]
 
 
 @pytest.mark.parametrize(
