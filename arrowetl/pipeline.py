@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of
+from arrowetl.diagnosis import Diagnosis, diagnose
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
 from arrowetl.engines.watch import resident_bytes
@@ -209,6 +210,20 @@ class Pipeline:
             stream.close()
         return Preview(taken)
 
+    def diagnose(self) -> Diagnosis:
+        """Try each connection and each permission that a run will need, as `arrowetl doctor` does.
+
+        Reads no rows, changes nothing, and raises nothing for what doesn't work.
+        """
+        return diagnose(
+            self.name,
+            self._described_source,
+            self._stages,
+            self._sink,
+            dead_letters=self._dead_letters,
+            allow_lossy=self._allow_lossy,
+        )
+
     def close(self) -> None:
         """Let go of streams that were not read to their end."""
         for stream in list(self._streams):
@@ -239,13 +254,17 @@ class Pipeline:
 
         return f"<pre>{html.escape(str(self.plan()))}</pre>"
 
-    def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
+    @property
+    def _described_source(self) -> Source:
         if self._source is None:
             raise ConfigError("nothing to read from: add .extract(...)")
+        return self._source
+
+    def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
         ordered = self._settings.ordered
         plan = bind(
             self.name,
-            self._source,
+            self._described_source,
             self._stages,
             sink,
             scratch=scratch,

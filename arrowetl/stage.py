@@ -20,8 +20,13 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect, describe_select, stream_select, unwrapped
-from arrowetl.errors import ArrowETLError, ReadError, SchemaError, WriteError, translated
+from arrowetl.errors import ReadError, SchemaError, WriteError, translated
+from arrowetl.findings import Finding as Finding  # noqa: PLC0414 - who diagnoses has it from here
+from arrowetl.findings import found as found  # noqa: PLC0414
 from arrowetl.typemap import Stored
+
+STREAM_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
+"""What DuckDB's streams raise: its errors, as Arrow's or the system's once rows have come."""
 
 BATCH_ROWS = 65_536
 """Rows in a batch where nobody asked for another number."""
@@ -74,29 +79,6 @@ class Rejection:
     where: str
     reason: str
     column: str | None = None
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was tried before a run: whether it works, and what to do if it doesn't."""
-
-    step: str
-    """What was tried, in the infinitive: "connect", "create a table in schema 'sales'"."""
-    works: bool
-    detail: str
-    """What was found, or what is wrong and what to do; no secrets in it."""
-
-
-def found(step: str, attempt: Callable[[], str]) -> Finding:
-    """Try something; give what it says, or the error's text.
-
-    >>> found("connect", lambda: "PostgreSQL 18.1")
-    Finding(step='connect', works=True, detail='PostgreSQL 18.1')
-    """
-    try:
-        return Finding(step, works=True, detail=attempt())
-    except ArrowETLError as error:
-        return Finding(step, works=False, detail=str(error))
 
 
 class Source(ABC):
@@ -185,6 +167,14 @@ class Source(ABC):
         """
         return None
 
+    def largest_part(self) -> int | None:
+        """Give the bytes of the largest part of `relation` that is read by one thread alone.
+
+        None if parts are small. To keep the order, DuckDB's COPY holds each part whole: a large
+        one is streamed to the destination instead.
+        """
+        return None
+
     @property
     def size(self) -> int | None:
         """Bytes to read, where that can be had for next to nothing."""
@@ -208,7 +198,7 @@ class Source(ABC):
                 return
             with closing(connect(scratch=Path(folder), attached=self.attached)) as connection:
                 with (
-                    translated(self.label, {duckdb.Error: ReadError, pa.ArrowException: ReadError}),
+                    translated(self.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
                     unwrapped(),
                     connection.sql(relation).to_arrow_reader(batch_size) as reader,
                 ):

@@ -11,10 +11,10 @@ import arrowetl
 
 ROOT = Path(arrowetl.__file__).parent
 
-FLOORS = """errors sql arrow duck files typemap
+FLOORS = """errors findings sql arrow duck files typemap
     | stage events ml postgres stores fidelity
     | planning sources transforms sinks reliability observability result
-    | engines
+    | engines diagnosis
     | pipeline testing
     | config
     | cli

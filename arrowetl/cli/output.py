@@ -1,0 +1,66 @@
+"""What commands print: tables for people, JSON for programs, all of it to stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from arrowetl.config import Config
+
+PIPED_WIDTH = 1_000
+"""Characters in a line, at most, where no terminal says how wide it is: nothing is cut."""
+
+
+def show(value: Any, config: Config | None = None) -> None:
+    """Print what rich knows how to draw, in colour on a terminal."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    with console.capture() as captured:
+        console.print(value)
+    text = captured.get().rstrip("\n")
+    echo(config.secrets.hide(text) if config else text)
+
+
+def echo(text: str) -> None:
+    """Print a result. Whoever closed the pipe has read enough: that is no error."""
+    if not text:
+        return
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printed(work: Callable[[], None]) -> str:
+    """Give what a function prints."""
+    import contextlib
+    import io
+
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        work()
+    return text.getvalue().rstrip("\n")
+
+
+def as_json(value: Any) -> str:
+    """Give a value as JSON."""
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def parsed(text: str) -> Any:
+    """Give what JSON says."""
+    import orjson
+
+    return orjson.loads(text)

@@ -1,0 +1,44 @@
+"""What was tried before a run, and what was found: the lines of `arrowetl doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from arrowetl.errors import ArrowETLError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried before a run: whether it works, and what to do if it doesn't."""
+
+    step: str
+    """What was tried, in the infinitive: "connect", "create a table in schema 'sales'"."""
+    works: bool
+    detail: str
+    """What was found, or what is wrong and what to do; no secrets in it."""
+
+
+def found(step: str, attempt: Callable[[], str]) -> Finding:
+    """Try something; give what it says, or the error's text.
+
+    >>> found("connect", lambda: "PostgreSQL 18.1")
+    Finding(step='connect', works=True, detail='PostgreSQL 18.1')
+    """
+    try:
+        return Finding(step, works=True, detail=attempt())
+    except ArrowETLError as error:
+        return Finding(step, works=False, detail=str(error))
+
+
+def tried(steps: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
+    """Try steps one after the other; stop after the first that doesn't work.
+
+    >>> [finding.step for finding in tried([("connect", lambda: "18.1"), ("ask", lambda: "")])]
+    ['connect', 'ask']
+    """
+    for step, attempt in steps:
+        finding = found(step, attempt)
+        yield finding
+        if not finding.works:
+            return
