@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from arrowetl.result import PipelineResult, StageResult
     from arrowetl.sinks.csv import CSVLoader
     from arrowetl.sinks.duckdb import DuckDBLoader
+    from arrowetl.sinks.json import JSONLoader
     from arrowetl.sinks.memory import ArrowLoader
     from arrowetl.sinks.parquet import ParquetLoader
     from arrowetl.sinks.postgresql import PostgreSQLLoader
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from arrowetl.sources.memory import ArrowSource
     from arrowetl.sources.parquet import ParquetSource
     from arrowetl.sources.postgresql import PostgreSQLSource
+    from arrowetl.sources.python import PythonSource
     from arrowetl.sources.s3 import S3Source
     from arrowetl.sources.sqlite import SQLiteSource
     from arrowetl.sources.text import TextSource
@@ -64,6 +66,7 @@ _HOMES = {
     "result": ("PipelineResult", "StageResult"),
     "sinks.csv": ("CSVLoader",),
     "sinks.duckdb": ("DuckDBLoader",),
+    "sinks.json": ("JSONLoader",),
     "sinks.memory": ("ArrowLoader",),
     "sinks.parquet": ("ParquetLoader",),
     "sinks.postgresql": ("PostgreSQLLoader",),
@@ -76,6 +79,7 @@ _HOMES = {
     "sources.parquet": ("ParquetSource",),
     "sources.postgresql": ("PostgreSQLSource",),
     "sources.text": ("TextSource",),
+    "sources.python": ("PythonSource",),
     "sources.sqlite": ("SQLiteSource",),
     "sources.s3": ("S3Source",),
     "stage": ("Mode", "Rows", "SQLStage", "SchemaChange", "Scope", "Sink", "Source", "Stage"),
@@ -102,6 +106,7 @@ __all__ = [
     "DuckDBLoader",
     "DuckDBSource",
     "Filter",
+    "JSONLoader",
     "JSONSource",
     "LedgerError",
     "Map",
@@ -113,6 +118,7 @@ __all__ = [
     "PipelineResult",
     "PostgreSQLLoader",
     "PostgreSQLSource",
+    "PythonSource",
     "ReadError",
     "RejectError",
     "Rename",

@@ -13,11 +13,11 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of
+from arrowetl.arrow import reader_of, rebatched
 from arrowetl.diagnosis import Diagnosis, diagnose
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
@@ -30,6 +30,7 @@ from arrowetl.planning.plan import Plan
 from arrowetl.planning.rules import optimise
 from arrowetl.reliability.deadletters import RunFacts
 from arrowetl.result import PipelineResult, ResultFolder
+from arrowetl.sources.anything import source_of
 from arrowetl.stage import BATCH_ROWS, Sink, Source, Stage
 from arrowetl.transforms.map import Map
 from arrowetl.transforms.query import SQL
@@ -107,17 +108,34 @@ class Pipeline:
         self._result: PipelineResult | None = None
         self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
 
-    def extract(self, source: Source) -> Pipeline:
-        """Read from `source`."""
-        if not isinstance(source, Source):
-            raise ConfigError(
-                f"extract takes a source, for instance CSVSource(...), not {source!r}; "
-                "wrap tables and readers in ArrowSource(...)"
-            )
+    def extract(self, source: Any) -> Pipeline:
+        """Read from a source, or from whatever holds rows.
+
+        A path is read by its ending (CSV, JSON, Parquet); a list of dicts, an iterator of them, or
+        a function that gives one, as `PythonSource` does; tables, data frames and streams as
+        `ArrowSource` does. Of another pipeline the source and the stages come before this one's,
+        in one plan; one that has settings or dead letters of its own runs by itself, and its rows
+        stream into this one. Its destination is left alone.
+
+        Raises:
+            ConfigError: nothing reads it, or the pipeline has a source already.
+        """
         if self._source is not None:
             raise ConfigError(f"the pipeline reads from {self._source.label} already")
-        self._source = source
+        if not isinstance(source, Pipeline):
+            self._source = source_of(source)
+        elif source._source is not None and source._plain:  # noqa: SLF001 - another of its kind
+            self._source = source._source  # noqa: SLF001
+            self._stages[:0] = source._stages  # noqa: SLF001
+        else:
+            self._source = _Inner(source)
         return self
+
+    @property
+    def _plain(self) -> bool:
+        """Whether it has nothing of its own but a source and stages."""
+        own = (self._dead_letters, self._max_rejects, self._listeners or None)
+        return own == (None, None, None) and self._settings == Settings()
 
     def transform(self, stage: Transform) -> Pipeline:
         """Add a stage: one of ours, a SELECT over `input`, or a function over a batch."""
@@ -293,6 +311,35 @@ def _columns_or_all(allow_lossy: bool | Sequence[str]) -> bool | tuple[str, ...]
     if not all(isinstance(column, str) for column in columns):
         raise ConfigError(f"allow_lossy takes True, or names of columns, not {allow_lossy!r}")
     return columns
+
+
+@dataclass(frozen=True)
+class _Inner(Source):
+    """The rows of a pipeline that runs by itself, with its own counts and dead letters."""
+
+    pipeline: Pipeline
+
+    def schema(self) -> pa.Schema:
+        """Give what arrives at its end; nothing runs, unless its rows decide what that is."""
+        plan = self.pipeline.plan()
+        return self.pipeline.preview(0).table.schema if _is_dynamic(plan) else plan.schema
+
+    def scan(
+        self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Run it; its counts are checked, its dead letters delivered, when all rows came out."""
+        with self.pipeline.reader() as reader:
+            for batch in rebatched(reader, batch_size):
+                yield batch if columns is None else batch.select(list(columns))
+
+    @property
+    def label(self) -> str:
+        """The pipeline's name."""
+        return f"Pipeline({self.pipeline.name!r})"
+
+
+def _is_dynamic(plan: Plan) -> bool:
+    return any(step.stage.dynamic for step in plan.steps)
 
 
 _PULLS: weakref.WeakSet[partial[pa.RecordBatch]] = weakref.WeakSet()

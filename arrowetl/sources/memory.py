@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
 from arrowetl.arrow import conform, rebatched
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
+from arrowetl.sources._python_values import MISFITS, array, infer
 from arrowetl.stage import BATCH_ROWS, Source, require
 
 PAIR = 2
@@ -25,8 +27,10 @@ class ArrowSource(Source):
 
     Args:
         obj: a `pa.Table`, `pa.RecordBatch` or `pa.RecordBatchReader`; a pair of a schema and its
-            batches (a list, an iterator, a generator); or anything with `__arrow_c_stream__` or
-            `__arrow_c_array__`: frames of Polars and pandas, a DuckDB relation, a pipeline.
+            batches (a list, an iterator, a generator); a dict of columns (lists, NumPy arrays,
+            series); a lazy frame of Polars, which is computed as it is read; or anything with
+            `__arrow_c_stream__` or `__arrow_c_array__`: frames of Polars and pandas, a DuckDB
+            relation, a pipeline. Rows of Python objects are for `PythonSource`.
 
     Raises:
         ConfigError: it is none of those.
@@ -157,13 +161,49 @@ def _opener(obj: Any) -> Callable[[], _Stream]:
         schema, batches = obj
         again = iter(batches) is not batches
         return (lambda: _Stream(schema, batches)) if again else _once(schema, batches)
+    return _foreign_opener(obj)
+
+
+def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
     if isinstance(obj, type):
         raise ConfigError(f"ArrowSource: reads an object, and {obj.__qualname__} is a class")
+    if isinstance(obj, Mapping):
+        return lambda: _reader(_table_of(obj).to_reader())
+    if hasattr(obj, "collect_batches") and hasattr(obj, "collect_schema"):
+        return lambda: _lazy(obj)
     if hasattr(obj, "__arrow_c_stream__"):
         return lambda: _reader(pa.RecordBatchReader.from_stream(obj))
     if hasattr(obj, "__arrow_c_array__"):
         return lambda: _reader(pa.table(pa.record_batch(obj)).to_reader())
     raise ConfigError(_refusal(obj))
+
+
+def _table_of(columns: Mapping[str, Any]) -> pa.Table:
+    arrays = {str(name): _column(str(name), values) for name, values in columns.items()}
+    lengths = {name: len(values) for name, values in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name!r} has {rows:,}" for name, rows in lengths.items())
+        raise SchemaError(f"columns of one table have as many values: {listed}")
+    return pa.Table.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+def _column(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
+    """Give a column; NumPy's numbers and Arrow's arrays as they are."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    try:
+        if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+            return array(values, infer(values))
+        return pa.array(values)
+    except MISFITS as error:
+        raise SchemaError(f"column {name!r}: {error}", column=name) from error
+
+
+def _lazy(frame: Any) -> _Stream:
+    """Compute a lazy frame of Polars, part by part."""
+    empty = pa.RecordBatchReader.from_stream(frame.collect_schema().to_frame())
+    parts = (pa.RecordBatchReader.from_stream(part) for part in frame.collect_batches())
+    return _Stream(empty.schema, chain.from_iterable(parts))
 
 
 def _reader(reader: pa.RecordBatchReader) -> _Stream:
@@ -197,11 +237,10 @@ def _refusal(obj: Any) -> str:
     if isinstance(obj, Iterator):
         return (
             "ArrowSource: an iterator has no schema before it runs; give both: "
-            "ArrowSource((schema, batches))"
+            "ArrowSource((schema, batches)); rows of Python objects are for PythonSource"
         )
-    if hasattr(obj, "collect"):
-        return f"ArrowSource: {type(obj).__qualname__} is lazy; give what its collect() gives"
     return (
         f"ArrowSource: {describe(obj)} is no Arrow data: give a table, a reader, a pair "
-        "(schema, batches), or an object with __arrow_c_stream__"
+        "(schema, batches), or an object with __arrow_c_stream__; rows of Python objects are for "
+        "PythonSource"
     )

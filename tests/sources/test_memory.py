@@ -3,6 +3,7 @@
 import pickle
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -25,6 +26,8 @@ def again():
         "pandas": TABLE.to_pandas(),
         "struct array": TABLE.to_struct_array().combine_chunks(),
         "source": ArrowSource(TABLE),
+        "columns": {"id": [1, 2, 3], "name": ["a", None, "c"]},
+        "lazy frame": pl.DataFrame(TABLE).lazy(),
     }
 
 
@@ -123,7 +126,7 @@ def test_two_columns_of_one_name():
     ("obj", "said"),
     [
         ((batch for batch in TABLE.to_batches()), r"ArrowSource\(\(schema, batches\)\)"),
-        (pl.DataFrame({"x": [1]}).lazy(), r"is lazy; give what its collect\(\) gives"),
+        ({1, 2}, "rows of Python objects are for PythonSource"),
         ([1, 2], "is no Arrow data"),
         (None, "is no Arrow data"),
         (pl.DataFrame, "is a class"),
@@ -174,3 +177,47 @@ def test_any_arrow_library_takes_it():
     with duckdb.connect() as connection:
         connection.register("t", source.reader())
         assert connection.sql("SELECT sum(id) FROM t").fetchall() == [(6,)]
+
+
+def test_columns_of_all_kinds_in_a_dict():
+    numbers = np.array([1.5, 2.5, 3.5])
+    source = ArrowSource(
+        {
+            "list": [1, None, 2],
+            "numpy": numbers,
+            "pandas": pd.Series(["a", None, "c"]),
+            "polars": pl.Series([True, False, None]),
+            "arrow": TABLE["id"],
+            "dates": np.array(["2024-01-01", "NaT", "2024-01-03"], "datetime64[D]"),
+        }
+    )
+    assert [str(kind) for kind in source.schema().types] == [
+        "int64", "double", str(pa.array(pd.Series(["a"])).type), "bool", "int64", "date32[day]",
+    ]  # fmt: skip
+    (batch,) = source.scan()
+    assert batch["numpy"].buffers()[1].address == numbers.ctypes.data
+    assert batch["dates"].null_count == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"a": [1, 2], "b": [1]}, "'a' has 2, 'b' has 1"),
+        ({"a": [1, "x"]}, "column 'a': integer and text in one column"),
+        ({"a": np.zeros((2, 2))}, "column 'a': only handle 1-dimensional arrays"),
+        ({"a": [2.5, object()]}, "column 'a': object has no type in Arrow"),
+    ],
+)
+def test_columns_that_are_no_table(columns, said):
+    with pytest.raises(SchemaError, match=said):
+        ArrowSource(columns).schema()
+
+
+def test_a_lazy_frame_is_computed_as_it_is_read():
+    seen = []
+    frame = pl.LazyFrame({"x": range(10)}).map_batches(lambda part: seen.append(1) or part)
+    source = ArrowSource(frame.with_columns(s=pl.lit("a").cast(pl.Categorical)))
+    assert source.schema().names == ["x", "s"]
+    assert not seen
+    assert source.reader().read_all()["x"].to_pylist() == list(range(10))
+    assert seen
