@@ -178,12 +178,16 @@ _COPY_DIFFERS = re.compile(
 )
 
 
+LARGEST_PART = 256 << 20
+"""Bytes of a source's part, at most, that COPY may hold."""
+
+
 def push_into_sink(plan: Plan) -> Plan:
     """Let the last statement write the destination itself, where both can."""
     number = len(plan.segments) - 1
     # To keep an order DuckDB holds rows that come too early, without end if a source can't be
-    # read again with less memory (see engines/run.py).
-    unbounded = plan.ordered and plan.relation is None
+    # read again with less memory (see engines/run.py), and whatever one thread reads alone.
+    unbounded = plan.ordered and (plan.relation is None or _in_large_parts(plan))
     if plan.sink is None or unbounded or number < 0 or not plan.segments[number].sql:
         return plan
     if plan.guarded:
@@ -198,6 +202,10 @@ def push_into_sink(plan: Plan) -> Plan:
     return replace(
         plan, copy=f"SELECT * REPLACE ({', '.join(wide)}) FROM ({select})" if wide else select
     )
+
+
+def _in_large_parts(plan: Plan) -> bool:
+    return (plan.source.largest_part() or 0) > LARGEST_PART
 
 
 def is_dynamic(step: Step) -> bool:

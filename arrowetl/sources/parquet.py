@@ -276,7 +276,8 @@ def _kinds(files: tuple[FileStamp, ...], where: str) -> tuple[FileStamp, ...]:
     """Give a file of each kind: those of a kind have the same columns in their footers."""
     query = f"""
         SELECT min(file_name) FROM (
-            SELECT file_name, list((name, type, num_children, converted_type, logical_type)) AS kind
+            SELECT file_name, list((name, type, num_children, converted_type,
+                logical_type, precision, scale)) AS kind
             FROM parquet_schema({_listed(files, where)}) GROUP BY file_name
         ) GROUP BY kind ORDER BY 1"""
     try:
