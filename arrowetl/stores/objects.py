@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from arrowetl.errors import ReadError, Transient
@@ -189,22 +192,40 @@ def fetch(thing: Object, target: Path, *, where: str, limit: int | None = None) 
     """Write an object, or its first `limit` bytes, to a local file, by several requests at a time.
 
     Raises:
-        ReadError: it isn't the object that was listed, or can't be read whole.
+        ReadError: it isn't the object that was listed, or can't be read whole, or there is no room
+            for it.
     """
     size = thing.size if limit is None else min(limit, thing.size)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-
-    def part(start: int) -> None:
-        at = start
-        for block in read(thing, start, min(size, start + PART), where=where):
-            at += os.pwrite(descriptor, block, at)
-
-    try:
+    with target.open("wb", buffering=0) as file, _room(thing, target, where):
+        if shutil.disk_usage(target.parent).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if size <= PART:
-            part(0)
+            _fetch_part(thing, file.fileno(), 0, size, where=where)
             return
         with ThreadPoolExecutor(READERS) as readers:
-            for _ in readers.map(part, range(0, size, PART)):
+            starts = range(0, size, PART)
+            ends = [min(size, start + PART) for start in starts]
+            part = partial(_fetch_part, thing, file.fileno(), where=where)
+            for _ in readers.map(part, starts, ends):
                 pass
-    finally:
-        os.close(descriptor)
+
+
+def _fetch_part(thing: Object, file: int, start: int, end: int, *, where: str) -> None:
+    for block in read(thing, start, end, where=where):
+        rest = memoryview(block)
+        while rest:
+            written = os.pwrite(file, rest, start)
+            start, rest = start + written, rest[written:]
+
+
+@contextmanager
+def _room(thing: Object, target: Path, where: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        raise ReadError(
+            f"{where}: {thing.at.url!r} has {thing.size:,} bytes, for which there is no room in "
+            f"{str(target.parent)!r} ({error.strerror}); set TMPDIR to a folder that has"
+        ) from error

@@ -76,6 +76,16 @@ def test_parquet(bucket, tmp_path, put):
     assert not waiting(tmp_path)
 
 
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_json(bucket, tmp_path, mode):
+    bucket.put("rows.jsonl", '{"id":0,"city":null}\n')
+    load(ae.S3Loader(bucket.name, "rows.jsonl", mode=mode), ROWS)
+    lines = [json.loads(line) for line in bucket.get("rows.jsonl").splitlines()]
+    assert lines == [{"id": 0, "city": None}] * (mode == "append") + BAG
+    assert not bucket.uploads()
+    assert not waiting(tmp_path)
+
+
 def test_an_object_of_many_parts(bucket):
     rows = pa.table({"x": pa.array(range(6_000_000))})
     load(ae.CSVLoader(bucket.url("rows.csv")), rows, rows=1_000_000)

@@ -5,8 +5,10 @@ import io
 import os
 import pickle
 import re
+import shutil
 import zipfile
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -65,6 +67,37 @@ def test_parquet(bucket):
     source = ae.ParquetSource(bucket.put("a.parquet", parquet()), filter="id > 1")
     assert run(source).to_pydict() == {"id": [2, 3], "city": ["Oslo", "Bonn"]}
     assert ae.ParquetSource(bucket.url("a.parquet")).row_count() == 3
+
+
+def test_json(bucket):
+    url = bucket.put("a.json", '[{"id": 1, "at": {"x": 2}}, {"id": 2}]')
+    bucket.put("b.jsonl.gz", gzip.compress(b'{"id": 3}\n{"id": 4\n'))
+    assert ids(ae.JSONSource(url)) == [1, 2]
+    rejects = ae.ArrowLoader()
+    source = ae.S3Source(bucket.name, "b", format="json")
+    done = ae.Pipeline(dead_letters=rejects).extract(source).load(ae.ArrowLoader()).run()
+    assert done.result.table["id"].to_pylist() == [3]
+    (place,) = rejects.table["source"].to_pylist()
+    assert (place["file"], place["line"]) == (bucket.url("b.jsonl.gz"), 2)
+
+
+def test_text(bucket):
+    bucket.put("logs/a.log", "1 up\n2 down\nwhat\n")
+    rejects = ae.ArrowLoader()
+    source = ae.S3Source(
+        bucket.name, "logs/", format="text", options={"pattern": r"(?P<id>\d+) (?P<what>\w+)"}
+    )
+    done = ae.Pipeline(dead_letters=rejects).extract(source).load(ae.ArrowLoader()).run()
+    assert done.result.table["id"].to_pylist() == [1, 2]
+    (place,) = rejects.table["source"].to_pylist()
+    assert (place["file"], place["line"]) == (bucket.url("logs/a.log"), 3)
+
+
+def test_too_little_room_is_said_before_anything_is_fetched(bucket, tmp_path, monkeypatch):
+    (thing,) = find(Store(), bucket.put("a", "content"), where="x")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6))
+    with pytest.raises(ReadError, match=r"7 bytes, for which there is no room.*TMPDIR"):
+        objects.fetch(thing, tmp_path / "a", where="x")
 
 
 @pytest.mark.parametrize(
