@@ -2,13 +2,17 @@
 
 import datetime as dt
 import gc
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
 from contextlib import closing
 from decimal import Decimal
 from operator import attrgetter
+from pathlib import Path
 from uuid import UUID
 
 import pyarrow as pa
@@ -436,3 +440,18 @@ PROMISING = {
 @pytest.mark.parametrize("options", PROMISING.values(), ids=PROMISING)
 def test_it_keeps_what_sources_promise(uri, options, check):
     check(source(uri, **options))
+
+
+def test_the_example_runs(uri):
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "examples/postgresql_to_files.py"],
+        cwd=root,
+        env={**os.environ, "ARROWETL_EXAMPLE_POSTGRES": uri},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "100,000" in ran.stdout
