@@ -45,8 +45,9 @@ class PostgreSQLSource(Server, Source):
     and can't change it. The types are the server's, known before a row is read: `numeric(p,s)` is
     `decimal128(p,s)`, `timestamptz` is in UTC, `jsonb` is JSON, `uuid` is a UUID, an array is a
     list; all others are text, in PostgreSQL's own form. So is a numeric without a precision, as
-    sums and products are: give it one in the query, ``sum(paid)::numeric(18,2)``. What an Arrow type can't hold (NaN in a decimal, `infinity` in a date, an array of several
-    dimensions) is a ReadError that names the column: choose another form for it in a query.
+    sums and products are: give it one in the query, ``sum(paid)::numeric(18,2)``. What an Arrow
+    type can't hold (NaN in a decimal, `infinity` in a date, an array of several dimensions) is a
+    ReadError that names the column: choose another form for it in a query.
 
     A table has no order but the one that a query's ORDER BY gives it.
 
