@@ -229,7 +229,7 @@ def test_explain_prints_and_analyze_runs(capsys, tmp_path):
         (lambda: people().extract(ae.ArrowSource(PEOPLE)), "reads from ArrowSource"),
         (lambda: people().load(ae.ArrowLoader()).load(ae.ArrowLoader()), "loads into ArrowLoader"),
         (lambda: people().transform(3), "transform takes a stage, a SELECT or a function"),
-        (lambda: people().extract("x.csv"), "extract takes a source"),
+        (lambda: people().extract("x.csv"), "reads from ArrowSource"),
         (lambda: people().load("x.csv"), "load takes a destination"),
         (lambda: people().transform("SELEC 1"), "SQL: Parser Error"),
         (lambda: people().transform("DROP TABLE x"), "one SELECT, this is a DROP"),
