@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -92,7 +93,7 @@ class Store:
         anonymous: ask as nobody, for public buckets.
 
     Raises:
-        ConfigError: options contradict each other.
+        ConfigError: options contradict each other; botocore isn't installed.
 
     >>> Store(endpoint="http://127.0.0.1:9000", access_key="me", secret_key="mine")
     Store(endpoint='http://127.0.0.1:9000', region=None, profile=None, anonymous=False)
@@ -108,6 +109,8 @@ class Store:
     anonymous: bool = False
 
     def __post_init__(self) -> None:
+        if find_spec("botocore") is None:
+            raise ConfigError("s3:// needs a package that isn't there: pip install 'arrowetl[s3]'")
         if (self.access_key is None) != (self.secret_key is None):
             raise ConfigError("Store: access_key and secret_key belong together; give both")
         if self.session_token is not None and self.access_key is None:
@@ -140,15 +143,11 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=32)
 def _made(store: Store, environment: frozenset[tuple[str, str]]) -> Any:  # noqa: ARG001 - a key
-    try:
-        from botocore import UNSIGNED
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-        from botocore.session import Session
-    except ImportError as error:
-        raise ConfigError(
-            "s3:// needs a package that isn't there: pip install 'arrowetl[s3]'"
-        ) from error
+    from botocore import UNSIGNED
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
     more: dict[str, Any] = {"signature_version": UNSIGNED} if store.anonymous else {}
     config = Config(
         retries={"mode": "standard", "max_attempts": 4},

@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import shutil
+import sys
 import zipfile
 from fnmatch import fnmatchcase
 from types import SimpleNamespace
@@ -346,6 +347,15 @@ def test_options_that_make_no_sense(prefix, options, said):
     with pytest.raises(ConfigError, match=said) as caught:
         ae.S3Source("bucket", prefix, **options)
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["botocore", "fsspec"])
+def test_a_package_that_isnt_there_is_named(bucket, monkeypatch, package):
+    url = bucket.put("a.parquet", parquet())
+    mounted._filesystem.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=r"pip install 'arrowetl\[s3\]'"):
+        ae.ParquetSource(url).schema()
 
 
 # --- objects that change, and connections that break off -----------------------------------------
