@@ -54,7 +54,7 @@ def source_of(obj: Any) -> Source:
     if isinstance(obj, list | tuple) and obj and isinstance(obj[0], pa.RecordBatch):
         return ArrowSource((obj[0].schema, obj))
     if _holds_rows(obj):
-        return PythonSource(obj)  # type: ignore[abstract]  # mypy takes the option for the method
+        return PythonSource(obj)
     return ArrowSource(obj)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +35,7 @@ from arrowetl.sources._dialect import (
     layout_of,
     read_csv,
 )
+from arrowetl.sources._fields import set_fields
 from arrowetl.sources._files import (
     FileStamp,
     PathLike,
@@ -56,7 +57,7 @@ FULLY_SAMPLED = 32
 """Of so many files types are inferred from the whole sample; of the others from a short one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class CSVSource(Source):
     r"""Read CSV files of any size, and set apart the lines that can't be read.
 
@@ -120,46 +121,65 @@ class CSVSource(Source):
     """
 
     path: PathLike | Sequence[PathLike]
-    _: KW_ONLY
-    delimiter: str | None = None
-    header: bool | None = None
-    encoding: str = "auto"
-    quote: str = '"'
-    escape: str | None = None
-    skip: int | None = None
-    null_values: Sequence[str] = ("",)
-    quoted_nulls: bool = True
-    decimal: str = "."
-    date_format: str | None = None
-    timestamp_format: str | None = None
-    columns: Sequence[str] | None = None
-    schema: InitVar[Declared | None] = None
-    types: Fields = ()
-    sample_size: int | None = 20_480
-    union_by_name: bool = True
-    on_error: str = "dead_letter"
-    compression: str = "auto"
-    store: Store | None = None
+    delimiter: str | None
+    header: bool | None
+    encoding: str
+    quote: str
+    escape: str | None
+    skip: int | None
+    null_values: Sequence[str]
+    quoted_nulls: bool
+    decimal: str
+    date_format: str | None
+    timestamp_format: str | None
+    columns: Sequence[str] | None
+    types: Fields
+    sample_size: int | None
+    union_by_name: bool
+    on_error: str
+    compression: str
+    store: Store | None
 
-    def __post_init__(self, schema: Declared | Callable[..., object] | None) -> None:
+    def __init__(  # noqa: PLR0913 - its options
+        self,
+        path: PathLike | Sequence[PathLike],
+        *,
+        delimiter: str | None = None,
+        header: bool | None = None,
+        encoding: str = "auto",
+        quote: str = '"',
+        escape: str | None = None,
+        skip: int | None = None,
+        null_values: Sequence[str] = ("",),
+        quoted_nulls: bool = True,
+        decimal: str = ".",
+        date_format: str | None = None,
+        timestamp_format: str | None = None,
+        columns: Sequence[str] | None = None,
+        schema: Declared | None = None,
+        types: Fields = (),
+        sample_size: int | None = 20_480,
+        union_by_name: bool = True,
+        on_error: str = "dead_letter",
+        compression: str = "auto",
+        store: Store | None = None,
+    ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
-        # The method of this name, below, is what a dataclass takes for the option's default.
-        declared = self.types if schema is None or callable(schema) else schema
+        declared = types if schema is None else schema
         settled = {
-            "path": as_paths(self.path, where=where),
-            "encoding": codec_name(self.encoding, where=where),
-            "null_values": _texts(self.null_values, where),
-            "columns": as_names(self.columns, where=where),
+            "path": as_paths(path, where=where),
+            "encoding": codec_name(encoding, where=where),
+            "null_values": _texts(null_values, where),
+            "columns": as_names(columns, where=where),
             "types": named_types(declared, where=where),
         }
-        for key, value in settled.items():
-            object.__setattr__(self, key, value)
+        set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
         _check_signs(self, where)
 
-    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+    def schema(self) -> pa.Schema:
         """Give the schema: inferred from samples, joined over the files, as they arrive.
 
         Raises:

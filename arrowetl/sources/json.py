@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import KW_ONLY, InitVar, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -15,6 +15,7 @@ import pyarrow as pa
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
+from arrowetl.sources._fields import set_fields
 from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
 from arrowetl.sources._json_columns import Plan, Wish, planned
 from arrowetl.sources._json_path import parsed_path
@@ -30,7 +31,7 @@ FORMATS = ("auto", "lines", "array", "object")
 ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class JSONSource(Source):
     r"""Read JSON files of any size, and set apart the records that can't be read.
 
@@ -92,35 +93,53 @@ class JSONSource(Source):
     """
 
     path: PathLike | Sequence[PathLike]
-    _: KW_ONLY
-    format: str = "auto"
-    record_path: str | None = None
-    flatten: bool = False
-    columns: Sequence[str] | None = None
-    schema: InitVar[Declared | PathLike | None] = None
-    types: Fields = ()
-    exact: str | None = None
-    schema_path: str | None = None
-    sample_size: int | None = None
-    union_by_name: bool = True
-    on_error: str = "dead_letter"
-    encoding: str = "auto"
-    compression: str = "auto"
-    store: Store | None = None
-    _aside: Aside = field(init=False, repr=False, compare=False, default_factory=Aside)
+    format: str
+    record_path: str | None
+    flatten: bool
+    columns: Sequence[str] | None
+    types: Fields
+    exact: str | None
+    schema_path: str | None
+    sample_size: int | None
+    union_by_name: bool
+    on_error: str
+    encoding: str
+    compression: str
+    store: Store | None
+    _aside: Aside = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self, schema: Declared | PathLike | Callable[..., object] | None) -> None:
+    def __init__(  # noqa: PLR0913 - its options
+        self,
+        path: PathLike | Sequence[PathLike],
+        *,
+        format: str = "auto",  # noqa: A002 - as everybody calls it
+        record_path: str | None = None,
+        flatten: bool = False,
+        columns: Sequence[str] | None = None,
+        schema: Declared | PathLike | None = None,
+        types: Fields = (),
+        exact: str | None = None,
+        schema_path: str | None = None,
+        sample_size: int | None = None,
+        union_by_name: bool = True,
+        on_error: str = "dead_letter",
+        encoding: str = "auto",
+        compression: str = "auto",
+        store: Store | None = None,
+    ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
         settled = {
-            "path": as_paths(self.path, where=where),
-            "encoding": codec_name(self.encoding, where=where),
-            "columns": as_names(self.columns, where=where),
-            # The method of this name, below, is what a dataclass takes for the option's default.
-            **self._declared(None if callable(schema) else schema, where),
+            "_aside": Aside(),
+            "path": as_paths(path, where=where),
+            "encoding": codec_name(encoding, where=where),
+            "columns": as_names(columns, where=where),
+            **_declared(types if schema is None else schema, where),
         }
-        for key, value in settled.items():
-            object.__setattr__(self, key, value)
+        set_fields(self, locals() | settled)
+        self._check(where)
+
+    def _check(self, where: str) -> None:
         check_choice("format", self.format, FORMATS, where)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
@@ -131,18 +150,7 @@ class JSONSource(Source):
         if self.flatten and (self.exact or self.schema_path):
             raise ConfigError(f"{where}: a schema of all columns says what is flat; flatten=False")
 
-    def _declared(self, schema: Declared | PathLike | None, where: str) -> Mapping[str, object]:
-        match schema:
-            case None:
-                return {"types": named_types(self.types, where=where)}
-            case str() | os.PathLike():
-                return {"schema_path": os.fspath(schema)}
-            case pa.Schema():
-                return {"exact": schema_text(schema)}
-            case _:
-                return {"types": named_types(schema, where=where)}
-
-    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+    def schema(self) -> pa.Schema:
         """Give the schema, declared or inferred; to infer it, the files are read.
 
         Raises:
@@ -236,3 +244,13 @@ class JSONSource(Source):
         )
         plan = planned(self._files(), self._reading(), wish)
         return plan if self.columns is None else plan.only(self.columns)
+
+
+def _declared(schema: Declared | PathLike, where: str) -> Mapping[str, object]:
+    match schema:
+        case str() | os.PathLike():
+            return {"schema_path": os.fspath(schema)}
+        case pa.Schema():
+            return {"exact": schema_text(schema)}
+        case _:
+            return {"types": named_types(schema, where=where)}

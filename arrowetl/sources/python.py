@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ import pyarrow as pa
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import named_types
+from arrowetl.sources._fields import set_fields
 from arrowetl.sources._python_values import Misfit, array, infer, misfits
 from arrowetl.stage import BATCH_ROWS, REJECTED_SCHEMA, Source, require
 from arrowetl.typemap import arrow_schema
@@ -24,7 +25,7 @@ Whys: TypeAlias = dict[int, tuple[str, str | None, str]]
 Declared: TypeAlias = pa.Schema | Mapping[str, str | pa.DataType]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class PythonSource(Source):
     """Read rows that are Python objects.
 
@@ -63,26 +64,32 @@ class PythonSource(Source):
     """
 
     rows: Any
-    _: KW_ONLY
-    schema: InitVar[Declared | None] = None
-    types: pa.Schema | None = None
-    sample_size: int = 10_000
-    on_error: str = "dead_letter"
-    _aside: Aside = field(default_factory=Aside, init=False)
+    types: pa.Schema | None
+    sample_size: int
+    on_error: str
+    _aside: Aside = field(init=False)
 
-    def __post_init__(self, schema: Declared | Callable[..., object] | None) -> None:
+    def __init__(
+        self,
+        rows: Any,
+        *,
+        schema: Declared | None = None,
+        types: pa.Schema | None = None,
+        sample_size: int = 10_000,
+        on_error: str = "dead_letter",
+    ) -> None:
         """Say at once what can't be read; read nothing."""
         where = type(self).__name__
-        # The method of this name, below, is what a dataclass takes for the option's default.
-        given = self.types if schema is None or callable(schema) else schema
-        object.__setattr__(self, "types", given if given is None else _as_schema(given, where))
+        given = types if schema is None else schema
+        settled = {"types": None if given is None else _as_schema(given, where), "_aside": Aside()}
+        set_fields(self, locals() | settled)
         if not isinstance(self.sample_size, int) or self.sample_size < 1:
             raise ConfigError(f"{where}: sample_size is a number from 1, not {self.sample_size!r}")
         if self.on_error not in {"dead_letter", "raise"}:
             raise ConfigError(f"{where}: on_error is dead_letter or raise, not {self.on_error!r}")
         object.__setattr__(self, "_held", _Held(_opener(self.rows, where), self.sample_size))
 
-    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+    def schema(self) -> pa.Schema:
         """Give the schema: as stated, or as the rows, or the first of them, have it.
 
         Raises:

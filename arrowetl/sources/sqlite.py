@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass, field
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +12,7 @@ from arrowetl.errors import ConfigError
 from arrowetl.sources import _sqlite_scan as scanning
 from arrowetl.sources._aside import Aside
 from arrowetl.sources._columns import Declared, Fields, as_names, named_types
+from arrowetl.sources._fields import set_fields
 from arrowetl.sources._files import PathLike
 from arrowetl.sources._params import checked_params
 from arrowetl.sources._sqlite_file import opened, stamp
@@ -24,7 +25,7 @@ from arrowetl.stage import BATCH_ROWS, Finding, Source, found, require
 from arrowetl.typemap import arrow_schema
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class SQLiteSource(Source):
     """Read a table, a view or a query of a SQLite file, in one consistent snapshot.
 
@@ -87,35 +88,43 @@ class SQLiteSource(Source):
     """
 
     path: PathLike
-    _: KW_ONLY
-    table: str | None = None
-    query: str | None = None
-    params: Sequence[object] | Mapping[str, object] = ()
-    columns: Sequence[str] | None = None
-    schema: InitVar[Declared | None] = None
-    types: Fields = ()
-    timeout: float = 10.0
-    _aside: Aside = field(default_factory=Aside, init=False, repr=False, compare=False)
+    table: str | None
+    query: str | None
+    params: Sequence[object] | Mapping[str, object]
+    columns: Sequence[str] | None
+    types: Fields
+    timeout: float
+    _aside: Aside = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self, schema: Declared | Callable[..., object] | None) -> None:
+    def __init__(
+        self,
+        path: PathLike,
+        *,
+        table: str | None = None,
+        query: str | None = None,
+        params: Sequence[object] | Mapping[str, object] = (),
+        columns: Sequence[str] | None = None,
+        schema: Declared | None = None,
+        types: Fields = (),
+        timeout: float = 10.0,
+    ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
-        check_what(self.table, self.query, where=where)
-        # The method of this name, below, is what a dataclass takes for the option's default.
-        declared = self.types if schema is None or callable(schema) else schema
+        check_what(table, query, where=where)
+        declared = types if schema is None else schema
         settled = {
-            "path": as_path(self.path, where=where),
-            "query": self.query and self.query.strip().rstrip(";"),
-            "params": checked_params(self.params, self.query, where=where),
-            "columns": as_names(self.columns, where=where),
+            "_aside": Aside(),
+            "path": as_path(path, where=where),
+            "query": query and query.strip().rstrip(";"),
+            "params": checked_params(params, query, where=where),
+            "columns": as_names(columns, where=where),
             "types": _readable(named_types(declared, where=where), where),
         }
-        for key, value in settled.items():
-            object.__setattr__(self, key, value)
+        set_fields(self, locals() | settled)
         if self.timeout < 0:
             raise ConfigError(f"{where}: timeout is a number of seconds, not {self.timeout!r}")
 
-    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+    def schema(self) -> pa.Schema:
         """Give the schema, from declarations and, where they say nothing, from the values.
 
         Raises:

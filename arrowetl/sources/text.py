@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import KW_ONLY, InitVar, dataclass, field
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +20,7 @@ from arrowetl.sources._columns import (
     projected,
     require_all,
 )
+from arrowetl.sources._fields import set_fields
 from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
 from arrowetl.sources._rejects import first_rejected
 from arrowetl.sources._text import COMPRESSIONS, codec_name
@@ -38,7 +39,7 @@ from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class TextSource(Source):
     r"""Read text files of any size line by line; with a pattern, as the columns it finds in a line.
 
@@ -97,34 +98,47 @@ class TextSource(Source):
     """
 
     path: PathLike | Sequence[PathLike]
-    _: KW_ONLY
-    pattern: str | None = None
-    record_start: str | None = None
-    columns: Sequence[str] | None = None
-    schema: InitVar[Declared | None] = None
-    types: Fields = ()
-    date_format: str | None = None
-    timestamp_format: str | None = None
-    sample_size: int | None = 20_480
-    encoding: str = "auto"
-    on_error: str = "dead_letter"
-    compression: str = "auto"
-    store: Store | None = None
-    _aside: Aside = field(init=False, repr=False, compare=False, default_factory=Aside)
+    pattern: str | None
+    record_start: str | None
+    columns: Sequence[str] | None
+    types: Fields
+    date_format: str | None
+    timestamp_format: str | None
+    sample_size: int | None
+    encoding: str
+    on_error: str
+    compression: str
+    store: Store | None
+    _aside: Aside = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self, schema: Declared | Callable[..., object] | None) -> None:
+    def __init__(  # noqa: PLR0913 - its options
+        self,
+        path: PathLike | Sequence[PathLike],
+        *,
+        pattern: str | None = None,
+        record_start: str | None = None,
+        columns: Sequence[str] | None = None,
+        schema: Declared | None = None,
+        types: Fields = (),
+        date_format: str | None = None,
+        timestamp_format: str | None = None,
+        sample_size: int | None = 20_480,
+        encoding: str = "auto",
+        on_error: str = "dead_letter",
+        compression: str = "auto",
+        store: Store | None = None,
+    ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
-        # The method of this name, below, is what a dataclass takes for the option's default.
-        declared = self.types if schema is None or callable(schema) else schema
+        declared = types if schema is None else schema
         settled = {
-            "path": as_paths(self.path, where=where),
-            "encoding": codec_name(self.encoding, where=where),
-            "columns": as_names(self.columns, where=where),
+            "_aside": Aside(),
+            "path": as_paths(path, where=where),
+            "encoding": codec_name(encoding, where=where),
+            "columns": as_names(columns, where=where),
             "types": named_types(declared, where=where),
         }
-        for key, value in settled.items():
-            object.__setattr__(self, key, value)
+        set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
         if self.sample_size is not None and self.sample_size < 1:
@@ -139,7 +153,7 @@ class TextSource(Source):
         elif self.types:
             raise ConfigError(f"{where}: schema says types of a pattern's groups; say pattern=")
 
-    def schema(self) -> pa.Schema:  # type: ignore[misc]  # noqa: F811 - option and method, both
+    def schema(self) -> pa.Schema:
         """Give the schema: the groups' types are declared, or inferred from a sample.
 
         Raises:
