@@ -14,7 +14,7 @@ import pyarrow.types as kinds
 
 from arrowetl.errors import SchemaError, WriteError
 from arrowetl.stage import Sink, Source
-from arrowetl.typemap import NAN, Fate, Stored
+from arrowetl.typemap import NOT_FINITE, Fate, Stored
 
 _NUMBERS = (
     *(pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64()),
@@ -107,7 +107,8 @@ def _passage(native: str, kind: pa.DataType, sink: Sink) -> Passage:
     except SchemaError as error:
         why = str(error).removeprefix(f"{sink.label}: ").removeprefix(f"column 'x' is {kind}, ")
         return Passage(native, kind, "", None, Fate.REFUSED, why)
-    return Passage(native, kind, stored.declared, stored.back, stored.fate, stored.why)
+    back = stored.back or (kind if stored.fate is Fate.LOSSLESS else None)
+    return Passage(native, kind, stored.declared, back, stored.fate, stored.why)
 
 
 def refuse_lossy(
@@ -121,7 +122,7 @@ def refuse_lossy(
         where: the destination.
 
     Returns:
-        The columns that lose nothing but a NaN, for `refuse_nan`.
+        The columns that lose nothing but rare values, for `refuse_rare`.
 
     Raises:
         SchemaError: a column would lose something; or there is none of a name that is allowed.
@@ -143,7 +144,7 @@ def refuse_lossy(
     refused = [each for each in lossy if each.rare is None]
     if refused:
         raise SchemaError(_refusal(refused), where=where, column=refused[0].column)
-    return tuple(each.column for each in lossy if each.rare == NAN)
+    return tuple(each.column for each in lossy)
 
 
 def _refusal(refused: Sequence[Stored]) -> str:
@@ -159,10 +160,10 @@ def _refusal(refused: Sequence[Stored]) -> str:
     )
 
 
-def refuse_nan(
-    batches: Iterator[pa.RecordBatch], columns: Sequence[str], *, where: str
+def refuse_rare(
+    batches: Iterator[pa.RecordBatch], guarded: Sequence[Stored], *, where: str
 ) -> Iterator[pa.RecordBatch]:
-    """Give the batches as they are, unless one of the columns has a NaN in it.
+    """Give the batches as they are, unless a column has a value in it that would be lost.
 
     Costs a look at those columns.
 
@@ -170,26 +171,47 @@ def refuse_nan(
         WriteError: there is one.
 
     >>> batch = pa.record_batch({"x": [1.5, float("nan")]})
-    >>> list(refuse_nan(iter([batch]), ["x"], where="SQLiteLoader"))
+    >>> from arrowetl.typemap import NAN
+    >>> x = Stored("x", pa.float64(), "REAL", rare=NAN)
+    >>> list(refuse_rare(iter([batch]), [x], where="SQLiteLoader"))
     Traceback (most recent call last):
     arrowetl.errors.WriteError: SQLiteLoader: column 'x' has a NaN, which becomes null there...
     """
     for batch in batches:
-        for column in columns:
-            if column in batch.schema.names and _has_nan(batch[column]):
+        for each in guarded:
+            lost = _rare(batch[each.column], each.rare) if each.column in batch.schema.names else ""
+            if lost:
                 raise WriteError(
-                    f"{where}: column {column!r} has a NaN, which becomes null there. Make it "
-                    f"one before (NullRemover('fill', null_like=['nan'], ...) or SQL), load into "
-                    f"a destination that keeps it, or allow it with allow_lossy=[{column!r}]"
+                    f"{where}: column {each.column!r} has {lost}, which becomes null there. Make "
+                    f"it one before (NullRemover('fill', null_like=['nan'], ...) or SQL), load "
+                    f"into a destination that keeps it, or allow it with "
+                    f"allow_lossy=[{each.column!r}]"
                 )
         yield batch
 
 
-def _has_nan(column: pa.Array) -> bool:
+def _rare(column: pa.Array, rare: str | None) -> str:
+    """Say which value that would be lost is in a column, at any depth; nothing if none is."""
     import pyarrow.compute as pc
 
-    if kinds.is_dictionary(column.type):
-        column = column.dictionary
-    if kinds.is_run_end_encoded(column.type):
-        column = column.values
-    return bool(pc.any(pc.is_nan(column)).as_py())  # small: one value
+    kind = column.type
+    if not kinds.is_floating(kind):
+        return next(filter(None, (_rare(part, rare) for part in _inside(column))), "")
+    if pc.any(pc.is_nan(column)).as_py():  # small: one value
+        return "a NaN"
+    infinite = rare == NOT_FINITE and pc.any(pc.is_inf(column)).as_py()  # small: one value
+    return "an infinity" if infinite else ""
+
+
+def _inside(column: pa.Array) -> list[pa.Array]:
+    """Give the columns that a column is made of."""
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        return [column.dictionary]
+    if kinds.is_run_end_encoded(kind):
+        return [column.values]
+    if kinds.is_map(kind):
+        return [column.keys, column.items]
+    if kinds.is_struct(kind):
+        return list(column.flatten())
+    return [column.flatten()] if kinds.is_nested(kind) and not kinds.is_union(kind) else []

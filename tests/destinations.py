@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import secrets
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from arrowetl import (
     ArrowLoader,
     CSVLoader,
     DuckDBLoader,
+    JSONLoader,
     ParquetLoader,
     PostgreSQLLoader,
     S3Loader,
@@ -71,6 +73,28 @@ class CSVFile(InFolder):
         packed = self.options.get("compression") == "gzip"
         with gzip.open(self.path) if packed else self.path.open("rb") as file:
             return read_csv(file)
+
+
+class JSONFile(InFolder):
+    target = "rows.json"
+
+    def sink(self) -> Sink:
+        return JSONLoader(self.path, schema_path=self.folder / "rows.schema", **self.options)
+
+    def rows(self) -> pa.Table | None:
+        if not self.path.exists():
+            return None
+        packed = self.options.get("compression") == "gzip"
+        with gzip.open(self.path) if packed else self.path.open("rb") as file:
+            text = file.read()
+        lines = self.options.get("format") != "array"
+        rows = list(map(json.loads, text.splitlines())) if lines else json.loads(text)
+        fields = json.loads((self.folder / "rows.schema").read_text())["fields"]
+        # Without rows there are no keys.
+        return pa.Table.from_pylist(rows) if rows else pa.table({f["name"]: [] for f in fields})
+
+    def left(self) -> list[str]:
+        return [each for each in super().left() if each != "rows.schema"]
 
 
 class ParquetFile(InFolder):
@@ -262,6 +286,9 @@ def every_destination() -> list[tuple[type, dict[str, Any]]]:
         (CSVFile, {"mode": "replace"}),
         (CSVFile, {"mode": "append"}),
         (CSVFile, {"mode": "replace", "compression": "gzip"}),
+        (JSONFile, {"mode": "append"}),
+        (JSONFile, {"mode": "replace", "compression": "gzip"}),
+        (JSONFile, {"mode": "replace", "format": "array", "indent": 2}),
         (ParquetFile, {"mode": "replace"}),
         (ParquetFile, {"mode": "replace", "sorted_by": ["id"], "row_group_size": 2}),
         (ParquetFolder, {"mode": "append"}),

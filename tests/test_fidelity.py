@@ -46,6 +46,10 @@ def duckdb_back(folder: Path, stored: Stores) -> Source:
 
 PLACES = {
     "csv": Place(lambda folder: ae.CSVLoader(folder / "x.csv"), csv_back),
+    "json": Place(
+        lambda folder: ae.JSONLoader(folder / "x.json", schema_path=folder / "x.schema"),
+        lambda folder, _: ae.JSONSource(folder / "x.json", schema=folder / "x.schema"),
+    ),
     "parquet": Place(
         lambda folder: ae.ParquetLoader(folder / "x.parquet"),
         lambda folder, _: ae.ParquetSource(folder / "x.parquet"),
@@ -139,11 +143,23 @@ def equal_in_duckdb(values: pa.Array, back: pa.Array) -> bool:
 
 def lost(values: pa.Array, stored: Stored) -> pa.Array:
     """Give what is left of values, by the words in which the loss is stated."""
+    if "Infinity" in stored.why:
+        return finite(values)
     if "NaN" in stored.why:
         left = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
         return pc.add(left.cast(pa.float64()), 0.0)  # -0.0 + 0.0 is 0.0
     assert "nanoseconds" in stored.why or "microseconds" in stored.why
     return cut(values)
+
+
+def finite(values: pa.Array) -> pa.Array:
+    """Make nulls of NaN and the infinities, in lists, too."""
+    if kinds.is_list(values.type):
+        inner = finite(values.values)
+        return pa.ListArray.from_arrays(values.offsets, inner, mask=values.is_null())
+    # Not every kernel knows half floats.
+    is_finite = pc.is_finite(values.cast(pa.float64()))
+    return pc.if_else(is_finite, values, pa.scalar(None, values.type))
 
 
 def cut(values: pa.Array) -> pa.Array:
@@ -175,7 +191,7 @@ def test_each_type_becomes_what_is_said(place, kind, tmp_path):
     assert back.type == (stored.back or kind)
     if stored.fate is Fate.LOSSLESS:
         assert back.type == kind
-        assert same(pa.table({"x": back}), pa.table({"x": values}))
+        assert equal(values, back)
     elif stored.fate is Fate.WIDENED:
         assert back.type != kind
         assert equal(values, back)
@@ -232,7 +248,7 @@ def test_each_pair_keeps_what_is_said(by, to, tmp_path):
         values, got = (read[each.column].combine_chunks() for read in (came, back))
         assert got.type == (each.back or each.arrow), each.note
         if each.fate is Fate.LOSSLESS:
-            assert same(pa.table({"x": values}), pa.table({"x": got})), each.note
+            assert equal(values, got), each.note
         else:
             left = lost(values, each) if each.fate is Fate.LOSSY else values
             assert equal(left, got), each.note

@@ -21,7 +21,7 @@ from arrowetl.duck import connect
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
-from arrowetl.fidelity import refuse_nan
+from arrowetl.fidelity import refuse_rare
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
@@ -113,7 +113,8 @@ class LocalRun:
         self.schema = schema
         sink.begin(schema)
         if self.plan.guarded:
-            batches = self._kept(refuse_nan(batches, self.plan.guarded, where=sink.label))
+            guarded = [each for each in self.plan.stored if each.column in self.plan.guarded]
+            batches = self._kept(refuse_rare(batches, guarded, where=sink.label))
         with reader_of(schema, batches) as reader, self.trouble.explained(sink.label):
             if isinstance(sink, RowSink):
                 written = sink.write_rows(reader, partial(self.rejects.add, sink.label))

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.planning.plan import Plan, Segment
+from arrowetl.typemap import NOT_FINITE
 
 
 def explained(plan: Plan) -> str:
@@ -75,7 +76,9 @@ def _types(plan: Plan) -> Iterator[str]:
     for way, columns in ways.items():
         yield ", ".join(columns) + way
     if plan.guarded:
-        yield f"{', '.join(plan.guarded)}: a NaN ends the run, unless allow_lossy allows it"
+        rare = any(each.rare == NOT_FINITE for each in plan.stored)
+        what = "a NaN or an infinity" if rare else "a NaN"
+        yield f"{', '.join(plan.guarded)}: {what} ends the run, unless allow_lossy allows it"
 
 
 def _source(plan: Plan) -> Iterator[str]:

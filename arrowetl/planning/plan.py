@@ -127,7 +127,7 @@ class Plan:
     stored: tuple[Stored, ...] = ()
     """What the sink makes of each column's type."""
     guarded: tuple[str, ...] = ()
-    """Columns of which a NaN would be lost, and may not: one ends the run."""
+    """Columns of which rare values would be lost, and may not: one ends the run."""
     notes: tuple[str, ...] = ()
     """What a user should know beforehand: columns that will be added or dropped."""
 

@@ -111,6 +111,13 @@ def _unpack(path: Path, have: str, member: IO[bytes]) -> None:
 
 
 @contextmanager
+def packed(path: Path, codec: str) -> Iterator[IO[bytes]]:
+    """Open a file for writing what is compressed on the way; any codec but zip."""
+    with path.open("wb") as raw, _member(raw, codec) as member:
+        yield member
+
+
+@contextmanager
 def _member(raw: IO[bytes], codec: str) -> Iterator[IO[bytes]]:
     """Open a compressed member at the end of a file."""
     opener: Any = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}.get(codec)

@@ -95,12 +95,17 @@ def _encoded(values: pa.Array, kind: Any) -> pa.Array:
 
     if kinds.is_run_end_encoded(kind):
         return pc.run_end_encode(values, run_end_type=kind.run_end_type)
-    return values.dictionary_encode().cast(kind)
+    found = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(
+        found.indices.cast(kind.index_type), found.dictionary, ordered=kind.ordered
+    )
 
 
 def _extension(column: pa.Array, kind: Any) -> Parsed:
     if kind.extension_name == "arrow.uuid":
         inner = _by_duckdb(column, "unhex(replace(CAST(v AS UUID)::VARCHAR, '-', ''))")
+    elif kind.extension_name == "arrow.bool8":
+        inner = made(column, pa.bool_())
     else:
         inner = made(column, kind.storage_type)
     storage = inner.values.cast(kind.storage_type)
@@ -138,7 +143,24 @@ def _list(column: pa.Array, kind: Any) -> Parsed:
         bad = _either([bad, odd])
         empty = pa.nulls(len(values), values.type)
         values = pc.if_else(odd, empty, values)
-    return Parsed(values if values.type == kind else values.cast(kind), bad)
+    return Parsed(_as_list(values, kind), bad)
+
+
+def _as_list(values: pa.Array, kind: Any) -> pa.Array:
+    views = {pa.ListViewArray: kinds.is_list_view, pa.LargeListViewArray: kinds.is_large_list_view}
+    for make, is_kind in views.items():
+        if is_kind(kind):
+            sizes = values.value_lengths().fill_null(0)
+            wide = pa.int32() if make is pa.ListViewArray else pa.int64()
+            starts = values.offsets.slice(0, len(values))
+            return make.from_arrays(
+                starts.cast(wide),
+                sizes.cast(wide),
+                values.values,
+                type=kind,
+                mask=values.is_null() if values.null_count else None,
+            )
+    return values if values.type == kind else values.cast(kind)
 
 
 def _offset_list(column: pa.Array, values: pa.Array, kind: Any) -> pa.Array:
@@ -232,4 +254,7 @@ def _duration(column: pa.Array, kind: Any) -> Parsed:
         THEN concat(v[:1].replace('P', ''), regexp_extract(v, 'PT([0-9]+)', 1),
             rpad(regexp_extract(v, '[.]([0-9]*)', 1), {digits}, '0'))::BIGINT END""",
     )
-    return Parsed(found.values.cast(pa.int64()).cast(kind), found.bad)
+    # What DuckDB leaves under nulls may be too large for it as a duration, later.
+    ticks = found.values.fill_null(0).cast(pa.int64()).cast(kind)
+    buffers = [found.values.is_valid().buffers()[1], ticks.buffers()[1]]
+    return Parsed(pa.Array.from_buffers(kind, len(ticks), buffers), found.bad)

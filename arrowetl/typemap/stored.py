@@ -13,6 +13,9 @@ import pyarrow.types as kinds
 NAN = "nan"
 """The name of NaN, in `Stored.rare`: what a column may lose and nothing else."""
 
+NOT_FINITE = "nan or infinity"
+"""The name of NaN and the infinities, in `Stored.rare`."""
+
 AS_DIGITS = "the exact digits, as text"
 
 DIGITS = 38

@@ -1,0 +1,305 @@
+"""JSONLoader: a JSON file that appears, or grows, all at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import KW_ONLY, dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.duck import connect
+from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
+from arrowetl.sinks.csv_files import BY_DUCKDB, DAMAGED, codec_of, join, packed
+from arrowetl.sinks.feed import MEMORY, Feed, choice, path_text, writing
+from arrowetl.sinks.json_files import check_first, check_last, indented
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.sql import INPUT, literal, name
+from arrowetl.stage import Finding, Mode, Sink
+from arrowetl.stores.s3 import Store
+from arrowetl.typemap import Stored
+from arrowetl.typemap.json import json_columns, json_schema, schema_json
+from arrowetl.typemap.stored import any_of
+
+_CODECS = ("none", "gzip", "bz2", "xz", "zstd")
+_WIDEST = 16
+
+
+class _Format(str, Enum):
+    LINES = "lines"
+    ARRAY = "array"
+
+
+@dataclass
+class _Run:
+    stage: Stage | None = None
+    schema: pa.Schema | None = None
+
+
+@dataclass(frozen=True)
+class JSONLoader(Sink):
+    """Write a JSON file that appears, or grows, all at once.
+
+    Rows are written beside the destination, under a hidden name, and renamed at the commit:
+    whoever reads it sees the old rows or the new ones. DuckDB writes it, by COPY: each row an
+    object with all columns, in UTF-8.
+
+    Integers and decimals have all their digits (decimals of over 38 are text). Structs and maps
+    are objects, lists arrays. Dates, times and date-times are ISO 8601, with a Z where they have
+    a zone; durations too (`PT90.5S`); bytes are base64. NaN and the infinities, which JSON lacks,
+    end a pipeline unless `allow_lossy` lets them become null. With `schema_path`,
+    `JSONSource(..., schema=that path)` gives every value back as it was.
+
+    Memory holds a few megabytes. Appending copies the old file, so it costs its size each time;
+    bz2, xz and `indent` need room for the rows uncompressed as well.
+
+    Args:
+        path: where to: a path, or an `s3://` URL, where rows wait in the system's temporary folder
+            and are uploaded at the commit.
+        format: ``lines``, a row each; or one ``array``.
+        mode: ``error`` if nothing may be there; ``replace`` it; ``append`` lines to it, if its
+            first record has the same keys and its last is whole. A file has no keys of rows, so
+            there is no ``upsert``.
+        indent: spaces a level, of an array; None writes a row a line. Costs Python time a row.
+        compression: ``gzip``, ``bz2``, ``xz``, ``zstd`` or ``none``; what the path's suffix says
+            if None.
+        schema_path: a file for the rows' schema, written with them; of an append, it has to be
+            the one that is there.
+        store: the server and the credentials for an `s3://` URL; the standard chain's if None.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> import tempfile
+    >>> rows = pa.table({"city": ["Rome", None], "visits": [[3, 1], []]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     loader = JSONLoader(f"{folder}/visits.jsonl")
+    ...     loader.begin(rows.schema)
+    ...     written = loader.write(rows.to_reader())
+    ...     loader.commit()
+    ...     print(Path(loader.path).read_text(), end="")
+    {"city":"Rome","visits":[3,1]}
+    {"city":null,"visits":[]}
+    """
+
+    path: str | os.PathLike[str]
+    _: KW_ONLY
+    format: str = "lines"
+    mode: str = "error"
+    indent: int | None = None
+    compression: str | None = None
+    schema_path: str | os.PathLike[str] | None = None
+    store: Store | None = None
+    _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        where = type(self).__name__
+        settled = {
+            "path": path_text(self.path, where=where, is_file=True),
+            "format": choice(_Format, self.format, what="format", where=where),
+            "mode": choice(Mode, self.mode, what="mode", where=where),
+        }
+        if self.schema_path is not None:
+            settled["schema_path"] = path_text(self.schema_path, where=where, is_file=True)
+        for key, value in settled.items():
+            object.__setattr__(self, key, value)
+        if self.compression is not None and self.compression not in _CODECS:
+            hint = did_you_mean(closest(str(self.compression), _CODECS))
+            listed = ", ".join(_CODECS)
+            raise ConfigError(
+                f"{where}: no compression {self.compression!r}{hint} There are: {listed}"
+            )
+        self._refuse_pairs(where)
+
+    def _refuse_pairs(self, where: str) -> None:
+        if self.mode == Mode.UPSERT:
+            raise ConfigError(
+                f"{where}: a JSON file has no keys, so there is no mode='upsert'; "
+                f"use 'replace' or 'append', or load into a database"
+            )
+        if self.mode == Mode.APPEND and self.format == _Format.ARRAY:
+            raise ConfigError(f"{where}: nothing is appended to an array; use format='lines'")
+        if self.indent is None:
+            return
+        if self.format != _Format.ARRAY:
+            raise ConfigError(f"{where}: lines aren't indented; use format='array'")
+        if not isinstance(self.indent, int) or not 0 < self.indent <= _WIDEST:
+            raise ConfigError(f"{where}: indent={self.indent!r} must be from 1 to {_WIDEST} spaces")
+
+    @property
+    def label(self) -> str:
+        """The class and the path."""
+        return f"JSONLoader({str(self.path)!r})"
+
+    @property
+    def _codec(self) -> str:
+        return self.compression or codec_of(str(self.path))
+
+    @property
+    def _rows_codec(self) -> str:
+        plain = self._codec not in BY_DUCKDB or self.indent is not None
+        return "none" if plain else self._codec
+
+    def check(self, schema: pa.Schema) -> tuple[str, ...]:
+        """Look whether the rows could be written; nothing is changed.
+
+        Raises:
+            SchemaError: JSON has no form for a type, or the records there have other keys.
+            WriteError: the folder isn't there or may not be written, or something is there
+                which the mode forbids to touch.
+        """
+        stored = self.stored(schema)
+        if self._codec not in _CODECS:
+            raise ConfigError(f"{self.label}: writes no {self._codec}; say compression=")
+        place = self._check_place()
+        if self.mode == Mode.APPEND:
+            with place.beginning() as path, writing(self.label, *DAMAGED):
+                if path.exists() and path.stat().st_size:
+                    check_first(path, self._codec, schema.names, where=self.label)
+        return tuple(each.note for each in stored if each.why)
+
+    def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
+        """Give what each column is in JSON, and what comes back where the schema is known.
+
+        Raises:
+            SchemaError: JSON has no form for a type.
+        """
+        return json_columns(schema, where=self.label)
+
+    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
+        """Look whether the rows would fit, then whether the place may be written."""
+        yield from diagnosed(super().diagnose(schema), lambda: self._place)
+
+    @property
+    def _place(self) -> Place:
+        return place_of(str(self.path), self.store, folder=False, where=self.label)
+
+    def _check_place(self) -> Place:
+        place = self._place
+        if place.is_folder():
+            raise WriteError(f"{self.label}: is a folder, and a file is wanted; name one in it")
+        if self.mode == Mode.ERROR and place.is_file():
+            raise WriteError(
+                f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
+                f"mode='append' adds them to it"
+            )
+        return place
+
+    def begin(self, schema: pa.Schema) -> None:
+        """Make the hidden folder beside the destination."""
+        self.abort()
+        self.check(schema)
+        with writing(self.label):
+            self._run.stage = self._place.stage()
+        self._run.schema = schema
+
+    @property
+    def _rows(self) -> Path:
+        if self._run.stage is None:
+            return self._place.preview
+        return self._run.stage.folder / "rows"
+
+    def statement(self, select: str, schema: pa.Schema) -> str | None:
+        """Give the COPY; None where more has to be done than DuckDB can."""
+        if self._rows_codec != self._codec or self.indent is not None:
+            return None
+        if any(any_of(kind, kinds.is_duration) for kind in schema.types):
+            return None
+        return self._copy(select, schema)
+
+    def _copy(self, select: str, schema: pa.Schema) -> str:
+        values = ", ".join(
+            f"{each.convert or name(each.column)} AS {name(each.column)}"
+            for each in self.stored(schema)
+        )
+        array = self.format == _Format.ARRAY and self.indent is None
+        options = f"FORMAT json, ARRAY {literal(array)}, COMPRESSION {literal(self._rows_codec)}"
+        return f"COPY (SELECT {values} FROM ({select}\n)) TO {literal(self._rows)} ({options})"
+
+    def write(self, batches: pa.RecordBatchReader) -> int:
+        """Write the rows where nobody sees them."""
+        feed = Feed(batches, json_schema(batches.schema))
+        scratch = self._rows.parent / "spill"
+        with (
+            feed.written(self.label),
+            closing(connect(memory_limit=MEMORY, scratch=scratch)) as connection,
+        ):
+            connection.register(INPUT, feed.reader())
+            connection.execute(self._copy(f"FROM {INPUT}", batches.schema))
+            if self.indent is not None:
+                self._indent(self.indent)
+            elif self._codec != self._rows_codec and self.mode != Mode.APPEND:
+                self._pack([(self._rows, self._rows_codec)])
+        return feed.rows
+
+    @property
+    def _target(self) -> Path:
+        folder = self._rows.parent / "packed"
+        folder.mkdir(exist_ok=True)
+        return folder / os.path.basename(self.path)  # noqa: PTH119 - the path is text
+
+    def _pack(self, parts: list[tuple[Path, str]]) -> Path:
+        target = self._target
+        join(parts, target, self._codec)
+        return target
+
+    def _indent(self, indent: int) -> None:
+        with ExitStack() as stack:
+            lines = stack.enter_context(self._rows.open("rb"))
+            target = stack.enter_context(packed(self._target, self._codec))
+            for text in indented(lines, indent):
+                target.write(text)
+
+    def commit(self) -> None:
+        """Rename what was written to its place, durably; append to what is there by then."""
+        stage = self._run.stage
+        if stage is None:
+            return
+        with writing(self.label, *DAMAGED), stage.alone():
+            there = stage.existing()
+            more = self.mode == Mode.APPEND and there is not None and there.stat().st_size > 0
+            if self.mode != Mode.ERROR or there is None:
+                self._publish_schema(more=more)
+            if self.mode == Mode.APPEND:
+                stage.publish(self._appended(there if more else None), overwrite=True)
+            else:
+                ready = next(stage.folder.glob("packed/*"), self._rows)
+                stage.publish(ready, overwrite=self.mode == Mode.REPLACE)
+        self.abort()
+
+    def _appended(self, there: Path | None) -> Path:
+        schema = self._run.schema or pa.schema([])
+        parts = [(self._rows, self._rows_codec)]
+        if there is not None:
+            check_first(there, self._codec, schema.names, where=self.label)
+            check_last(there, self._codec, where=self.label)
+            parts.insert(0, (there, self._codec))
+        return self._pack(parts)
+
+    def _publish_schema(self, *, more: bool) -> None:
+        """Put the schema in its place: before the rows, that nobody could read without it."""
+        if self.schema_path is None or self._run.schema is None:
+            return
+        where = f"{self.label}: schema_path={str(self.schema_path)!r}"
+        text = schema_json(self._run.schema)
+        with closing(
+            place_of(str(self.schema_path), self.store, folder=False, where=where).stage()
+        ) as stage:
+            there = stage.existing()
+            if more and there is not None and there.read_text(encoding="utf-8") != text:
+                raise SchemaError(
+                    "the file's schema is another one; nothing was appended", where=where
+                )
+            staged = stage.folder / "schema"
+            staged.write_text(text, encoding="utf-8")
+            stage.publish(staged, overwrite=True)
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._run.stage is not None:
+            self._run.stage.close()
+            self._run.stage = None
