@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from arrowetl.arrow import rebatched
 from arrowetl.errors import ReadError
 from arrowetl.sources._columns import Fields
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._text import Text, texts_of
-from arrowetl.sources._text_lines import cut
+from arrowetl.sources._text_lines import ENCODING, FAULTS, LINE_SIZE, cut
 from arrowetl.sources._text_pattern import NUMBERED, inferred, pattern_of
 from arrowetl.sources._text_types import Formats
+from arrowetl.stage import REJECTED_SCHEMA
 
 SAMPLED_FILES = 32
 """Files, at most, from whose lines types are inferred: spread over all, the first among them."""
@@ -102,6 +104,35 @@ def _numbered(text: Text, record_start: str | None) -> Generator[pa.RecordBatch,
             places = batch["byte"] if exact else pa.nulls(rows, pa.int64())
             columns = [pa.repeat(name, rows), batch["line"], places, batch["text"], batch["fault"]]
             yield pa.RecordBatch.from_arrays(columns, schema=NUMBERED)
+
+
+def plain_rows(
+    lines: Iterator[pa.RecordBatch], columns: Sequence[str], *, batch_size: int
+) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch | None], None, None]:
+    """Give lines as they are, with only `columns`; and those with a fault, if there are any."""
+    import pyarrow.compute as pc
+
+    for batch in rebatched(lines, batch_size):
+        if batch["fault"].null_count == batch.num_rows:
+            yield batch.select(columns), None
+            continue
+        bad = pc.is_valid(batch["fault"])
+        yield batch.filter(pc.invert(bad)).select(columns), _rejected(batch.filter(bad))
+
+
+def _rejected(lines: pa.RecordBatch) -> pa.RecordBatch:
+    import pyarrow.compute as pc
+
+    codes = lines["fault"]
+    reasons = pc.if_else(pc.equal(codes, ENCODING), FAULTS[ENCODING], FAULTS[LINE_SIZE])
+    place = pa.StructArray.from_arrays(
+        [lines["file"], lines["line"], lines["byte"]],
+        fields=list(REJECTED_SCHEMA.field("source").type),
+    )
+    column = pa.nulls(lines.num_rows, pa.string())
+    return pa.RecordBatch.from_arrays(
+        [codes, reasons, column, place, lines["text"]], schema=REJECTED_SCHEMA
+    )
 
 
 @lru_cache(maxsize=64)

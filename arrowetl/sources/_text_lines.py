@@ -22,9 +22,9 @@ SHOWN = 1 << 16
 
 LINES = pa.schema(
     [
-        pa.field("line", pa.int64(), nullable=False),
-        pa.field("byte", pa.int64(), nullable=False),
-        pa.field("text", pa.string(), nullable=False),
+        pa.field("line", pa.int64()),
+        pa.field("byte", pa.int64()),
+        pa.field("text", pa.string()),
         pa.field("fault", pa.string()),
     ]
 )

@@ -35,7 +35,7 @@ PATTERNS = {
 }
 """The log formats of Apache and nginx, by the names they have there; `-` is null."""
 
-NUMBERED = pa.schema([pa.field("file", pa.string(), nullable=False), *LINES])
+NUMBERED = pa.schema([pa.field("file", pa.string()), *LINES])
 """What the statements read: the lines of all files."""
 REJECTED = "arrowetl:rejected"
 """The column with what `REJECTED_SCHEMA` has, of a line that is rejected; null for a good one."""
@@ -135,11 +135,6 @@ def inferred(batches: Iterator[pa.RecordBatch], pattern: Pattern, formats: Forma
     return tuple((group, kinds.get(number, TEXT)) for number, group in enumerate(pattern.groups))
 
 
-def lines_select(columns: Fields) -> str:
-    """Write the SELECT that gives lines as they are; see `matched_select`."""
-    return _with_rejected(columns, {}, f"SELECT *, fault AS code, NULL AS blamed FROM {INPUT}")
-
-
 def matched_select(pattern: Pattern, columns: Fields, formats: Formats) -> str:
     """Write the SELECT that gives the groups of `pattern` as `columns`, and why a line has none.
 
@@ -209,10 +204,10 @@ def _with_rejected(columns: Fields, groups: Mapping[str, tuple[int, str]], rows:
         FROM ({rows})"""
 
 
-def rows_of(
+def matched_rows(
     select: str, batches: Iterator[pa.RecordBatch], *, batch_size: int = BATCH_ROWS
 ) -> Generator[tuple[pa.RecordBatch, pa.RecordBatch | None], None, None]:
-    """Run what `lines_select` or `matched_select` gave: good rows, and rejected ones if any."""
+    """Run what `matched_select` gave: good rows, and rejected ones if there are any."""
     import pyarrow.compute as pc
 
     for batch in stream_select(lambda _: select, batches, batch_size=batch_size):
