@@ -8,8 +8,10 @@ and it reads text as the spelling of bytes.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 SMALL = {"tinyint", "utinyint", "smallint", "usmallint"}
 WHOLE = {"integer", "uinteger"}
@@ -35,7 +37,7 @@ def loss(own: str, joined: str) -> str | None:
     return _loss(duckdb.sqltype(own), duckdb.sqltype(joined))
 
 
-def _loss(own: duckdb.DuckDBPyType, joined: duckdb.DuckDBPyType) -> str | None:
+def _loss(own: DuckDBPyType, joined: DuckDBPyType) -> str | None:
     if own == joined or own.id == "null":
         return None
     if own.id in NESTED or joined.id in NESTED:
@@ -52,7 +54,7 @@ def _loss(own: duckdb.DuckDBPyType, joined: duckdb.DuckDBPyType) -> str | None:
     return None
 
 
-def _floating_loss(own: duckdb.DuckDBPyType, joined: str) -> str | None:
+def _floating_loss(own: DuckDBPyType, joined: str) -> str | None:
     if own.id in LARGE | WHOLE:
         return "digits would be lost" if joined == "float" else None
     if own.id == "decimal":
@@ -61,17 +63,21 @@ def _floating_loss(own: duckdb.DuckDBPyType, joined: str) -> str | None:
     return None
 
 
-def _digits(decimal: duckdb.DuckDBPyType) -> tuple[int, int]:
+def _digits(decimal: DuckDBPyType) -> tuple[int, int]:
     """Give the digits before the point and after it."""
-    told = dict(decimal.children)
+    told: dict[str, Any] = dict(decimal.children)
     precision, scale = int(told["precision"]), int(told["scale"])
     return precision - scale, scale
 
 
-def _nested_loss(own: duckdb.DuckDBPyType, joined: duckdb.DuckDBPyType) -> str | None:
+def _nested_loss(own: DuckDBPyType, joined: DuckDBPyType) -> str | None:
     if own.id != joined.id:
         return "they have nothing in common"
-    theirs = {key.casefold(): kind for key, kind in joined.children if not isinstance(kind, int)}
+    theirs = {key.casefold(): kind for key, kind in joined.children}
     parts = [(kind, theirs.get(key.casefold())) for key, kind in own.children]
-    found = (_loss(kind, other) for kind, other in parts if other is not None)
+    found = (
+        _loss(kind, other)
+        for kind, other in parts
+        if isinstance(kind, DuckDBPyType) and isinstance(other, DuckDBPyType)
+    )
     return next((why for why in found if why), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, Full, Queue
@@ -118,7 +118,7 @@ def _cuts(least: int, most: int, parts: int) -> list[int]:
     return sorted(found - {least})
 
 
-Batches = Iterator[pa.RecordBatch]
+Batches = Generator[pa.RecordBatch, None, None]
 _END = object()
 
 
@@ -137,7 +137,7 @@ class _Lane:
     def _run(self) -> None:
         try:
             batches = self.make()
-            with closing(batches):  # type: ignore[type-var] - a generator
+            with closing(batches):
                 for batch in batches:
                     if not self._put(batch):
                         return

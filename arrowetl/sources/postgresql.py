@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
@@ -178,14 +178,12 @@ class PostgreSQLSource(Server, Source):
                 moment = exported(connection)
             connections = Connections()
             makers = [partial(self._range, part, moment, connections) for part in parts]
-            with closing(
-                side_by_side(makers, connections.cancel, ordered=self.ordered)  # type: ignore[type-var]
-            ) as rows:
+            with closing(side_by_side(makers, connections.cancel, ordered=self.ordered)) as rows:
                 yield from rows
 
     def _range(
         self, part: Reading, moment: str, connections: Connections
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         with snapshot(self.server, where=self.label, like=moment) as connection:
             yield from batches(self.server, connection, part, connections)
 
