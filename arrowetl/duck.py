@@ -46,6 +46,7 @@ def connect(
     scratch: Path | None = None,
     ordered: bool = True,
     attached: Mapping[str, str] = _NONE,
+    reads: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB as the engine wants it.
 
@@ -55,6 +56,7 @@ def connect(
         scratch: where to spill; without it nothing is spilled.
         ordered: whether rows keep the source's order.
         attached: DuckDB files to be read, by the names of their catalogs.
+        reads: the SELECT by which it will read files; those that are mounted are read ahead.
 
     Raises:
         ConfigError: a setting makes no sense.
@@ -74,7 +76,8 @@ def connect(
     settings["preserve_insertion_order"] = ordered
     # Whole column chunks would be read ahead: 3 GB of a row group of 3 GB, where page by page takes
     # 0.2 and is as quick on a disk. Over a network each request counts.
-    settings["disable_parquet_prefetching"] = not _filesystems
+    mounted = any(f"{protocol}://" in (reads or "") for protocol in _filesystems)
+    settings["disable_parquet_prefetching"] = not mounted
     if ordered:
         # DuckDB turns a long IN list into a join, and a join lets large chunks overtake small ones.
         settings["disabled_optimizers"] = "in_clause"

@@ -196,7 +196,8 @@ class Source(ABC):
                 yield from self.scan(batch_size=batch_size)
                 self._refuse(None)
                 return
-            with closing(connect(scratch=Path(folder), attached=self.attached)) as connection:
+            own = connect(scratch=Path(folder), attached=self.attached, reads=relation)
+            with closing(own) as connection:
                 with (
                     translated(self.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
                     unwrapped(),

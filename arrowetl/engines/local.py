@@ -84,6 +84,7 @@ class LocalRun:
                 scratch=scratch,
                 ordered=settings.ordered,
                 attached=plan.source.attached if plan.relation is not None else {},
+                reads=plan.relation,
             )
 
     def __enter__(self) -> Self:

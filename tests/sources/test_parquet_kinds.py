@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arrowetl as ae
+from arrowetl import duck
 from arrowetl.errors import ArrowETLError, ReadError, SchemaError
 from arrowetl.sources.parquet import ParquetSource
 from tests.sources.reading import rows_of, write
@@ -388,6 +390,7 @@ MEASURED = r"""
 import re, sys
 from pathlib import Path
 import arrowetl as ae
+from arrowetl import duck
 pipeline = ae.Pipeline(memory_limit="512MB").extract(ae.ParquetSource(sys.argv[1]))
 if len(sys.argv) > 2:
     rows = pipeline.load(ae.ParquetLoader(sys.argv[2])).run().result.records_loaded
@@ -433,3 +436,12 @@ def test_a_large_part_is_said(huge, tmp_path, capsys):
         ae.Pipeline().extract(ParquetSource(path)).load(ae.ParquetLoader(tmp_path / "y")).explain()
         told.append("COPY" in capsys.readouterr().out)
     assert told == [False, True]
+
+
+def test_only_what_is_mounted_is_read_ahead(monkeypatch):
+    monkeypatch.setattr(duck, "_mount_all", lambda _: None)
+    monkeypatch.setitem(duck._filesystems, "far", None)
+    for reads, off in ((None, True), ("FROM 'a.parquet'", True), ("FROM 'far://a.parquet'", False)):
+        with closing(duck.connect(reads=reads)) as connection:
+            setting = connection.sql("SELECT current_setting('disable_parquet_prefetching')")
+            assert setting.fetchall() == [(off,)]
