@@ -224,7 +224,7 @@ class Rows:
         schema = pa.schema([(way.column, wire) for way, wire in zip(ways, wires, strict=True)])
         batches = chunk.table().to_batches() if self._load.swift else chunk.batches()
         sent = (_as_sent(batch, ways, schema) for batch in batches)
-        self._copy(self._load.schema, self._load.table, reader_of(schema, sent))
+        self._copy(self._load.schema, self._load.table, reader_of(schema, self._remembering(sent)))
 
     def _delete_known(self, rows: pa.Table) -> None:
         """Delete the rows of the table whose keys come again."""
@@ -232,7 +232,7 @@ class Rows:
         ways = self._load.key_ways
         schema = pa.schema([(way.staged, way.sent.wire) for way in ways])
         sent = (_as_sent(batch, ways, schema) for batch in rows.to_batches())
-        self._copy("pg_temp", KEYS, reader_of(schema, sent))
+        self._copy("pg_temp", KEYS, reader_of(schema, self._remembering(sent)))
         self._tables.run(self._load.delete())
         self._tables.run(f"TRUNCATE pg_temp.{KEYS}")
 
@@ -314,7 +314,7 @@ class Rows:
                 number = pa.array(np.arange(after, after := after + batch.num_rows))
                 yield pa.RecordBatch.from_arrays([*sent.columns, number], schema=schema)
 
-        self._copy("pg_temp", STAGED, reader_of(schema, numbered()))
+        self._copy("pg_temp", STAGED, reader_of(schema, self._remembering(numbered())))
 
     def _inserted(self) -> bool:
         return self._tried(lambda: self._tables.run(self._load.insert())) is None

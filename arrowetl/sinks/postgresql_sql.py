@@ -133,8 +133,8 @@ class Load:
 
         It tries many at once. What was done before an error is undone with it, but for the value
         of a sequence: that tells which row it was, so the ones before it are inserted again and
-        that one is noted. Errors that come when the statement ends (a foreign key's) tell nothing: then
-        the rows are halved. A second row of one key ends a statement, and begins the next.
+        that one is noted. Errors that come when the statement ends (a foreign key's) tell nothing:
+        then the rows are halved. A second row of one key ends a statement, and begins the next.
         """
         part = (
             f"(SELECT * FROM pg_temp.{STAGED} p WHERE p.{NUMBER} >= arrowetl_from "
