@@ -172,10 +172,9 @@ def filled(folder: Path) -> str:
 def emptied() -> Iterator[Bucket]:
     """Give a bucket with nothing in it; the same one each time, since making one takes a second."""
     bucket = shared()
-    try:
-        yield bucket
-    finally:
-        bucket.clear()
+    bucket.clear()
+    yield bucket
+    bucket.clear()
 
 
 @cache
