@@ -14,7 +14,7 @@ import pyarrow.types as kinds
 
 from arrowetl.errors import SchemaError, WriteError
 from arrowetl.stage import Sink, Source
-from arrowetl.typemap import NOT_FINITE, Fate, Stored
+from arrowetl.typemap import NANOSECONDS, NOT_FINITE, Fate, Stored
 
 _NUMBERS = (
     *(pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64()),
@@ -181,13 +181,18 @@ def refuse_rare(
         for each in guarded:
             lost = _rare(batch[each.column], each.rare) if each.column in batch.schema.names else ""
             if lost:
-                raise WriteError(
-                    f"{where}: column {each.column!r} has {lost}, which becomes null there. Make "
-                    f"it one before (NullRemover('fill', null_like=['nan'], ...) or SQL), load "
-                    f"into a destination that keeps it, or allow it with "
-                    f"allow_lossy=[{each.column!r}]"
-                )
+                raise WriteError(f"{where}: column {each.column!r} has {lost}, {_ways_out(each)}")
         yield batch
+
+
+def _ways_out(stored: Stored) -> str:
+    becomes, way = "becomes null", "Make it one before (NullRemover(null_like=['nan']) or SQL)"
+    if stored.rare == NANOSECONDS:
+        becomes, way = "is cut", "Cut it before"
+    return (
+        f"which {becomes} there. {way}, load into a destination that keeps it, or allow it with "
+        f"allow_lossy=[{stored.column!r}]"
+    )
 
 
 def _rare(column: pa.Array, rare: str | None) -> str:
@@ -195,12 +200,25 @@ def _rare(column: pa.Array, rare: str | None) -> str:
     import pyarrow.compute as pc
 
     kind = column.type
-    if not kinds.is_floating(kind):
+    if rare == NANOSECONDS and kinds.is_interval(kind):
+        return NANOSECONDS if _has_nanoseconds(column) else ""
+    if rare == NANOSECONDS or not kinds.is_floating(kind):
         return next(filter(None, (_rare(part, rare) for part in _inside(column))), "")
     if pc.any(pc.is_nan(column)).as_py():  # small: one value
         return "a NaN"
     infinite = rare == NOT_FINITE and pc.any(pc.is_inf(column)).as_py()  # small: one value
     return "an infinity" if infinite else ""
+
+
+def _has_nanoseconds(column: pa.Array) -> bool:
+    """Look at the numbers of intervals; pyarrow computes nothing with them."""
+    import numpy as np
+
+    there = column.drop_null()
+    layout = [("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")]
+    end = there.offset + len(there)
+    spans = np.frombuffer(there.buffers()[1] or b"", dtype=layout)[there.offset : end]
+    return bool((spans["nanoseconds"] % 1000).any())
 
 
 def _inside(column: pa.Array) -> list[pa.Array]:

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.planning.plan import Plan, Segment
-from arrowetl.typemap import NOT_FINITE
 
 
 def explained(plan: Plan) -> str:
@@ -75,10 +74,9 @@ def _types(plan: Plan) -> Iterator[str]:
         ways.setdefault(replace(each, column="").note, []).append(each.column)
     for way, columns in ways.items():
         yield ", ".join(columns) + way
-    if plan.guarded:
-        rare = any(each.rare == NOT_FINITE for each in plan.stored)
-        what = "a NaN or an infinity" if rare else "a NaN"
-        yield f"{', '.join(plan.guarded)}: {what} ends the run, unless allow_lossy allows it"
+    for each in plan.stored:
+        if each.column in plan.guarded:
+            yield f"{each.column}: {each.rare} ends the run, unless allow_lossy allows it"
 
 
 def _source(plan: Plan) -> Iterator[str]:

@@ -180,6 +180,21 @@ def is_text(declared: str) -> bool:
     return "INT" not in kind and any(part in kind for part in ("CHAR", "CLOB", "TEXT"))
 
 
+def arriving_types() -> dict[str, pa.DataType]:
+    """Give the Arrow types of declarations that say what the values are, by examples of them."""
+    found = {declared: declared_type(declared) for declared in DECLARED}
+    return {declared: kind for declared, kind in found.items() if kind is not None}
+
+
+DECLARED = (
+    *("INTEGER", "BIGINT", "BOOLEAN", "REAL", "DOUBLE", "TEXT", "VARCHAR(20)", "JSON", "UUID"),
+    *("BLOB", "DECIMAL(9,2)", "NUMERIC(38,9)", "DECIMAL_TEXT(38,9)", "DECIMAL_TEXT(76,10)"),
+    *("DATE", "TIME", "TIME_NS", "DATETIME", "TIMESTAMP", "TIMESTAMP_NS"),
+    *("TIMESTAMPTZ", "TIMESTAMPTZ_NS"),
+)
+"""What tables declare, mostly."""
+
+
 def survey_sql(columns: Iterable[str], rows: str) -> str:
     """Give the SELECT that says which storage classes are in columns: five numbers a column.
 

@@ -40,15 +40,17 @@ from arrowetl.sources._files import (
     FileStamp,
     PathLike,
     as_paths,
+    diagnosed,
     find_files,
     shown,
     side_by_side,
 )
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
 from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
-from arrowetl.stage import Source
+from arrowetl.stage import Finding, Source
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
+from arrowetl.typemap.duckdb import SCALARS, arriving
 
 LONGEST_SIGN = 4
 """Bytes of a delimiter, at most: DuckDB's limit."""
@@ -221,6 +223,15 @@ class CSVSource(Source):
             if self.on_error == "raise" and batch.num_rows:
                 raise ReadError(f"{self.label}: {first_rejected(batch)}")
             yield batch
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Try to find the files, then to read the schema."""
+        yield from diagnosed(self, self._files)
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type of each type that text is read as, found out or stated."""
+        return arriving(SCALARS)
 
     @property
     def label(self) -> str:

@@ -21,6 +21,7 @@ from arrowetl.sources._files import PathLike
 from arrowetl.sources._tables import as_path, check_what, database_file, labelled
 from arrowetl.sql import name, names
 from arrowetl.stage import BATCH_ROWS, Finding, Sink, Source, found, require
+from arrowetl.typemap.duckdb import COMPOSED, SCALARS, arriving
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,11 @@ class DuckDBSource(Source):
         with self._opened() as file:
             how = "through the instance that is open for writing" if file.shared else "read-only"
             return f"{len(file.tables())} tables and views, {how}"
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type of each of DuckDB's types."""
+        return arriving((*SCALARS, *COMPOSED))
 
     @property
     def label(self) -> str:

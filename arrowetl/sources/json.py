@@ -16,14 +16,21 @@ from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
 from arrowetl.sources._fields import set_fields
-from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
+from arrowetl.sources._files import (
+    FileStamp,
+    PathLike,
+    as_paths,
+    diagnosed,
+    find_files,
+    shown,
+)
 from arrowetl.sources._json_columns import Plan, Wish, planned
 from arrowetl.sources._json_path import parsed_path
 from arrowetl.sources._json_rows import Feed, Found, rows_of
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._rejects import first_rejected
 from arrowetl.sources._text import COMPRESSIONS, codec_name
-from arrowetl.stage import BATCH_ROWS, Source
+from arrowetl.stage import BATCH_ROWS, Finding, Source
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap.json import read_schema, schema_from_text, schema_text
 
@@ -202,6 +209,10 @@ class JSONSource(Source):
         null where that isn't UTF-8.
         """
         yield from self._aside.taken()
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Try to find the files, then to read the schema."""
+        yield from diagnosed(self, self._files)
 
     @property
     def label(self) -> str:

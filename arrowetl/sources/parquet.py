@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from arrowetl.sources._files import (
     FileStamp,
     PathLike,
     as_paths,
+    diagnosed,
     fetched,
     file_literal,
     find_files,
@@ -26,9 +27,10 @@ from arrowetl.sources._files import (
 )
 from arrowetl.sources._parquet_types import loss
 from arrowetl.sql import name, names, options
-from arrowetl.stage import Source
+from arrowetl.stage import Finding, Source
 from arrowetl.stores.mounted import keep_tails, with_urls
 from arrowetl.stores.s3 import Store
+from arrowetl.typemap.parquet import PARQUET_TYPES
 
 LARGE = 256 << 20
 """Bytes of a row group in a store, over which its file is fetched: DuckDB asks for what it needs of
@@ -135,6 +137,15 @@ class ParquetSource(Source):
     def largest_part(self) -> int | None:
         """Give the bytes, decompressed, of the largest row group; None if they can't be known."""
         return _footers(self._files(), self.label)[2]
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Try to find the files, then to read the schema."""
+        yield from diagnosed(self, self._files)
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type of each of Parquet's types."""
+        return PARQUET_TYPES
 
     @property
     def label(self) -> str:

@@ -19,7 +19,7 @@ from arrowetl.sources._sqlite_file import opened, stamp
 from arrowetl.sources._sqlite_reading import Request, described, narrowed, rows_at_once
 from arrowetl.sources._sqlite_rejects import rejected_rows
 from arrowetl.sources._sqlite_scan import Reading
-from arrowetl.sources._sqlite_types import READABLE
+from arrowetl.sources._sqlite_types import READABLE, arriving_types
 from arrowetl.sources._tables import as_path, check_what, database_file, labelled
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found, require
 from arrowetl.typemap import arrow_schema
@@ -191,6 +191,11 @@ class SQLiteSource(Source):
                 "SELECT count(*), sqlite_version() FROM sqlite_schema WHERE type = 'table'"
             )
         return f"{tables} tables, read by SQLite {version}"
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type of each declared type that says what its values are."""
+        return arriving_types()
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -21,7 +21,14 @@ from arrowetl.sources._columns import (
     require_all,
 )
 from arrowetl.sources._fields import set_fields
-from arrowetl.sources._files import FileStamp, PathLike, as_paths, find_files, shown
+from arrowetl.sources._files import (
+    FileStamp,
+    PathLike,
+    as_paths,
+    diagnosed,
+    find_files,
+    shown,
+)
 from arrowetl.sources._rejects import first_rejected
 from arrowetl.sources._text import COMPRESSIONS, codec_name
 from arrowetl.sources._text_files import TextFiles, group_types, plain_rows
@@ -33,9 +40,10 @@ from arrowetl.sources._text_pattern import (
     pattern_of,
 )
 from arrowetl.sources._text_types import Formats
-from arrowetl.stage import BATCH_ROWS, Source
+from arrowetl.stage import BATCH_ROWS, Finding, Source
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
+from arrowetl.typemap.duckdb import SCALARS, arriving
 
 
 @dataclass(frozen=True, init=False)
@@ -198,6 +206,15 @@ class TextSource(Source):
         `byte` counts from 1 in the decompressed text; it is null where that isn't UTF-8.
         """
         yield from self._aside.taken()
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Try to find the files, then to read the schema."""
+        yield from diagnosed(self, self._files)
+
+    @classmethod
+    def arrivals(cls) -> Mapping[str, pa.DataType]:
+        """Give the Arrow type of each type that text is read as, found out or stated."""
+        return arriving(SCALARS)
 
     @property
     def label(self) -> str:

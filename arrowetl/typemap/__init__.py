@@ -13,10 +13,11 @@ from arrowetl.typemap.duckdb import (
 )
 from arrowetl.typemap.parquet import copies, copy_safe, parquet_columns, writable
 from arrowetl.typemap.sqlite import sqlite_columns
-from arrowetl.typemap.stored import NAN, NOT_FINITE, Fate, Stored
+from arrowetl.typemap.stored import NAN, NANOSECONDS, NOT_FINITE, Fate, Stored
 
 __all__ = [
     "NAN",
+    "NANOSECONDS",
     "NOT_FINITE",
     "Fate",
     "Stored",

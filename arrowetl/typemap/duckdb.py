@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import duckdb
@@ -14,7 +14,7 @@ from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import describing, first_line
 from arrowetl.errors import SchemaError
 from arrowetl.sql import INPUT, name
-from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, cut, nested
+from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, cut, nested, rarely_cut
 
 _EXTENSIONS = {"arrow.uuid", "arrow.json", "arrow.bool8"}
 
@@ -130,11 +130,39 @@ def arrow_schema(columns: Iterable[tuple[str, str]]) -> pa.Schema:
         return connection.sql(f"SELECT {nulls}").to_arrow_reader().schema
 
 
+SCALARS = (
+    *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+    *("FLOAT", "DOUBLE", "DECIMAL(9,2)", "DECIMAL(38,9)", "VARCHAR", "BLOB"),
+    *("DATE", "TIME", "TIME_NS", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP", "TIMESTAMP_NS"),
+    *("TIMESTAMP WITH TIME ZONE", "INTERVAL", "UUID", "JSON"),
+)
+"""DuckDB's types that text can be read as."""
+
+COMPOSED = (
+    *("BIGINT[]", "BIGINT[2]", "STRUCT(a BIGINT, b VARCHAR)", "MAP(VARCHAR, BIGINT)"),
+    *("ENUM('a', 'b')", "UNION(a BIGINT, b VARCHAR)", "TIME WITH TIME ZONE", "BIT"),
+)
+"""Its other types."""
+
+
+@cache
+def arriving(declared: tuple[str, ...]) -> Mapping[str, pa.DataType]:
+    """Give the Arrow type in which each of DuckDB's arrives.
+
+    >>> arriving(("HUGEINT", "UUID"))["HUGEINT"]
+    Decimal128Type(decimal128(38, 0))
+    """
+    columns = [(f"c{number}", kind) for number, kind in enumerate(declared)]
+    return dict(zip(declared, arrow_schema(columns).types, strict=True))
+
+
 def _in_duckdb(field: pa.Field, declared: str, back: pa.DataType) -> Stored:
     kind = field.type
     keep = partial(Stored, field.name, kind, declared)
     if any_of(kind, cut):
-        return keep(fate=Fate.LOSSY, why="intervals have microseconds", back=back)
+        why = "intervals have microseconds"
+        return keep(fate=Fate.LOSSY, why=why, back=back, rare=rarely_cut(kind))
     if back == kind:
         return keep()
     return keep(fate=Fate.WIDENED, why=as_what(kind, back), back=back)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -148,6 +148,36 @@ _FROM_PARQUET: tuple[tuple[Callable[[Any], bool], Callable[[Any], pa.DataType]],
     (kinds.is_timestamp, lambda kind: pa.timestamp(fine(kind.unit), kind.tz and "UTC")),
     (kinds.is_dictionary, lambda kind: _from_parquet(kind.value_type)),
 )
+
+
+PARQUET_TYPES: Mapping[str, pa.DataType] = {
+    "BOOLEAN": pa.bool_(),
+    **{f"INT({bits})": pa.type_for_alias(f"int{bits}") for bits in (8, 16, 32, 64)},
+    **{f"UINT({bits})": pa.type_for_alias(f"uint{bits}") for bits in (8, 16, 32, 64)},
+    "FLOAT16": pa.float32(),
+    "FLOAT": pa.float32(),
+    "DOUBLE": pa.float64(),
+    "DECIMAL(38,9)": pa.decimal128(38, 9),
+    "STRING": pa.string(),
+    "JSON": pa.string(),
+    "UUID": pa.string(),
+    "BYTE_ARRAY": pa.binary(),
+    "FIXED_LEN_BYTE_ARRAY(16)": pa.binary(),
+    "DATE": pa.date32(),
+    "TIME(MILLIS)": pa.time64("us"),
+    "TIME(MICROS)": pa.time64("us"),
+    "TIME(NANOS)": pa.time64("ns"),
+    "TIMESTAMP(MILLIS)": pa.timestamp("us"),
+    "TIMESTAMP(MICROS)": pa.timestamp("us"),
+    "TIMESTAMP(NANOS)": pa.timestamp("ns"),
+    "TIMESTAMP(MICROS, UTC)": pa.timestamp("us", "UTC"),
+    "TIMESTAMP(NANOS, UTC)": pa.timestamp("ns", "UTC"),
+    "LIST": pa.list_(pa.int64()),
+    "STRUCT": pa.struct({"a": pa.int64(), "b": pa.string()}),
+    "MAP": pa.map_(pa.string(), pa.int64()),
+    "NULL": pa.null(),
+}
+"""What DuckDB reads of each of Parquet's types."""
 
 
 def _from_parquet(kind: Any) -> pa.DataType:

@@ -12,7 +12,17 @@ import pyarrow.types as kinds
 from arrowetl.errors import SchemaError
 from arrowetl.sql import name
 from arrowetl.typemap.duckdb import duck_types
-from arrowetl.typemap.stored import AS_DIGITS, DIGITS, NAN, Fate, Stored, any_of, cut, fine
+from arrowetl.typemap.stored import (
+    AS_DIGITS,
+    DIGITS,
+    NAN,
+    Fate,
+    Stored,
+    any_of,
+    cut,
+    fine,
+    rarely_cut,
+)
 
 
 def sqlite_columns(schema: pa.Schema, *, where: str) -> tuple[Stored, ...]:
@@ -44,7 +54,7 @@ def _in_sqlite(column: str, kind: Any) -> Stored:
     if kinds.is_floating(kind):
         return keep(Fate.LOSSY, why, rare=NAN)
     if any_of(kind, cut):
-        return keep(Fate.LOSSY, f"{why}: nanoseconds are cut")
+        return keep(Fate.LOSSY, f"{why}: nanoseconds are cut", rare=rarely_cut(kind))
     fate = Fate.LOSSLESS if back == whole else Fate.WIDENED
     return Stored(column, whole, declared, convert, fate, why or "", back)
 

@@ -10,11 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-NAN = "nan"
+NAN = "a NaN"
 """The name of NaN, in `Stored.rare`: what a column may lose and nothing else."""
 
-NOT_FINITE = "nan or infinity"
+NOT_FINITE = "a NaN or an infinity"
 """The name of NaN and the infinities, in `Stored.rare`."""
+
+NANOSECONDS = "less than a microsecond"
+"""The name of parts of a microsecond, in `Stored.rare`: intervals, whose type has no unit, may have
+them, and hardly ever do."""
 
 AS_DIGITS = "the exact digits, as text"
 
@@ -82,6 +86,15 @@ def any_of(kind: Any, test: Callable[[Any], bool]) -> bool:
 def cut(kind: Any) -> bool:
     """Say whether a type counts nanoseconds where DuckDB's interval counts microseconds."""
     return bool(kinds.is_interval(kind) or (kinds.is_duration(kind) and kind.unit == "ns"))
+
+
+def rarely_cut(kind: Any) -> str | None:
+    """Give `NANOSECONDS` for types that have them only by intervals; None for those with a unit."""
+    return None if any_of(kind, _is_fine) else NANOSECONDS
+
+
+def _is_fine(kind: Any) -> bool:
+    return not kinds.is_interval(kind) and getattr(kind, "unit", None) == "ns"
 
 
 def nested(kind: Any, change: Callable[[pa.Field], pa.Field]) -> pa.DataType:
