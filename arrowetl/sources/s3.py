@@ -105,7 +105,7 @@ class S3Source(Source):
         listing = found(f"list {self._url!r}", self._listed)
         yield listing
         if listing.works:
-            yield from self._source.diagnose()
+            yield from super().diagnose()
 
     def _listed(self) -> str:
         files = find_files([self._path], where=self.label, store=self._store)
