@@ -275,7 +275,10 @@ def tarred(content):
     ("content", "said"),
     [
         (tarred(b"id\n1\n"), "it is a tar archive"),
-        (gzip.compress(gzip.compress(b"id\n1\n", mtime=0), mtime=0), "packed twice, with gzip inside"),
+        (
+            gzip.compress(gzip.compress(b"id\n1\n", mtime=0), mtime=0),
+            "packed twice, with gzip inside",
+        ),
         (b"\x1f\x9d\x90abc", "packed by compress"),
         (b"7z\xbc\xaf\x27\x1c\x00", "a 7z archive"),
         (b"PAR1\x00\x00", "read it with ParquetSource"),
