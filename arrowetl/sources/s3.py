@@ -100,6 +100,10 @@ class S3Source(Source):
         """Give the number of rows, where footers say it."""
         return self._source.row_count()
 
+    def largest_part(self) -> int | None:
+        """Give the bytes of the largest row group, where footers say it."""
+        return self._source.largest_part()
+
     def diagnose(self) -> Iterator[Finding]:
         """Try to list the objects, then to read the schema."""
         listing = found(f"list {self._url!r}", self._listed)
