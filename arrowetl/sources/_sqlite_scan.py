@@ -44,6 +44,11 @@ class Reading:
     ordered: bool = False
     """Whether it gives its rows in the same order each time."""
 
+    @property
+    def schema(self) -> pa.Schema:
+        """What the rows become."""
+        return pa.schema([(column.name, column.arrow) for column in self.columns])
+
     def plain(self) -> str:
         """Give the SELECT of the columns as they are, after a row of examples."""
         values = ", ".join(column.plain for column in self.columns)
@@ -202,7 +207,7 @@ def _joined(parts: Iterator[pa.RecordBatch], batch_size: int) -> Iterator[pa.Rec
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for part in parts:
-        if waiting and (rows + part.num_rows > batch_size or size > BATCH_BYTES):
+        if waiting and (rows + part.num_rows > batch_size or size + part.nbytes > BATCH_BYTES):
             yield _one(waiting)
             waiting, rows, size = [], 0, 0
         waiting.append(part)

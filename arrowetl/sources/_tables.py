@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import pyarrow as pa
 
 from arrowetl.errors import ConfigError, ReadError, Transient, closest, describe, did_you_mean
 from arrowetl.sources._files import PathLike, as_paths, find_files
@@ -53,6 +57,25 @@ def head(path: Path, count: int, *, where: str) -> bytes:
             return file.read(count)
     except OSError as error:
         raise ReadError(f"{where}: can't read '{path}': {error.strerror}") from error
+
+
+def writes_to(sink: object, path: str) -> bool:
+    """Say whether a destination is in the same file."""
+    other = getattr(sink, "path", None)
+    if not isinstance(other, str | os.PathLike) or not os.fspath(other):
+        return False
+    return os.path.realpath(os.fspath(other)) == os.path.realpath(path)
+
+
+def at_rest(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Give the batches when all were read, from a temporary file in between."""
+    with tempfile.TemporaryFile(prefix="arrowetl-") as file:
+        with pa.ipc.new_stream(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        file.seek(0)
+        with pa.ipc.open_stream(file) as reader:
+            yield from reader
 
 
 def check_what(table: object, query: object, *, where: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -18,7 +17,7 @@ from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.sources._columns import as_names
 from arrowetl.sources._duckdb_file import File, opened, reading, where_it_is
 from arrowetl.sources._files import PathLike
-from arrowetl.sources._tables import as_path, check_what, database_file, labelled
+from arrowetl.sources._tables import as_path, check_what, database_file, labelled, writes_to
 from arrowetl.sql import name, names
 from arrowetl.stage import BATCH_ROWS, Finding, Sink, Source, found, require
 from arrowetl.typemap.duckdb import COMPOSED, SCALARS, arriving
@@ -129,11 +128,7 @@ class DuckDBSource(Source):
 
     def beside(self, sink: Sink) -> Source:
         """Give the source so that it reads through the sink's own instance, if it writes there."""
-        other = getattr(sink, "path", None)
-        if not isinstance(other, str | os.PathLike) or not os.fspath(other):
-            return self
-        same = os.path.realpath(os.fspath(other)) == os.path.realpath(self.path)
-        return replace(self, shared=True) if same else self
+        return replace(self, shared=True) if writes_to(sink, str(self.path)) else self
 
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS

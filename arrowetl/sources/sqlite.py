@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 import pyarrow as pa
@@ -20,8 +20,15 @@ from arrowetl.sources._sqlite_reading import Request, described, narrowed, rows_
 from arrowetl.sources._sqlite_rejects import rejected_rows
 from arrowetl.sources._sqlite_scan import Reading
 from arrowetl.sources._sqlite_types import READABLE, arriving_types
-from arrowetl.sources._tables import as_path, check_what, database_file, labelled
-from arrowetl.stage import BATCH_ROWS, Finding, Source, found, require
+from arrowetl.sources._tables import (
+    as_path,
+    at_rest,
+    check_what,
+    database_file,
+    labelled,
+    writes_to,
+)
+from arrowetl.stage import BATCH_ROWS, Finding, Sink, Source, found, require
 from arrowetl.typemap import arrow_schema
 
 
@@ -69,6 +76,8 @@ class SQLiteSource(Source):
         schema: types by column name (Arrow's or DuckDB's) in place of the declared ones.
         types: what `schema` is kept as; give one of the two.
         timeout: seconds to wait for whoever has locked the database.
+        spooled: read all rows, into a temporary file, before the first is given. A pipeline that
+            writes to the file it reads does so by itself: a writer can't wait for its reader.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -94,6 +103,7 @@ class SQLiteSource(Source):
     columns: Sequence[str] | None
     types: Fields
     timeout: float
+    spooled: bool
     _aside: Aside = field(init=False, repr=False, compare=False)
 
     def __init__(
@@ -107,6 +117,7 @@ class SQLiteSource(Source):
         schema: Declared | None = None,
         types: Fields = (),
         timeout: float = 10.0,
+        spooled: bool = False,
     ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
@@ -131,8 +142,7 @@ class SQLiteSource(Source):
             ReadError: the file can't be read, or there is no such table.
             SchemaError: a column isn't there.
         """
-        reading = self._reading()
-        return pa.schema([(column.name, column.arrow) for column in reading.columns])
+        return self._reading().schema
 
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
@@ -154,14 +164,22 @@ class SQLiteSource(Source):
             rows = rejected_rows(refused, reading.columns, file=str(self.path), table=self.table)
             spool.add(rows)
 
+        with self._aside.scanning() as spool:
+            batches = self._read(reading, batch_size, refuse)
+            yield from at_rest(reading.schema, batches) if self.spooled else batches
+
+    def _read(
+        self, reading: Reading, batch_size: int, refuse: scanning.Refuse
+    ) -> Iterator[pa.RecordBatch]:
         path = database_file(str(self.path), where=self.label)
-        with (
-            self._aside.scanning() as spool,
-            opened(path, timeout=self.timeout, where=self.label) as database,
-        ):
+        with opened(path, timeout=self.timeout, where=self.label) as database:
             driver_rows = rows_at_once(database, reading) or batch_size
             limits = scanning.Limits(min(driver_rows, batch_size), batch_size)
             yield from scanning.batches(database, reading, limits, refuse)
+
+    def beside(self, sink: Sink) -> Source:
+        """Give the source so that it has ended when the sink begins, if that writes the file."""
+        return replace(self, spooled=True) if writes_to(sink, str(self.path)) else self
 
     def rejected(
         self,

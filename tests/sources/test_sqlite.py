@@ -585,3 +585,19 @@ def test_a_configuration(orders, tmp_path):
     )
     load_config(tmp_path / "p.yaml").run()
     assert (tmp_path / "out.csv").read_text() == "id\n2\n3\n"
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+@pytest.mark.parametrize("table", ["orders", "copied"])
+def test_a_pipeline_that_writes_the_file_it_reads(orders, mode, table):
+    sqlite_run(
+        orders,
+        f"PRAGMA journal_mode = {mode}",
+        "INSERT INTO orders(id, note) WITH RECURSIVE i(i) AS (SELECT 10 UNION ALL "
+        "SELECT i + 1 FROM i LIMIT 60000) SELECT i, 'a note that is long enough' FROM i",
+    )
+    source = ae.SQLiteSource(orders, table="orders", columns=["id", "note"])
+    pipeline = ae.Pipeline().extract(source).transform("SELECT * FROM input WHERE id >= 10")
+    pipeline.load(ae.SQLiteLoader(orders, table=table, mode="replace")).run()
+    assert pipeline.result.records_loaded == 60_000
+    assert len(rows_of(ae.SQLiteSource(orders, table=table, columns=["id"]))) == 60_000
