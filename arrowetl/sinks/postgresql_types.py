@@ -71,7 +71,7 @@ def sent_columns(schema: pa.Schema, *, where: str) -> tuple[Sent, ...]:
     ...     print(sent.stored.note)
     id: uint64 becomes numeric(20,0), widened (as decimal128(20, 0))
     at: timestamp[ns] becomes timestamp without time zone, lossy (nanoseconds are cut)
-    who: struct<a: int8> becomes jsonb, widened (JSON)
+    who: struct<a: int8> becomes jsonb, widened (JSON, as jsonb writes it)
     """
     refuse_twins(schema, where=where)
     for column in schema.names:
@@ -106,9 +106,9 @@ def _sent(field: pa.Field, where: str) -> Sent:
     if any_of(kind, _is_cut if not json else cut):
         lost = keep(fate=Fate.LOSSY, why="nanoseconds are cut", rare=rarely_cut(kind))
         return Sent(lost, wire, json)
-    if back == field.type:
+    if back == field.type and declared != "jsonb":
         return Sent(keep(), wire, json)
-    why = "JSON" if declared == "jsonb" else as_what(field.type, back)
+    why = "JSON, as jsonb writes it" if declared == "jsonb" else as_what(field.type, back)
     return Sent(keep(fate=Fate.WIDENED, why=why), wire, json)
 
 
@@ -239,12 +239,19 @@ def as_sent(column: pa.Array, sent: Sent, wire: pa.DataType) -> pa.Array:
         return pa.nulls(len(column), wire)
     if column.type == wire:
         return column
-    if kinds.is_list_view(column.type) or kinds.is_large_list_view(column.type):
-        column = _as_list(column)
+    return _floored(column).cast(wire, safe=False)
+
+
+def _floored(column: pa.Array) -> pa.Array:
+    """Cut nanoseconds off moments; a cast cuts towards 1970, and rounds up what was before it."""
     if kinds.is_timestamp(column.type) and column.type.unit == "ns":
-        # A cast cuts towards 1970, so that what was before it would be rounded up.
-        column = pc.floor_temporal(column, unit="microsecond")
-    return column.cast(wire, safe=False)
+        return pc.floor_temporal(column, unit="microsecond")
+    views = kinds.is_list_view(column.type) or kinds.is_large_list_view(column.type)
+    return _as_list(column) if views or _holds_moments(column.type) else column
+
+
+def _holds_moments(kind: Any) -> bool:
+    return any(is_list(kind) for is_list in _ARRAYS) and any_of(kind, kinds.is_timestamp)
 
 
 def _decoded(column: pa.Array) -> pa.Array:
@@ -255,10 +262,11 @@ def _decoded(column: pa.Array) -> pa.Array:
 
 
 def _as_list(column: pa.Array) -> pa.Array:
-    """Give the list of a view; pyarrow 26 casts views to arrays with an offset too few."""
+    """Give a list of any kind as a plain one; pyarrow 26 casts views with an offset too few."""
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     ends = np.concatenate([[0], np.cumsum(lengths)])
-    return pa.LargeListArray.from_arrays(pa.array(ends), column.flatten(), mask=column.is_null())
+    values = _floored(column.flatten())
+    return pa.LargeListArray.from_arrays(pa.array(ends), values, mask=column.is_null())
 
 
 def _as_json(column: pa.Array) -> pa.Array:

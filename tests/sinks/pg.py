@@ -46,9 +46,11 @@ class Database:
 
         def refuse(why: pa.RecordBatch, bad: pa.RecordBatch) -> None:
             assert bad.schema == rows.schema
+            # Python has no dates and times like those that PostgreSQL refuses.
+            plain = [each.name for each in bad.schema if not pa.types.is_temporal(each.type)]
             self.refused += [
                 (one["reason_code"], one["column"], two)
-                for one, two in zip(why.to_pylist(), bad.to_pylist(), strict=True)
+                for one, two in zip(why.to_pylist(), bad.select(plain).to_pylist(), strict=True)
             ]
 
         loader.check(rows.schema)
