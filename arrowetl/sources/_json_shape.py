@@ -6,7 +6,7 @@ a key or a list that turns out to be there it is asked again, a level deeper.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,28 +93,28 @@ def can_ask(path: Path) -> bool:
     return not any(wrong in key or "\x00" in key for key in keys)
 
 
-def learn(connection: duckdb.DuckDBPyConnection, batches: pa.Table, root: Node, start: Path) -> int:
-    """Add what stands in documents to the tree; give how many of them are JSON.
+def learn(
+    connection: duckdb.DuckDBPyConnection, documents: pa.Table, root: Node, start: Path
+) -> None:
+    """Add what stands in documents to the tree.
 
     Args:
         connection: where to ask.
-        batches: the documents, in a column `text`; null or not JSON, they are passed over.
+        documents: their `text`; those with a `fault` are passed over, and what isn't JSON.
         root: the tree.
         start: where in a document the records are. Beside the way to it nothing is asked.
     """
-    connection.register("documents", batches)
-    exact = _long_digits(batches)
+    connection.register("documents", documents)
+    exact = _long_digits(documents)
     new = [node for node in root.walk() if not node.opaque]
-    valid = 0
     while new:
-        valid, found = _ask(connection, new, exact=exact)
+        found = _ask(connection, new, exact=exact)
         new = [
             child
             for node, seen in zip(new, found, strict=True)
             for child in seen.add(node, start, lambda node: _keys_in_order(connection, node))
         ]
     connection.unregister("documents")
-    return valid
 
 
 @dataclass(frozen=True)
@@ -151,37 +151,47 @@ class _Seen:
 
 def _ask(
     connection: duckdb.DuckDBPyConnection, nodes: Sequence[Node], *, exact: bool
-) -> tuple[int, list[_Seen]]:
-    """Ask for the kinds and keys at places, and for how many documents are JSON."""
+) -> list[_Seen]:
+    """Ask for the kinds and the keys at places."""
     plain = [node for node in nodes if None not in node.path]
     objects = [node for node in plain if "OBJECT" in node.kinds]
-    inner = [
-        "TRY(json_type(text)) IS NOT NULL AS valid",
-        f"TRY(json_type(text, {_places(plain)})) AS kinds",
-        f"TRY(json_keys(text, {_places(objects)})) AS keys",
-    ]
-    outer = ["count(*) FILTER (valid)"]
+    # One by one for places in lists, and for numbers that have to be looked at.
+    asked = {
+        "kinds": f"json_type(text, {_places([] if exact else plain)})",
+        "keys": f"json_keys(text, {_places(objects)})",
+    }
+    at_kinds = {} if exact else {id(node): nth for nth, node in enumerate(plain, 1)}
+    at_keys = {id(node): nth for nth, node in enumerate(objects, 1)}
+    wanted = []
     for number, node in enumerate(nodes):
-        at = literal(place(node.path))
-        kinds, keys = f"kinds{number}", f"keys{number}"
-        lists = None in node.path
-        if not lists and not exact:
-            kinds = f"kinds[{plain.index(node) + 1}]"
-        else:
-            inner.append(f"{_kinds(node, at, exact=exact)} AS {kinds}")
-        if "OBJECT" not in node.kinds:
-            keys = "[]"
-        elif not lists:
-            keys = f"keys[{objects.index(node) + 1}]"
-        else:
-            inner.append(f"TRY(json_keys(text, {at})) AS {keys}")
-        for column in (f"list_distinct({kinds})" if lists else kinds, keys):
-            found = f"list(DISTINCT {column})"
-            outer.append("[]" if column == "[]" else f"flatten({found})" if lists else found)
-    select = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM documents)"
-    answer: list[Any] = list(connection.sql(select).fetchall()[0])
-    pairs = zip(answer[1::2], answer[2::2], strict=True)
-    return answer[0], [_Seen(kinds or (), keys or ()) for kinds, keys in pairs]
+        where, lists = literal(place(node.path)), None in node.path
+        kinds, keys = f"kinds[{at_kinds.get(id(node))}]", f"keys[{at_keys.get(id(node))}]"
+        if id(node) not in at_kinds:
+            kinds = f"kinds{number}"
+            asked[kinds] = _kinds(node, where, exact=exact)
+        if "OBJECT" in node.kinds and lists:
+            keys = f"keys{number}"
+            asked[keys] = f"list_distinct(json_keys(text, {where}))"
+        wanted.append(_all(kinds, lists))
+        wanted.append(_all(keys, lists) if "OBJECT" in node.kinds else "[]")
+    answer: list[Any] = list(connection.sql(_grouped(asked, wanted)).fetchall()[0])
+    pairs = zip(answer[::2], answer[1::2], strict=True)
+    return [_Seen(kinds or (), keys or ()) for kinds, keys in pairs]
+
+
+def _all(column: str, lists: bool) -> str:
+    found = f"list(DISTINCT {column})"
+    return f"flatten({found})" if lists else found
+
+
+def _grouped(asked: Mapping[str, str], wanted: Sequence[str]) -> str:
+    """Write the statement; documents that look alike are one before anything else is done."""
+    inner = ", ".join(f"TRY({value}) AS {column}" for column, value in asked.items())
+    firsts = ", ".join(f"first({column}) AS {column}" for column in asked)
+    return f"""SELECT {", ".join(wanted)} FROM (
+            SELECT {firsts} FROM (SELECT {inner} FROM documents WHERE fault IS NULL)
+            GROUP BY hash({", ".join(asked)})
+        )"""
 
 
 def _keys_in_order(connection: duckdb.DuckDBPyConnection, node: Node) -> list[str]:
@@ -191,7 +201,8 @@ def _keys_in_order(connection: duckdb.DuckDBPyConnection, node: Node) -> list[st
         keys = f"flatten({keys})"
     select = f"""SELECT key FROM (
             SELECT nth, unnest(keys) AS key, generate_subscripts(keys, 1) AS place
-            FROM (SELECT row_number() OVER () AS nth, {keys} AS keys FROM documents)
+            FROM (SELECT row_number() OVER () AS nth, {keys} AS keys FROM documents
+                WHERE fault IS NULL)
         ) GROUP BY key ORDER BY min((nth, place))"""
     return [key for (key,) in connection.sql(select).fetchall()]
 
@@ -200,14 +211,13 @@ def _places(nodes: Sequence[Node]) -> str:
     return f"{literal([place(node.path) for node in nodes])}::VARCHAR[]"
 
 
-def _kinds(node: Node, at: str, *, exact: bool) -> str:
+def _kinds(node: Node, where: str, *, exact: bool) -> str:
     """Write the kind of the value at a place, or of the values; integers by their size."""
+    if None not in node.path:
+        return _kind(f"json_extract(text, {where})")
     if not exact:
-        return f"TRY(json_type(text, {at}))"
-    values = f"TRY(json_extract(text, {at}))"
-    return (
-        f"list_transform({values}, lambda x: {_kind('x')})" if None in node.path else _kind(values)
-    )
+        return f"list_distinct(json_type(text, {where}))"
+    return f"list_distinct(list_transform(json_extract(text, {where}), lambda x: {_kind('x')}))"
 
 
 def _kind(value: str) -> str:
@@ -222,26 +232,19 @@ def _kind(value: str) -> str:
 
 
 def _long_digits(table: pa.Table) -> bool:
-    """Say whether there may be a number of so many digits that int64 doesn't hold it.
+    """Say whether there may be an integer of so many digits that int64 doesn't hold it."""
+    return any(_has_long(chunk.buffers()[2]) for chunk in table["text"].chunks if len(chunk))
 
-    Every so many digits in a row cover two of the bytes that are looked at.
-    """
+
+def _has_long(data: pa.Buffer | None) -> bool:
     import numpy as np
 
-    stride = _LONG // 2
-    for chunk in table["text"].chunks:
-        data = chunk.buffers()[2]
-        if data is None or not chunk.nbytes:
-            continue
-        some = np.frombuffer(data, np.uint8)[::stride]
-        digits = (some >= ord("0")) & (some <= ord("9"))
-        if (digits[1:] & digits[:-1]).any() and _exactly(chunk):
-            return True
-    return False
-
-
-def _exactly(chunk: pa.Array) -> bool:
-    import pyarrow.compute as pc
-
-    found = pc.any(pc.match_substring_regex(chunk, rf"(^|[^0-9.])[0-9]{{{_LONG}}}"))
-    return bool(found == pa.scalar(value=True))
+    text = np.frombuffer(data or b"", np.uint8)
+    # Below 10 for digits; bytes wrap around.
+    digits = np.concatenate(([False], text - np.uint8(ord("0")) < 10, [False]))  # noqa: PLR2004
+    edges = np.flatnonzero(digits[1:] != digits[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    long = starts[ends - starts >= _LONG]
+    # What stands behind a point is a fraction, behind a quote text.
+    number = np.isin(text[long - 1], np.frombuffer(b":[,- \t\r\n", np.uint8)) | (long == 0)
+    return bool(number.any())

@@ -21,7 +21,7 @@ from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_split import Records, cut_elements, cut_lines, cut_values
 from arrowetl.sources._text import Text, texts_of
 
-GROUP = 16
+GROUP = 32
 """Batches that are asked about at once, each of about a megabyte."""
 
 MEMORY = "512MB"
