@@ -12,7 +12,7 @@ from pyarrow.types import is_decimal, is_large_string, is_string
 from arrowetl.errors import SchemaError
 from arrowetl.sources._params import Params, places
 from arrowetl.sources._sqlite_file import Database, Declared, Relation, Stamp, opened
-from arrowetl.sources._sqlite_scan import BATCH_BYTES, Reading, Values
+from arrowetl.sources._sqlite_scan import BATCH_BYTES, MANY_ROWS, Reading, Values
 from arrowetl.sources._sqlite_types import (
     BLOB,
     TEXT,
@@ -28,10 +28,8 @@ LARGE = 128 << 20
 """Bytes of a database in which a batch of rows could be too large for memory."""
 SMALL_ROW = 2 << 10
 """Bytes of an average row that is small."""
-SOME_ROWS = 8_192
 FEW_ROWS = 1_024
-"""Rows at once where they may be large. Fewer cost little: a million eight-column rows took the
-driver 0.56 s by 1,024 as by 65,536."""
+"""Rows at once where they may be large, and it isn't known how large."""
 
 
 @dataclass(frozen=True)
@@ -125,28 +123,28 @@ def narrowed(reading: Reading, columns: Sequence[str]) -> Reading:
     return replace(reading, columns=tuple(known[column] for column in columns))
 
 
-def rows_at_once(database: Database, reading: Reading) -> int | None:
-    """Give how many rows the driver may hold, so that a batch fits into memory; None: any number.
+def rows_at_once(database: Database, reading: Reading) -> int:
+    """Give how many rows the driver may hold, so that a batch fits into memory.
 
     Costs a count of the rows where the file is large, and a look at their lengths where the rows
     are, too.
     """
     long = [name(c.name) for c in reading.columns if c.carrier in {TEXT, BLOB}]
     if not long:
-        return None
+        return MANY_ROWS
     if not reading.ordered:
         return FEW_ROWS
     ((pages, page_size),) = database.ask(
         "SELECT page_count, page_size FROM pragma_page_count, pragma_page_size"
     )
     if pages * page_size < LARGE:
-        return None
+        return MANY_ROWS
     ((rows,),) = database.ask(f"SELECT count(*) FROM {reading.rows}")
     if pages * page_size <= rows * SMALL_ROW:
-        return SOME_ROWS
+        return MANY_ROWS
     lengths = " + ".join(f"coalesce(octet_length({column}), 0)" for column in long)
     ((longest,),) = database.ask(f"SELECT max({lengths}) FROM {reading.rows}")
-    return max(1, min(SOME_ROWS, BATCH_BYTES // max(longest or 1, 1)))
+    return max(1, min(MANY_ROWS, BATCH_BYTES // max(longest or 1, 1)))
 
 
 def _bound(request: Request) -> Values:

@@ -21,6 +21,9 @@ from arrowetl.sources._sqlite_file import Database
 from arrowetl.sources._sqlite_types import EXAMPLES, Column
 from arrowetl.sql import literal, name
 
+MANY_ROWS = 8_192
+"""Rows of a batch: a million of eight columns took 0.60 s by as many, 0.64 s by 65,536 or 2,048,
+and 0.56 s the driver alone."""
 BATCH_BYTES = 32 << 20
 """Bytes of a batch, unless a single row is larger."""
 WIDEST = 500

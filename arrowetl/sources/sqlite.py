@@ -173,8 +173,10 @@ class SQLiteSource(Source):
     ) -> Iterator[pa.RecordBatch]:
         path = database_file(str(self.path), where=self.label)
         with opened(path, timeout=self.timeout, where=self.label) as database:
-            driver_rows = rows_at_once(database, reading) or batch_size
-            limits = scanning.Limits(min(driver_rows, batch_size), batch_size)
+            limits = scanning.Limits(
+                driver=min(rows_at_once(database, reading), batch_size),
+                batch=min(scanning.MANY_ROWS, batch_size),
+            )
             yield from scanning.batches(database, reading, limits, refuse)
 
     def beside(self, sink: Sink) -> Source:
