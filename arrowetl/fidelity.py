@@ -107,7 +107,7 @@ def _passage(native: str, kind: pa.DataType, sink: Sink) -> Passage:
     except SchemaError as error:
         why = str(error).removeprefix(f"{sink.label}: ").removeprefix(f"column 'x' is {kind}, ")
         return Passage(native, kind, "", None, Fate.REFUSED, why)
-    back = stored.back or (kind if stored.fate is Fate.LOSSLESS else None)
+    back = kind if stored.fate is Fate.LOSSLESS else stored.back
     return Passage(native, kind, stored.declared, back, stored.fate, stored.why)
 
 

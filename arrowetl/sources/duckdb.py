@@ -179,7 +179,9 @@ class DuckDBSource(Source):
     @classmethod
     def arrivals(cls) -> Mapping[str, pa.DataType]:
         """Give the Arrow type of each of DuckDB's types."""
-        return arriving((*SCALARS, *COMPOSED))
+        # What Arrow has no type for.
+        as_text = dict.fromkeys(("BIT", "TIME WITH TIME ZONE"), pa.string())
+        return {**arriving((*SCALARS, *COMPOSED)), **as_text}
 
     @property
     def label(self) -> str:

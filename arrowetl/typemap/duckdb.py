@@ -141,7 +141,7 @@ SCALARS = (
 
 COMPOSED = (
     *("BIGINT[]", "BIGINT[2]", "STRUCT(a BIGINT, b VARCHAR)", "MAP(VARCHAR, BIGINT)"),
-    *("ENUM('a', 'b')", "UNION(a BIGINT, b VARCHAR)", "TIME WITH TIME ZONE", "BIT"),
+    *("ENUM('a', 'b')", "UNION(a BIGINT, b VARCHAR)"),
 )
 """Its other types."""
 
