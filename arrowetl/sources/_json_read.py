@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from arrowetl.sources._json_shape import Node, Path, place
 from arrowetl.sources._json_split import FAULTS
-from arrowetl.sources._json_types import Spec
+from arrowetl.sources._json_types import RAW, Spec, spec_of
 from arrowetl.sql import INPUT, literal, name
 
 MARKS = ["file", "line", "byte", "code", "text"]
@@ -201,7 +201,7 @@ def checks_of(root: Node, start: Path, *, sure: bool, closed: bool = False) -> I
             yield Check("record_path", _other_kind(holder.path, (kind, "NULL")))
     if not sure or record.kinds - {"OBJECT"}:
         yield Check("not_an_object", _other_kind(record.path, ("OBJECT",)))
-    for node in record.walk():
+    for node in _typed(record):
         if node.keys and (node.doubled or not sure):
             yield Check(
                 "duplicate_key", _per_object(node.path, "len({0}) <> len(list_distinct({0}))")
@@ -209,6 +209,14 @@ def checks_of(root: Node, start: Path, *, sure: bool, closed: bool = False) -> I
         if node.keys and closed and not node.opaque:
             known = literal(list(node.keys))
             yield Check("unknown_key", _per_object(node.path, f"NOT list_has_all({known}, {{0}})"))
+
+
+def _typed(node: Node) -> Iterator[Node]:
+    """Give a place and those below it, without what is only read as JSON text."""
+    yield node
+    for child in node.children:
+        if not child.kinds or spec_of(child) != RAW:
+            yield from _typed(child)
 
 
 def container_check(path: Path, kind: str, column: str) -> Check:

@@ -59,8 +59,13 @@ class Node:
     def walk(self) -> Iterator[Node]:
         """Give this and all below."""
         yield self
-        for child in (*self.keys.values(), *([self.item] if self.item else [])):
+        for child in self.children:
             yield from child.walk()
+
+    @property
+    def children(self) -> list[Node]:
+        """The places one step below."""
+        return [*self.keys.values(), *([self.item] if self.item else [])]
 
     def at(self, path: Sequence[str | None]) -> Node:
         """Give the place that is `path` below; places that aren't known yet are made."""

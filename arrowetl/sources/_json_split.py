@@ -185,7 +185,6 @@ class _Elements:
         self.scan, self.cutter = Scan(), Cutter(blank=True)
         self.finder: _Finder | None = _Finder(keys)
         self.in_list = False
-        self.elements = 0
 
     def take(self, block: bytes) -> Records:
         marks, done = self.scan.look(block), 0
@@ -195,7 +194,7 @@ class _Elements:
                 self._pass(block[done:] if found is None else block[done:found])
                 if found is None:
                     return
-                self.finder, self.in_list, self.elements, done = None, True, 0, found
+                self.finder, self.in_list, done = None, True, found
             if self.in_list:
                 end = self._end(marks, done, depth=len(self.keys) + 1)
                 yield from self._cut(block, marks, done, end)
@@ -231,15 +230,19 @@ class _Elements:
         commas = marks.at[within & (marks.at >= start) & (marks.at < stop)] - start
         part = np.frombuffer(block, np.uint8)[start:stop].copy()
         part[commas] = ord(" ")
-        self.elements += len(commas)
-        ends = commas + 1
-        if end is not None:
-            part[-1] = ord(" ")
-            ends = np.append(ends, len(part))
-            if not self.elements and not (self._held() + part.tobytes()).strip(BLANK):
-                self.cutter.skip(part.tobytes())
-                return
-        yield from self.cutter.take(part.tobytes(), ends)
+        if end is None:
+            yield from self.cutter.take(part.tobytes(), commas + 1)
+            return
+        part[-1] = ord(" ")
+        last = int(commas[-1]) + 1 if len(commas) else 0
+        if last:
+            yield from self.cutter.take(part[:last].tobytes(), commas + 1)
+        rest = part[last:].tobytes()
+        # A comma may stand behind the last element, as it may in what DuckDB reads.
+        if (self._held() + rest).strip(BLANK):
+            yield from self.cutter.take(rest, np.array([len(rest)]))
+        else:
+            self.cutter.skip(rest)
 
     def _held(self) -> bytes:
         return b"".join(self.cutter.held) if self.cutter.size <= LONGEST else b"long"
