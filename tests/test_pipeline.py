@@ -203,6 +203,16 @@ def test_a_misspelt_column_is_said_before_a_byte_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_parts_of_structs_are_read():
+    """DuckDB names what it reads of a struct by its parts; a column beside may be called so."""
+    row = {"id": 1, "who": {"name": "a", "at": {"city": "x", "a.b": 5}}, "who.name": "z", "n": 0}
+    pipeline = ae.Pipeline(progress=False).extract(ae.ArrowSource(pa.Table.from_pylist([row])))
+    pipeline.transform('SELECT who.name, who.at."a.b" AS ab FROM input WHERE who.at.city = \'x\'')
+    assert "reads 2 of 4 columns" in str(pipeline.plan())
+    pipeline.load(ae.ArrowLoader()).run()
+    assert pipeline.result.table.to_pylist() == [{"name": "a", "ab": 5}]
+
+
 def test_the_plan_pickles_and_explains():
     pipeline = people().transform("SELECT age FROM input WHERE age > 20").transform(lambda b: b)
     plan = pipeline.plan()

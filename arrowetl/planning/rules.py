@@ -152,7 +152,11 @@ def find_scan(plan: Plan) -> Plan:
         return plan
     info = leaves[0].get("extra_info") or {}
     found = _listed(info.get("Projections"))
-    columns = tuple(c for c in plan.schema_in.names if c in found) if found else None
+    # A struct of which a part is read is named with that part: "customer.name".
+    read = [
+        c for c in plan.schema_in.names if any(f"{each}.".startswith(f"{c}.") for each in found)
+    ]
+    columns = tuple(read) if found else None
     if columns is not None and len(columns) in {0, len(plan.schema_in.names)}:
         columns = None
     return replace(plan, scan=Scan(columns, tuple(_listed(info.get("Filters")))))
