@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -37,8 +37,11 @@ CHUNK_BYTES = 32 << 20
 SWIFT_ROWS, SWIFT_BYTES = 1 << 20, 64 << 20
 """A chunk of an upsert that deletes what is there: one pass over the table for each."""
 
-MANY = 8
-"""Refused rows of a chunk from which the next isn't tried by COPY first."""
+PIECE_ROWS = CHUNK_ROWS // 8
+"""Rows of a piece of a chunk that failed: it is tried again in pieces."""
+
+MANY, FAILED = 8, 2
+"""Refused rows, or failed pieces, of a chunk from which the rest is staged, and the next one."""
 
 CONDITIONS = {
     "22000": "data_exception",
@@ -204,25 +207,46 @@ class Rows:
             raise
 
     def _put(self, chunk: Chunk) -> None:
+        start = 0
         if self._load.direct and not self._many:
-            error = self._tried(lambda: self._put_direct(chunk))
-            if error is None:
+            if self._tried(lambda: self._put_direct(chunk)) is None:
                 return
-            self._many = True
+            start = self._put_pieces(chunk.table())
         rows = chunk.table()
-        for start in range(0, rows.num_rows, CHUNK_ROWS):
-            self._put_staged(rows.slice(start, CHUNK_ROWS))
+        for part in range(start, rows.num_rows, CHUNK_ROWS):
+            self._put_staged(rows.slice(part, CHUNK_ROWS))
+
+    def _put_pieces(self, rows: pa.Table) -> int:
+        """Try pieces of a chunk that failed; give how many rows are done when it's too often."""
+        size = CHUNK_ROWS if self._load.swift else PIECE_ROWS
+        before, failed = self._refused, 0
+        for start in range(0, rows.num_rows, size):
+            piece = rows.slice(start, size)
+            if self._tried(partial(self._put_rows, piece)) is None:
+                continue
+            self._put_staged(piece)
+            failed += 1
+            if failed == FAILED or self._refused - before >= MANY:
+                self._many = True
+                return start + size
+        return rows.num_rows
 
     def _put_direct(self, chunk: Chunk) -> None:
         if self._load.swift:
-            self._delete_known(chunk.table())
-        self._copy_chunk(chunk)
+            self._put_rows(chunk.table())
+        else:
+            self._copy_into(chunk.batches())
 
-    def _copy_chunk(self, chunk: Chunk) -> None:
+    def _put_rows(self, rows: pa.Table) -> None:
+        if self._load.swift:
+            rows = in_order(rows, [way.place for way in self._load.key_ways])
+            self._delete_known(rows)
+        self._copy_into(rows.to_batches())
+
+    def _copy_into(self, batches: Iterable[pa.RecordBatch]) -> None:
         ways = self._load.ways
         wires = [way.wire or way.sent.wire for way in ways]
         schema = pa.schema([(way.column, wire) for way, wire in zip(ways, wires, strict=True)])
-        batches = chunk.table().to_batches() if self._load.swift else chunk.batches()
         sent = (_as_sent(batch, ways, schema) for batch in batches)
         self._copy(self._load.schema, self._load.table, reader_of(schema, self._remembering(sent)))
 
@@ -379,6 +403,21 @@ def _as_sent(batch: pa.RecordBatch, ways: Sequence[Way], schema: pa.Schema) -> p
         for way, field in zip(ways, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def in_order(rows: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Give rows sorted by columns, if Arrow can: an index takes them two to three times as fast.
+
+    >>> in_order(pa.table({"id": [2, 1]}), [0])["id"].to_pylist()
+    [1, 2]
+    """
+    kinds_in = [rows.schema.field(place).type for place in places]
+    if not all(kinds.is_primitive(kind) or kinds.is_string(kind) for kind in kinds_in):
+        return rows
+    keys = rows.select(list(places)).rename_columns([str(place) for place in places])
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
+    steps = np.diff(order.to_numpy().view(np.int64))
+    return rows if (steps == 1).all() else rows.take(order)
 
 
 def _one_batch(rows: pa.Table) -> pa.RecordBatch:

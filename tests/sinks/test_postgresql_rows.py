@@ -294,7 +294,7 @@ def by_value(rows):
 @given(rows=ROWS, batch=st.integers(1, 9), chunk=st.sampled_from([1, 3, 8, 100]))
 def test_appended_rows_are_those_that_one_by_one_would_be(database, rows, batch, chunk):
     prepared(database, "PRIMARY KEY")
-    with patch.object(postgresql_rows, "CHUNK_ROWS", chunk):
+    with patch.multiple(postgresql_rows, CHUNK_ROWS=chunk, PIECE_ROWS=max(1, chunk // 3)):
         written = database.load(as_table(rows), batch=batch)
     table, refused = appended(rows)
     assert found(database) == table
@@ -319,7 +319,7 @@ def test_upserted_rows_are_those_that_one_by_one_would_be(
     data = as_table(rows)
     if typed:
         data = data.set_column(3, "n", data["n"].cast(pa.int32()))
-    with patch.multiple(postgresql_rows, CHUNK_ROWS=chunk, SWIFT_ROWS=chunk):
+    with patch.multiple(postgresql_rows, CHUNK_ROWS=chunk, SWIFT_ROWS=3 * chunk):
         options = {"mode": "upsert", "key": "k", "exclusive": exclusive}
         written = database.load(data, batch=batch, **options)
     table = dict(OLD)
