@@ -581,7 +581,7 @@ def test_in_a_pipeline(pg, tmp_path):
     assert pg.rows(LIST) == [(1, "Rome"), (3, "Kyiv")]
     with closing(__import__("duckdb").connect()) as connection:
         letters = connection.sql(
-            f"SELECT reason_code, letter.\"column\", row.city "
+            f'SELECT reason_code, letter."column", row.city '
             f"FROM '{tmp_path}/rejects/*.parquet' letter ORDER BY 1"
         ).fetchall()
     assert letters == [("check_violation", "city", "Bonn"), ("unique_violation", "id", "Oslo")]
