@@ -207,7 +207,7 @@ def test_parts_of_structs_are_read():
     """DuckDB names what it reads of a struct by its parts; a column beside may be called so."""
     row = {"id": 1, "who": {"name": "a", "at": {"city": "x", "a.b": 5}}, "who.name": "z", "n": 0}
     pipeline = ae.Pipeline(progress=False).extract(ae.ArrowSource(pa.Table.from_pylist([row])))
-    pipeline.transform('SELECT who.name, who.at."a.b" AS ab FROM input WHERE who.at.city = \'x\'')
+    pipeline.transform("SELECT who.name, who.at.\"a.b\" AS ab FROM input WHERE who.at.city = 'x'")
     assert "reads 2 of 4 columns" in str(pipeline.plan())
     pipeline.load(ae.ArrowLoader()).run()
     assert pipeline.result.table.to_pylist() == [{"name": "a", "ab": 5}]
