@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -229,7 +229,7 @@ class Rows:
             if failed == FAILED or self._refused - before >= MANY:
                 self._many = True
                 return start + size
-        return rows.num_rows
+        return int(rows.num_rows)
 
     def _put_direct(self, chunk: Chunk) -> None:
         if self._load.swift:
@@ -239,7 +239,7 @@ class Rows:
 
     def _put_rows(self, rows: pa.Table) -> None:
         if self._load.swift:
-            rows = in_order(rows, [way.place for way in self._load.key_ways])
+            rows = last_in_order(rows, [way.place for way in self._load.key_ways])
             self._delete_known(rows)
         self._copy_into(rows.to_batches())
 
@@ -297,7 +297,8 @@ class Rows:
         for way in self._load.ways:
             rows = self._without_unsendable(rows, way)
         staged = self._staged(rows, 0)
-        if self._many or not self._inserted():
+        # Rows of an upsert may share a key: one by one they are slow.
+        if (self._many and not self._load.key) or not self._inserted():
             self._insert_precisely(pa.concat_tables([rows.slice(0, 0), *staged]))
         self._tables.run(f"TRUNCATE pg_temp.{STAGED}")
 
@@ -405,19 +406,34 @@ def _as_sent(batch: pa.RecordBatch, ways: Sequence[Way], schema: pa.Schema) -> p
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def in_order(rows: pa.Table, places: Sequence[int]) -> pa.Table:
-    """Give rows sorted by columns, if Arrow can: an index takes them two to three times as fast.
+_SORTED = (
+    *(kinds.is_integer, kinds.is_float32, kinds.is_float64, kinds.is_decimal128, kinds.is_date),
+    *(kinds.is_timestamp, kinds.is_string, kinds.is_large_string),
+)
 
-    >>> in_order(pa.table({"id": [2, 1]}), [0])["id"].to_pylist()
-    [1, 2]
+
+def last_in_order(rows: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Give the last row of each key, sorted by the key, if Arrow can sort it.
+
+    An index takes sorted keys two to three times as fast.
+
+    >>> rows = pa.table({"id": [2, 1, 2], "x": ["a", "b", "c"]})
+    >>> last_in_order(rows, [0]).to_pydict()
+    {'id': [1, 2], 'x': ['b', 'c']}
     """
-    kinds_in = [rows.schema.field(place).type for place in places]
-    if not all(kinds.is_primitive(kind) or kinds.is_string(kind) for kind in kinds_in):
+    types = [rows.schema.field(place).type for place in places]
+    if not all(any(is_kind(kind) for is_kind in _SORTED) for kind in types):
         return rows
     keys = rows.select(list(places)).rename_columns([str(place) for place in places])
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-    steps = np.diff(order.to_numpy().view(np.int64))
-    return rows if (steps == 1).all() else rows.take(order)
+    if not (np.diff(order.to_numpy().view(np.int64)) == 1).all():
+        rows, keys = rows.take(order), keys.take(order)
+    same = [pc.equal(key.slice(1), key.slice(0, len(key) - 1)) for key in keys.columns]
+    repeated = reduce(pc.and_, same)
+    if not pc.any(repeated).as_py():  # small: one flag
+        return rows
+    last = pa.concat_arrays([*pc.invert(repeated).chunks, pa.repeat(True, 1)])
+    return rows.filter(last)
 
 
 def _one_batch(rows: pa.Table) -> pa.RecordBatch:
