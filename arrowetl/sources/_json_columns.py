@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from arrowetl.errors import ReadError, SchemaError
+from arrowetl.errors import ReadError, SchemaError, closest, did_you_mean
 from arrowetl.sources._columns import Fields
 from arrowetl.sources._files import FileStamp
-from arrowetl.sources._json_read import Check, Column, checks_of, container_check
+from arrowetl.sources._json_checks import Check, kind_checks, record_checks, value_checks
+from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
 from arrowetl.sources._json_survey import Reading, Survey, survey
-from arrowetl.sources._json_types import RAW, TEXT, Spec, is_mixed_text, spec_of, type_name
+from arrowetl.sources._json_types import RAW, TEXT, spec_of, type_name
 from arrowetl.sources._json_values import is_list, spec_for
 from arrowetl.typemap import arrow_schema
 
@@ -67,24 +68,33 @@ class Plan:
         """Give what rejects a record, where the records are at `start`."""
         known = next((each for each in self.surveys if each.start == start), None)
         if known is not None:
-            found = checks_of(known.root, start, sure=known.whole, closed=not known.whole)
+            found = record_checks(known.root, start, sure=known.whole, closed=not known.whole)
         else:
             root = Node()
             root.at(start)
             for column in self.columns:
                 _outline(root.at((*start, *column.path)), column.wanted)
-            found = checks_of(root, start, sure=False)
+            found = record_checks(root, start, sure=False)
         checks = [each for each in found if not self._is_value or each.code != "not_an_object"]
-        return (*checks, *self._containers(start))
+        return (*checks, *self._of_values(start))
+
+    @property
+    def sampled(self) -> bool:
+        """Whether types come from some of the records."""
+        return any(not each.whole for each in self.surveys)
 
     @property
     def _is_value(self) -> bool:
         return any(not column.path for column in self.columns)
 
-    def _containers(self, start: Path) -> Iterator[Check]:
+    def _of_values(self, start: Path) -> Iterator[Check]:
         for column in self.columns:
-            for path, kind in _inside(column.wanted):
-                yield container_check((*start, *column.path, *path), kind, column.name)
+            at = (*start, *column.path)
+            if column.wanted is not None:
+                inside = [((*at, *path), kind) for path, kind in _inside(column.wanted)]
+                yield from kind_checks(inside, column.name)
+            elif self.sampled:
+                yield from value_checks(column.spec, at, column.name)
 
 
 def _outline(node: Node, kind: Any) -> None:
@@ -135,11 +145,27 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
     record = Node()
     for each in surveys:
         _merge(record, each.root.at(each.start))
+    if not record.kinds and reading.path and not wish.types:
+        _explain_path(files, reading)
     columns = tuple(_columns(record, wish, where))
     schema = arrow_schema((each.name, _arrives(each)) for each in columns)
-    if wish.sample_size is not None:
-        columns = tuple(_checked(each, schema.field(each.name).type, where) for each in columns)
     return _with_types(Plan(columns, schema, surveys, where), wish.types)
+
+
+def _explain_path(files: tuple[FileStamp, ...], reading: Reading) -> None:
+    """Say which step of a `record_path` leads nowhere, by what the first records have."""
+    for each in survey(files[:1], replace(reading, path=None), 100):
+        here = each.root
+        for depth, step in enumerate((reading.path or ())[len(each.start) :]):
+            if step is not None and here.keys and step not in here.keys:
+                hint = did_you_mean(closest(step, here.keys))
+                above = ".".join(key or "[*]" for key in (reading.path or ())[:depth])
+                keys = ", ".join(list(here.keys)[:20])
+                raise ReadError(
+                    f"{reading.where}: record_path: no key {step!r} in "
+                    f"{repr(above) if above else 'the records'}{hint} Keys: {keys}"
+                )
+            here = here.at((step,))
 
 
 def _columns(record: Node, wish: Wish, where: str) -> Iterator[Column]:
@@ -199,24 +225,15 @@ def _flat(node: Node, flatten: bool, path: tuple[str, ...]) -> Iterator[Column]:
 
 
 def _column(name: str, path: tuple[str, ...], node: Node) -> Column:
-    return Column(name, path, spec_of(node), bare=is_mixed_text(node))
+    return Column(name, path, spec_of(node))
 
 
 def _arrives(column: Column) -> str:
     return TEXT if column.spec == RAW else type_name(column.spec)
 
 
-def _checked(column: Column, kind: pa.DataType, where: str) -> Column:
-    """Give the column with its values checked, where the sample may have been wrong."""
-    if column.spec in (RAW, TEXT) and not column.bare:
-        return replace(column, spec=RAW, bare=column.spec == TEXT)
-    return column if column.bare else _declared(column.name, column.path, kind, where)
-
-
 def _declared(name: str, path: tuple[str, ...], kind: pa.DataType, where: str) -> Column:
-    spec: Spec = spec_for(kind, where=where)
-    text = spec == TEXT
-    return Column(name, path, RAW if text else spec, bare=text, wanted=kind)
+    return Column(name, path, spec_for(kind, where=where), wanted=kind)
 
 
 def _with_types(plan: Plan, types: Fields) -> Plan:

@@ -1,6 +1,6 @@
 """The SELECT that turns texts of records into rows, and says of each text that is none why.
 
-DuckDB parses a text once for its columns, and once more for each kind of check that is needed.
+DuckDB parses a text once for its columns, and once or twice more where it has to be checked.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from arrowetl.sources._json_shape import Node, Path, place
+from arrowetl.sources._json_checks import Asked, Check
+from arrowetl.sources._json_shape import Path
 from arrowetl.sources._json_split import FAULTS
-from arrowetl.sources._json_types import RAW, Spec, spec_of
+from arrowetl.sources._json_types import Spec
 from arrowetl.sql import INPUT, literal, name
 
 MARKS = ["file", "line", "byte", "code", "text"]
@@ -40,23 +41,13 @@ class Column:
         name: what it is called.
         path: its key in a record; more than one if objects are flattened.
         spec: the type that DuckDB reads.
-        bare: whether the values are JSON text, from which the quotes of strings are taken.
         wanted: the Arrow type that is made of it then, if it isn't what DuckDB gives.
     """
 
     name: str
     path: tuple[str, ...]
     spec: Spec
-    bare: bool = False
     wanted: pa.DataType | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """A reason to reject a record, in SQL over its `text`."""
-
-    code: str
-    where: str
 
 
 def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path) -> str:
@@ -67,8 +58,11 @@ def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path)
         for number, layer in enumerate(layers)
     )
     values = ", ".join(f"{_value(each, layers)} AS {name(each.name)}" for each in columns)
-    coded = f"""SELECT *, {_code(columns, checks, layers, start)} AS code
-        FROM (SELECT *, {parsed} FROM {INPUT})"""
+    asked = Asked()
+    code = _code(
+        _cases(columns, [(asked.where(each), each.word) for each in checks], layers, start)
+    )
+    coded = f"SELECT *, {code} AS code FROM (SELECT *, {parsed}{asked.columns()} FROM {INPUT})"
     if start:
         records = f"CASE WHEN code IS NULL THEN {_within('r0', start)} ELSE [NULL] END"
         coded = f"SELECT file, line, byte, code, text, unnest({records}) AS r0 FROM ({coded})"
@@ -135,34 +129,33 @@ def _within(value: str, path: Path) -> str:
 
 def _value(column: Column, layers: Sequence[Spec]) -> str:
     number = next(n for n, layer in enumerate(layers) if _has(layer, column.path))
-    value = ".".join([f"r{number}", *map(name, column.path)])
-    if column.bare:
-        text = f"CAST({value} AS VARCHAR)"
-        return f"CASE WHEN starts_with({value}, '\"') THEN {value} ->> '$' ELSE {text} END"
-    return value
+    return ".".join([f"r{number}", *map(name, column.path)])
 
 
 def _has(layer: Spec, path: tuple[str, ...]) -> bool:
     return not path or (isinstance(layer, dict) and path[0] in layer)
 
 
-def _code(
+def _cases(
     columns: Sequence[Column],
-    checks: Sequence[Check],
+    checks: Sequence[tuple[str, str]],
     layers: Sequence[Spec],
     start: Path,
-) -> str:
-    cases = [
-        ("fault IS NOT NULL", "fault"),
-        ("r0 IS NULL AND NOT json_valid(text)", "'malformed'"),
-        ("r0 IS NULL" if columns[0].path else "", "'not_an_object'"),
-        *((check.where, literal(check.code)) for check in checks),
-    ]
-    if not start:
-        cases += [(_overflow(_value(each, layers), each.spec), "'number'") for each in columns]
-    return (
-        "CASE " + " ".join(f"WHEN {where} THEN {code}" for where, code in cases if where) + " END"
-    )
+) -> Iterator[tuple[str, str]]:
+    """Give the predicates that reject a record, the first that is true counts, and their words."""
+    yield "r0 IS NULL AND NOT json_valid(text)", "malformed"
+    if columns[0].path:
+        yield "r0 IS NULL", "not_an_object"
+    yield from checks
+    if start:
+        yield _overflow(_within("r0", start), [layers[0]]), "number"
+    else:
+        yield from ((_overflow(_value(each, layers), each.spec), "number") for each in columns)
+
+
+def _code(cases: Iterator[tuple[str, str]]) -> str:
+    found = " ".join(f"WHEN {where} THEN {literal(word)}" for where, word in cases if where)
+    return f"CASE WHEN fault IS NOT NULL THEN fault {found} END"
 
 
 def _overflow(value: str, spec: Spec) -> str:
@@ -182,57 +175,3 @@ def _infinite(value: str, spec: Spec, depth: int = 0) -> str:
         parts = [_infinite(f"{value}.{name(k)}", v, depth) for k, v in spec.items()]
         return " OR ".join(filter(None, parts))
     return f"isinf({value})" if spec == "DOUBLE" else ""
-
-
-def checks_of(root: Node, start: Path, *, sure: bool, closed: bool = False) -> Iterator[Check]:
-    """Give the checks that records need.
-
-    Args:
-        root: what is known of the documents.
-        start: where the records are in them.
-        sure: whether it is known of all of them: then only what was seen has to be looked for.
-        closed: whether keys that aren't known are wrong.
-    """
-    record = root.at(start)
-    for depth, step in enumerate(start):
-        holder = root.at(start[:depth])
-        kind = "ARRAY" if step is None else "OBJECT"
-        if not sure or holder.real - {kind}:
-            yield Check("record_path", _other_kind(holder.path, (kind, "NULL")))
-    if not sure or record.kinds - {"OBJECT"}:
-        yield Check("not_an_object", _other_kind(record.path, ("OBJECT",)))
-    for node in _typed(record):
-        if node.keys and (node.doubled or not sure):
-            yield Check(
-                "duplicate_key", _per_object(node.path, "len({0}) <> len(list_distinct({0}))")
-            )
-        if node.keys and closed and not node.opaque:
-            known = literal(list(node.keys))
-            yield Check("unknown_key", _per_object(node.path, f"NOT list_has_all({known}, {{0}})"))
-
-
-def _typed(node: Node) -> Iterator[Node]:
-    """Give a place and those below it, without what is only read as JSON text."""
-    yield node
-    for child in node.children:
-        if not child.kinds or spec_of(child) != RAW:
-            yield from _typed(child)
-
-
-def container_check(path: Path, kind: str, column: str) -> Check:
-    """Give the check that only objects, or only lists, stand at a place in a column."""
-    return Check(f"cast:{column}", _other_kind(path, (kind, "NULL")))
-
-
-def _other_kind(path: Path, allowed: Sequence[str]) -> str:
-    at, kinds = literal(place(path)), ", ".join(map(literal, allowed))
-    if None in path:
-        return f"len(list_filter(json_type(text, {at}), lambda x: x NOT IN ({kinds}))) > 0"
-    return f"json_type(text, {at}) NOT IN ({kinds})"
-
-
-def _per_object(path: Path, wrong: str) -> str:
-    keys = f"json_keys(text, {literal(place(path))})"
-    if None in path:
-        return f"len(list_filter({keys}, lambda k: {wrong.format('k')})) > 0"
-    return wrong.format(keys)

@@ -12,9 +12,11 @@ import pyarrow as pa
 from arrowetl.duck import first_line, stream_select
 from arrowetl.errors import ArrowETLError, ReadError
 from arrowetl.sources._files import FileStamp
+from arrowetl.sources._json_checks import LONG
 from arrowetl.sources._json_columns import Plan
 from arrowetl.sources._json_read import MARKS, REASONS, select_rows
 from arrowetl.sources._json_shape import Path as Place
+from arrowetl.sources._json_shape import has_long_integers
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._json_values import made
 from arrowetl.stage import REJECTED_SCHEMA
@@ -75,6 +77,12 @@ def _numbered(records: Iterator[pa.RecordBatch], number: int) -> Iterator[pa.Rec
         yield batch.append_column("file", numbers)
 
 
+def _watched(documents: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in documents:
+        long = has_long_integers([batch["text"]])
+        yield batch.append_column(LONG, pa.repeat(pa.scalar(long), batch.num_rows))
+
+
 def rows_of(
     plan: Plan, start: Place, documents: Iterator[pa.RecordBatch], feed: Feed, *, batch_size: int
 ) -> Generator[Found, None, None]:
@@ -84,6 +92,7 @@ def rows_of(
         ReadError: a file can't be read on.
     """
     select = select_rows(plan.columns, plan.checks(start), start)
+    documents = _watched(documents) if plan.sampled else documents
     try:
         for batch in stream_select(lambda _: select, documents, batch_size=batch_size):
             yield _split(batch, plan, feed)

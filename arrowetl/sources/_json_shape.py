@@ -110,7 +110,7 @@ def learn(
         start: where in a document the records are. Beside the way to it nothing is asked.
     """
     connection.register("documents", documents)
-    exact = _long_digits(documents)
+    exact = has_long_integers(documents["text"].chunks)
     new = [node for node in root.walk() if not node.opaque]
     while new:
         found = _ask(connection, new, exact=exact)
@@ -236,9 +236,9 @@ def _kind(value: str) -> str:
         WHEN length(ltrim({digits}, '-')) <= 38 THEN 'INT128' ELSE 'HUGE' END"""
 
 
-def _long_digits(table: pa.Table) -> bool:
+def has_long_integers(texts: Sequence[pa.Array]) -> bool:
     """Say whether there may be an integer of so many digits that int64 doesn't hold it."""
-    return any(_has_long(chunk.buffers()[2]) for chunk in table["text"].chunks if len(chunk))
+    return any(_has_long(text.buffers()[2]) for text in texts if len(text))
 
 
 def _has_long(data: pa.Buffer | None) -> bool:

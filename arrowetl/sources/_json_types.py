@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from arrowetl.sources._json_shape import INTEGERS, KEYS, NUMBERS, SCALARS, Node
+from arrowetl.sql import name
 
 Spec: TypeAlias = "str | list[Spec] | dict[str, Spec]"
 """A type as `from_json` takes it: DuckDB's name, a list with one, or an object of them."""
@@ -16,8 +17,9 @@ def spec_of(node: Node) -> Spec:
     """Give the type of the values at a place.
 
     Integers are int64, uint64 or decimal128(38, 0), whichever holds them all; with fractions they
-    are doubles. Objects are structs, unless keys differ only in case. Lists have one type. What
-    disagrees otherwise is JSON text, and so is what is too large.
+    are doubles. Other scalars that disagree are text, and so are longer integers. Objects are
+    structs, unless keys differ only in case. Lists have one type. What disagrees otherwise is JSON
+    text, and so is what is too large.
 
     >>> spec_of(Node(kinds={"UBIGINT", "DOUBLE", "NULL"})), spec_of(Node(kinds={"NULL"}))
     ('DOUBLE', 'VARCHAR')
@@ -46,16 +48,13 @@ def _scalar(real: set[str]) -> Spec:
         return next(iter(real))
     if real <= INTEGERS:
         return "BIGINT"
-    if not real <= NUMBERS or ("HUGE" in real and "DOUBLE" not in real):
+    if not real <= SCALARS:
         return RAW
+    if not real <= NUMBERS or ("HUGE" in real and "DOUBLE" not in real):
+        return TEXT
     if "DOUBLE" in real:
         return "DOUBLE"
     return "UBIGINT" if "INT128" not in real and "BIGINT" not in real else "HUGEINT"
-
-
-def is_mixed_text(node: Node) -> bool:
-    """Say whether values are text and other scalars: they are text together, without quotes."""
-    return len(node.real) > 0 and node.real <= SCALARS and _scalar(node.real) == RAW
 
 
 def type_name(spec: Spec) -> str:
@@ -64,8 +63,6 @@ def type_name(spec: Spec) -> str:
     >>> type_name({"a b": ["BIGINT"]})
     'STRUCT("a b" BIGINT[])'
     """
-    from arrowetl.sql import name
-
     if isinstance(spec, list):
         return f"{type_name(spec[0])}[]"
     if isinstance(spec, dict):

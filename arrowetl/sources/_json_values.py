@@ -14,7 +14,7 @@ import pyarrow.types as kinds
 
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError
-from arrowetl.sources._json_types import RAW, TEXT, Spec
+from arrowetl.sources._json_types import TEXT, Spec
 from arrowetl.sources._parsed import Parsed, parsed
 
 _NESTED_LISTS: tuple[Callable[[Any], bool], ...] = (
@@ -46,7 +46,7 @@ def spec_for(kind: Any, *, where: str) -> Spec:
         ConfigError: there is nothing in JSON that it could be made of.
 
     >>> spec_for(pa.struct({"at": pa.timestamp("ns"), "tags": pa.list_(pa.string())}), where="x")
-    {'at': 'JSON', 'tags': ['VARCHAR']}
+    {'at': 'VARCHAR', 'tags': ['VARCHAR']}
     """
     kind = _plain(kind)
     if kinds.is_struct(kind):
@@ -62,7 +62,7 @@ def spec_for(kind: Any, *, where: str) -> Spec:
         return f"MAP(VARCHAR, {type_name(spec_for(kind.item_type, where=where))})"
     if kinds.is_union(kind) or kinds.is_interval(kind):
         raise ConfigError(f"{where}: schema: no {kind} can be read from JSON; declare it as text")
-    return TEXT if any(test(kind) for test in _TEXTS) else RAW
+    return TEXT
 
 
 def _plain(kind: Any) -> Any:
@@ -209,16 +209,11 @@ def _entries(column: pa.Array) -> tuple[pa.Array, pa.Array]:
 def _leaf(column: pa.Array, kind: Any) -> Parsed:
     if any(test(kind) for test in _TEXTS):
         return Parsed(column.cast(kind))
-    import pyarrow.compute as pc
-
-    # What isn't text has no escapes.
-    bare = pc.utf8_trim(column, characters='"')
     if any(test(kind) for test in _BYTES):
-        found = _by_duckdb(bare, "from_base64(v)")
-        return _cast(found, kind)
+        return _cast(_by_duckdb(column, "from_base64(v)"), kind)
     if kinds.is_duration(kind):
-        return _duration(bare, kind)
-    return parsed(bare, kind)
+        return _duration(column, kind)
+    return parsed(column, kind)
 
 
 def _cast(found: Parsed, kind: Any) -> Parsed:

@@ -57,6 +57,7 @@ class JSONSource(Source):
     Below 32 levels everything is JSON text.
 
     Of an array that is cut off or has text behind it, that is rejected; what came before arrives.
+    A comma behind the last element or value is passed over.
     Memory is bounded however large the files are, and no copies of them are written.
 
     Args:
@@ -67,7 +68,7 @@ class JSONSource(Source):
         record_path: where in a document the records are: keys with dots between them, quoted as in
             JSON where they have to be, and `[*]` for each element of a list: `data.items[*]`. A
             document is a line, a file's object or array. Up to the first `[*]`, it may be of any
-            size. One without the list has no records.
+            size. A line without the list has no records.
         flatten: whether objects become columns: `address_city` in place of `address`.
         columns: the ones to give, in this order; all if None.
         schema: types by column name (Arrow's or DuckDB's), the other columns are inferred; or a
@@ -78,8 +79,9 @@ class JSONSource(Source):
         exact: the Arrow schema, serialised, in base64.
         schema_path: where the file with the schema is.
         sample_size: records of each file from which types are inferred. None is all of them: that
-            costs a pass before the run. With a number, a record with a key that the sample didn't
-            show, or a value of another type, is rejected.
+            costs a pass before the run, of two to three times the time of the run's own. With a
+            number, a record with a key that the sample didn't show, or a value of another type,
+            is rejected; a column of text takes any value, as text.
         union_by_name: let files have other columns than the first one. If False, that is a
             SchemaError.
         on_error: `dead_letter` sets bad records apart; `raise` raises a ReadError for the first.

@@ -298,6 +298,34 @@ def test_what_a_sample_didnt_show(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("shown", "good", "bad"),
+    [
+        ("1", "9223372036854775807", "9223372036854775808"),
+        ("18446744073709551615", "0", "-1"),
+        ("18446744073709551615", "5", "18446744073709551616"),
+        ("18446744073709551616", "-5", "1.5"),
+        ("18446744073709551616", "9" * 38, "9" * 39),
+        ("true", "false", "1"),
+        ("1.5", "2", '"x"'),
+        ("[1]", "[2, null]", "[9223372036854775808]"),
+        ("[[1]]", "[[2]]", "[[1.5]]"),
+        ('[{"b": true}]', '[{"b": null}]', '[{"b": 1}]'),
+    ],
+)
+def test_what_a_sample_decides_holds(tmp_path, shown, good, bad):
+    lines = "\n".join(f'{{"a": {value}}}' for value in (shown, good, bad, "null"))
+    rows, rejected = of(tmp_path, lines, sample_size=1)
+    assert [row["a"] for row in rows] == [json.loads(shown), json.loads(good), None]
+    assert [(line, code, column) for line, _, code, column, _ in rejected] == [(3, "cast", "a")]
+
+
+def test_a_column_of_text_takes_anything(tmp_path):
+    lines = '{"a": "x"}\n{"a": 1.10}\n{"a": {"b": 1e5}}\n{"a": [true]}\n'
+    rows = of(tmp_path, lines, sample_size=1)[0]
+    assert [row["a"] for row in rows] == ["x", "1.10", '{"b":1e5}', "[true]"]
+
+
 def test_a_required_column_without_a_value(tmp_path):
     schema = pa.schema([pa.field("a", pa.int64(), nullable=False)])
     rows, rejected = of(tmp_path, '{"a": 1}\n{"a": null}\n{}\n', schema=schema)
