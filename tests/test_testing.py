@@ -105,7 +105,7 @@ class LeavesAFolder(Pass):
 
 class LeavesAThread(Pass):
     def process(self, batches):
-        threading.Thread(target=threading.Event().wait, args=(1,), daemon=True).start()
+        threading.Thread(target=threading.Event().wait, args=(30,), daemon=True).start()
         yield from batches
 
 

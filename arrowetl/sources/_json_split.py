@@ -84,8 +84,9 @@ def cut_elements(blocks: Iterator[bytes], keys: Sequence[str] = ()) -> Records:
         ReadError: the list isn't there.
 
     >>> text = b'{"n": 2, "data": {"items": [{"a": 1}, {"a": 2}]}}'
-    >>> [batch["text"].to_pylist() for batch in cut_elements(iter([text]), ["data", "items"])]
-    [['{"a": 1} ', ' {"a": 2} ']]
+    >>> batches = cut_elements(iter([text]), ["data", "items"])
+    >>> [element for batch in batches for element in batch["text"].to_pylist()]
+    ['{"a": 1} ', ' {"a": 2} ']
     """
     elements = _Elements(tuple(keys))
     for block in blocks:
