@@ -11,8 +11,8 @@ import arrowetl
 
 ROOT = Path(arrowetl.__file__).parent
 
-FLOORS = """errors findings sql arrow duck files typemap
-    | stage events ml postgres stores fidelity
+FLOORS = """errors findings observing sql arrow duck files typemap sampling patterns
+    | stage events ml postgres stores fidelity rules profiling contracts fitting
     | planning sources transforms sinks reliability observability result
     | engines diagnosis
     | pipeline testing
@@ -23,6 +23,8 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS.split("|")) for room
 # What a floor-2 room may know of its own floor: the engine's parts of one plan.
 SAME_FLOOR_BELOW = {
     "fidelity": {"stage"},
+    "fitting": {"stage"},
+    "contracts": {"profiling", "rules"},
     "files": {"errors"},
     "duck": {"errors", "sql", "arrow"},
     "testing": {"pipeline"},

@@ -1,0 +1,50 @@
+"""What a stage says of its rows besides the rows: counts by rule, statistics, a profile.
+
+A stage is a value and keeps nothing. What it sees in a run is kept by an observer, made anew for
+each run; the engine shows it every batch that leaves the stage, and asks at the end.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import pyarrow as pa
+
+SEEN = "arrowetl:seen"
+"""A column that a stage may add for its observer alone. Nobody else sees it."""
+
+
+class Observer(ABC):
+    """Looks at the rows of one run as they leave a stage.
+
+    >>> class CountNulls(Observer):
+    ...     nulls = 0
+    ...     def see(self, batch):
+    ...         self.nulls += sum(column.null_count for column in batch.columns)
+    ...     def summary(self):
+    ...         return pa.Table.from_pylist([{"nulls": self.nulls}])
+    """
+
+    @abstractmethod
+    def see(self, batch: pa.RecordBatch) -> None:
+        """Look at a batch that leaves the stage, its column `SEEN` included; change nothing."""
+
+    @abstractmethod
+    def summary(self) -> pa.Table:
+        """Give what was seen, once all batches have passed; a small table."""
+
+
+def without_seen(schema: pa.Schema) -> pa.Schema:
+    """Give the schema without the observer's column.
+
+    >>> without_seen(pa.schema({"x": pa.int8(), SEEN: pa.uint64()}))
+    x: int8
+    """
+    index = schema.get_field_index(SEEN)
+    return schema if index < 0 else schema.remove(index)
+
+
+def unseen(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Give the batch without the observer's column; no value is copied."""
+    index = batch.schema.get_field_index(SEEN)
+    return batch if index < 0 else batch.remove_column(index)
