@@ -71,6 +71,16 @@ class StageCounted(Event):
 
 
 @dataclass(frozen=True)
+class StageObserved(Event):
+    """What a stage says of its rows besides them, once they have all passed."""
+
+    stage: str
+    position: int
+    """Place in the pipeline."""
+    summary: pa.Table
+
+
+@dataclass(frozen=True)
 class Committed(Event):
     """The destination's rows are durable and visible."""
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from arrowetl.events import Committed, Event, RowsRejected, RunEnded, RunStarted, StageCounted
+from arrowetl.events import (
+    Committed,
+    Event,
+    RowsRejected,
+    RunEnded,
+    RunStarted,
+    StageCounted,
+    StageObserved,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +41,8 @@ class StageResult:
     """What became of the missing rows: removed, merged, or same if none can be missing."""
     bytes_out: int | None = None
     """Size of the rows that left it, in memory; None inside a statement where none are counted."""
+    summary: pa.Table | None = field(default=None, compare=False)
+    """What it says of its rows besides them, if it says anything."""
 
     @property
     def records_gone(self) -> int:
@@ -80,8 +90,10 @@ class PipelineResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Give all of it but the rows, as plain values."""
-        plain = asdict(self, dict_factory=dict) if self.table is None else asdict(_bare(self))
+        plain = asdict(_bare(self))
         plain.pop("table")
+        for stage, each in zip(plain["stages"], self.stages, strict=True):
+            stage["summary"] = None if each.summary is None else each.summary.to_pylist()
         plain["started_at"] = self.started_at.isoformat()
         plain["schema"] = {f.name: str(f.type) for f in self.schema} if self.schema else None
         return plain
@@ -90,7 +102,7 @@ class PipelineResult:
         """Give all of it but the rows, as a JSON object."""
         import orjson
 
-        return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2).decode()
+        return orjson.dumps(self.to_dict(), default=str, option=orjson.OPT_INDENT_2).decode()
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -107,7 +119,8 @@ class PipelineResult:
             for row in _rows(self)
         )
         summary = html.escape(" · ".join(_summary(self)))
-        return f"<table><caption>{summary}</caption><tr>{head}</tr>{rows}</table>"
+        tables = "".join(_summary_html(stage) for stage in self.stages)
+        return f"<table><caption>{summary}</caption><tr>{head}</tr>{rows}</table>{tables}"
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
@@ -126,7 +139,8 @@ class PipelineResult:
         for each in self.rejected:
             sample = f": {each.samples[0]}" if each.samples else ""
             parts.append(Text(f"  {each.records:,} {each.reason_code} in {each.stage}{sample}"))
-        return Group(table, *parts)
+        summaries = [stage for stage in self.stages if stage.summary is not None]
+        return Group(table, *parts, *map(_summary_table, summaries))
 
 
 _TITLES = ("stage", "in", "out", "removed", "merged", "rejected", "size out", "ran in", "seconds")
@@ -147,6 +161,64 @@ def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
             "DuckDB" if stage.pushed_down else "Python",
             f"{stage.seconds:.2f}",
         )
+
+
+def _summary_table(stage: StageResult) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{stage.name}", title_justify="left")
+    for column in stage.summary.schema if stage.summary is not None else ():
+        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        table.add_column(Text(column.name), justify="right" if numeric else "left")
+    for row in _shown(stage):
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _summary_html(stage: StageResult) -> str:
+    if stage.summary is None:
+        return ""
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in stage.summary.column_names)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in _shown(stage)
+    )
+    return f"<table><caption>{html.escape(stage.name)}</caption><tr>{head}</tr>{rows}</table>"
+
+
+SHOWN_ROWS = 50
+"""How many rows of a stage's summary are shown."""
+
+
+def _shown(stage: StageResult) -> Iterator[tuple[str, ...]]:
+    if stage.summary is None:
+        return
+    rows = stage.summary.slice(0, SHOWN_ROWS).to_pylist()
+    yield from (tuple(map(_cell, row.values())) for row in rows)
+    if stage.summary.num_rows > SHOWN_ROWS:
+        yield (f"and {stage.summary.num_rows - SHOWN_ROWS:,} more",)
+
+
+def _cell(value: object) -> str:
+    """Give a value of a summary as people read it.
+
+    >>> _cell(1234567), _cell(0.123456), _cell(None), _cell(["a", 2])
+    ('1,234,567', '0.1235', '', 'a, 2')
+    """
+    match value:
+        case None:
+            return ""
+        case bool() | str():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.4g}"
+        case list():
+            return ", ".join(map(_cell, value))
+        case _:
+            return str(value)
 
 
 def _summary(result: PipelineResult) -> Iterator[str]:
@@ -178,7 +250,8 @@ def size_text(size: float) -> str:
 def _bare(result: PipelineResult) -> PipelineResult:
     from dataclasses import replace
 
-    return replace(result, table=None)
+    stages = tuple(replace(stage, summary=None) for stage in result.stages)
+    return replace(result, table=None, stages=stages)
 
 
 @dataclass
@@ -187,6 +260,7 @@ class ResultFolder:
 
     values: dict[str, Any] = field(default_factory=dict)
     stages: list[StageCounted] = field(default_factory=list)
+    summaries: dict[int, pa.Table] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
@@ -200,6 +274,8 @@ class ResultFolder:
                 }
             case StageCounted():
                 self.stages.append(event)
+            case StageObserved():
+                self.summaries[event.position] = event.summary
             case RowsRejected():
                 self.rejected.append(
                     Rejected(event.stage, event.reason_code, event.rows, event.samples)
@@ -232,6 +308,7 @@ class ResultFolder:
                     each.pushed_down,
                     each.kind,
                     each.bytes_out,
+                    self.summaries.get(each.position),
                 )
                 for each in counted
             ),

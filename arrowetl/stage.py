@@ -23,6 +23,8 @@ from arrowetl.duck import connect, describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
 from arrowetl.findings import Finding as Finding  # noqa: PLC0414 - who diagnoses has it from here
 from arrowetl.findings import found as found  # noqa: PLC0414
+from arrowetl.observing import Observer, unseen, without_seen
+from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
 from arrowetl.typemap import Stored
 
 STREAM_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
@@ -215,21 +217,6 @@ class Source(ABC):
         return self.reader().__arrow_c_stream__(requested_schema)
 
 
-REJECTED_SCHEMA = pa.schema(
-    [
-        pa.field("reason_code", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("column", pa.string()),
-        pa.field(
-            "source",
-            pa.struct([("file", pa.string()), ("line", pa.int64()), ("byte", pa.int64())]),
-        ),
-        pa.field("text", pa.string()),
-    ]
-)
-"""What `Source.rejected` gives: why, and the row's own text."""
-
-
 class Stage(ABC):
     """A step between source and sink: batches in, batches out.
 
@@ -294,6 +281,13 @@ class Stage(ABC):
             where=self.label,
         )
 
+    def observer(self, schema: pa.Schema) -> Observer | None:  # noqa: ARG002
+        """Give what looks at the rows of one run as they leave, or None; `schema` comes in.
+
+        What it says is the stage's `summary` in the result.
+        """
+        return None
+
     @abstractmethod
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Give the rows that become of `batches`; called once a run.
@@ -320,8 +314,9 @@ class SQLStage(Stage):
     def select(self, schema: pa.Schema) -> str | None:
         """Give the SELECT over `input`, which has `schema`. A pure function; nothing runs.
 
-        A stage that SQL can say with some options and not with others gives None for the
-        others; it then runs by its own `process`.
+        It may have one more column, called `SEEN`, for the stage's observer alone. A stage that
+        SQL can say with some options and not with others gives None for the others; it then runs
+        by its own `process`.
 
         Raises:
             SchemaError: the stage can't work on the schema.
@@ -344,11 +339,12 @@ class SQLStage(Stage):
         select = self.select(schema)
         if select is None:
             return super().bind(schema)
-        return describe_select(select, schema, where=self.label, tables=self.side_tables())
+        tables = self.side_tables()
+        return without_seen(describe_select(select, schema, where=self.label, tables=tables))
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement by itself; the engine fuses it with its neighbours instead."""
-        yield from stream_select(self._statement, batches, tables=self.side_tables())
+        yield from map(unseen, stream_select(self._statement, batches, tables=self.side_tables()))
 
     def _statement(self, schema: pa.Schema) -> str:
         select = self.select(schema)

@@ -22,6 +22,7 @@ from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
 from arrowetl.fidelity import refuse_rare
+from arrowetl.observing import Observer, unseen, without_seen
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
@@ -55,6 +56,8 @@ class Running:
     segment: Segment
     statement: Statement | None
     meter: Meter = field(default_factory=Meter)
+    observer: Observer | None = None
+    """Looks at the rows that leave the segment's last stage."""
 
 
 class LocalRun:
@@ -161,6 +164,12 @@ class LocalRun:
         """
         return counted(self.plan, self.source_meter, self.running, self.rejects)
 
+    def summaries(self) -> Iterator[tuple[Step, pa.Table]]:
+        """Give what observers saw, by stage, once all rows have come out."""
+        for running in self.running:
+            if running.observer is not None:
+                yield running.segment.steps[-1], running.observer.summary()
+
     @property
     def rows_so_far(self) -> int | None:
         """Rows that have come out of the last segment; None while one statement does it all."""
@@ -200,9 +209,13 @@ class LocalRun:
             running = self._start(number, segment, schema, batches)
             if running.statement is None:
                 schema, batches = self._python(segment.steps[0], batches)
+                if running.observer is not None:
+                    schema, batches = self._observed(running.observer, schema, batches)
             else:
                 sql = self.plan.statement(number)
                 schema, batches = running.statement.stream(sql, self.settings.batch_size)
+                if running.observer is not None:
+                    schema, batches = self._observed(running.observer, schema, batches)
                 if segment.rejects_for is not None:
                     schema, batches = self._split(segment.rejects_for, schema, batches)
             batches = self._kept(running.meter.count(batches))
@@ -228,7 +241,9 @@ class LocalRun:
             statement = Statement(
                 self._root, where=where, trouble=self.trouble, tables=_side_tables(segment)
             )
-        running = Running(segment, statement)
+        last = segment.steps[-1] if segment.steps else None
+        observer = last.stage.observer(last.before) if last else None
+        running = Running(segment, statement, observer=observer)
         self.running.append(running)
         if statement and (number or self.plan.relation is None):
             statement.feed(schema, batches)
@@ -274,6 +289,19 @@ class LocalRun:
     def _remember(self, error: ArrowETLError) -> ArrowETLError:
         self.trouble.first = self.trouble.first or error
         return error
+
+    def _observed(
+        self, observer: Observer, schema: pa.Schema, batches: Batches
+    ) -> tuple[pa.Schema, Batches]:
+        """Show batches to an observer, and pass them on without what was meant for it alone."""
+        names = [each for each in schema.names if each != REJECTED]
+
+        def seen() -> Batches:
+            for batch in batches:
+                observer.see(batch.select(names))
+                yield unseen(batch)
+
+        return without_seen(schema), self._kept(self.trouble.guard("observer", seen()))
 
     def _split(self, step: Step, schema: pa.Schema, batches: Batches) -> tuple[pa.Schema, Batches]:
         """Send rows that the next step rejects to the dead letters; give the others."""

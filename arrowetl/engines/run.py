@@ -23,6 +23,7 @@ from arrowetl.events import (
     RunEnded,
     RunStarted,
     StageCounted,
+    StageObserved,
 )
 from arrowetl.planning.plan import Plan
 from arrowetl.reliability.deadletters import Rejects, RunFacts
@@ -151,6 +152,8 @@ def finish(job: Job, run: LocalRun) -> None:
     run.settle()
     counts = run.counts()
     _tell(job, counts, run.rejects)
+    for step, summary in run.summaries():
+        job.emit(StageObserved(job.facts.run_id, step.name, step.position, summary))
     if job.dead_letters is not None and run.rejects.total:
         run.rejects.deliver(job.dead_letters)
     _limit(job, counts, run.rejects)

@@ -37,6 +37,11 @@ class Step:
         return f"{self.stage.label} (transform {self.position})"
 
     @property
+    def observed(self) -> bool:
+        """Whether its rows are looked at as they leave."""
+        return self.stage.observer(self.before) is not None
+
+    @property
     def counted(self) -> bool:
         """Whether its rows have to be counted: the number may change."""
         return self.stage.rows is not Rows.SAME
@@ -76,6 +81,11 @@ class Segment:
         if self.rejects_for is not None:
             statements.append(_with_reason(self.rejects_for.rejections))
         return nest(statements)
+
+    @property
+    def observed(self) -> bool:
+        """Whether somebody looks at the rows that leave it."""
+        return bool(self.steps) and self.steps[-1].observed
 
     @property
     def taps(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from arrowetl.duck import first_line, stream_select
 from arrowetl.errors import ArrowETLError, ReadError
+from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_checks import LONG
 from arrowetl.sources._json_columns import Plan
@@ -19,7 +20,6 @@ from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_shape import has_long_integers
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._json_values import made
-from arrowetl.stage import REJECTED_SCHEMA
 
 EXPLAINED = 1000
 """Of so many rejected records in a batch the JSON is parsed again, to say where it breaks."""
@@ -138,13 +138,11 @@ def _rejected(marks: pa.RecordBatch, feed: Feed) -> pa.RecordBatch:
     blank = pc.subtract(pc.binary_length(text), pc.binary_length(bare))
     feeds = pc.subtract(pc.count_substring(text, "\n"), pc.count_substring(bare, "\n"))
     shifts = pa.array(feed.shifts, pa.int64()).take(marks["file"])
-    place = pa.StructArray.from_arrays(
-        [
-            pa.array(feed.names, pa.string()).take(marks["file"]),
-            pc.add(marks["line"], feeds.cast(pa.int64())),
-            pc.add(pc.add(marks["byte"], blank.cast(pa.int64())), shifts),
-        ],
-        fields=list(REJECTED_SCHEMA.field("source").type),
+    place = places(
+        marks.num_rows,
+        file=pa.array(feed.names, pa.string()).take(marks["file"]),
+        line=pc.add(marks["line"], feeds.cast(pa.int64())),
+        byte=pc.add(pc.add(marks["byte"], blank.cast(pa.int64())), shifts),
     )
     parts = pc.split_pattern(marks["code"], ":", max_splits=1)
     code = pc.list_element(parts, 0)

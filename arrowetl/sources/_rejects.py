@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._copies import Origin, origin_of, swallowed
 from arrowetl.sources._dialect import EMPTY, MAX_LINE
 from arrowetl.sources._lines import LineNumbers
 from arrowetl.sources._mend import Signs, long_quote
 from arrowetl.sql import literal, name
-from arrowetl.stage import BATCH_ROWS, REJECTED_SCHEMA
+from arrowetl.stage import BATCH_ROWS
 
 if TYPE_CHECKING:
     pass
@@ -168,13 +169,11 @@ def _numbered(
         line = numbers[swallowing[0]] if opened is None else LineNumbers(lines.path).of(opened)
         raise swallowed(f"{where}: {origin.path!r}, line {line}", span=SPAN)
     count = batch.num_rows
-    place = pa.StructArray.from_arrays(
-        [
-            pa.repeat(pa.scalar(origin.path), count),
-            pa.array(numbers),
-            pc.add(batch["start"], 1) if origin.exact else pa.nulls(count, pa.int64()),
-        ],
-        fields=list(REJECTED_SCHEMA.field("source").type),
+    place = places(
+        count,
+        file=origin.path,
+        line=pa.array(numbers),
+        byte=pc.add(batch["start"], 1) if origin.exact else None,
     )
     columns = [batch["reason_code"], batch["reason"], batch["column"], place, batch["text"]]
     return pa.RecordBatch.from_arrays(columns, schema=REJECTED_SCHEMA)

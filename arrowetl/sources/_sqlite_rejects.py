@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.duck import describing
+from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._parsed import parsed
 from arrowetl.sources._sqlite_scan import Refused
 from arrowetl.sources._sqlite_types import Column
 from arrowetl.sql import literal
-from arrowetl.stage import REJECTED_SCHEMA
 
 
 def rejected_rows(
@@ -28,8 +27,8 @@ def rejected_rows(
     with describing() as connection:
         connection.register("refused", given)
         told = connection.sql(_told_sql(columns, table)).to_arrow_table().combine_chunks()
-    places = _places(len(rows[0]) if rows else 0, file, table, told["key"].combine_chunks())
-    parts = {**{each: told[each].combine_chunks() for each in told.column_names}, "source": places}
+    parts = {each: told[each].combine_chunks() for each in told.column_names}
+    parts["source"] = places(told.num_rows, file=file, table=table, key=parts["key"])
     return pa.RecordBatch.from_arrays(
         [parts[field.name] for field in REJECTED_SCHEMA], schema=REJECTED_SCHEMA
     )
@@ -72,16 +71,3 @@ def _told_sql(columns: Sequence[Column], table: str | None) -> str:
 
 def _map(types: dict[str, str]) -> str:
     return f"map({literal(list(types))}, {literal(list(types.values()))})"
-
-
-def _places(rows: int, file: str, table: str | None, keys: pa.Array) -> pa.StructArray:
-    known: dict[str, Any] = {
-        "file": pa.repeat(pa.scalar(file), rows),
-        "table": pa.repeat(pa.scalar(table, pa.string()), rows),
-        "key": keys,
-    }
-    fields = list(REJECTED_SCHEMA.field("source").type)
-    return pa.StructArray.from_arrays(
-        [known.get(field.name, pa.nulls(rows, field.type)).cast(field.type) for field in fields],
-        fields=fields,
-    )

@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from arrowetl.arrow import rebatched
 from arrowetl.errors import ReadError
+from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._columns import Fields
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._text import Text, texts_of
 from arrowetl.sources._text_lines import ENCODING, FAULTS, LINE_SIZE, cut
 from arrowetl.sources._text_pattern import NUMBERED, inferred, pattern_of
 from arrowetl.sources._text_types import Formats
-from arrowetl.stage import REJECTED_SCHEMA
 
 SAMPLED_FILES = 32
 """Files, at most, from whose lines types are inferred: spread over all, the first among them."""
@@ -125,10 +125,7 @@ def _rejected(lines: pa.RecordBatch) -> pa.RecordBatch:
 
     codes = lines["fault"]
     reasons = pc.if_else(pc.equal(codes, ENCODING), FAULTS[ENCODING], FAULTS[LINE_SIZE])
-    place = pa.StructArray.from_arrays(
-        [lines["file"], lines["line"], lines["byte"]],
-        fields=list(REJECTED_SCHEMA.field("source").type),
-    )
+    place = places(lines.num_rows, **{part: lines[part] for part in ("file", "line", "byte")})
     column = pa.nulls(lines.num_rows, pa.string())
     return pa.RecordBatch.from_arrays(
         [codes, reasons, column, place, lines["text"]], schema=REJECTED_SCHEMA

@@ -199,7 +199,8 @@ def _with_rejected(columns: Fields, groups: Mapping[str, tuple[int, str]], rows:
     return f"""
         SELECT {listed}, CASE WHEN code IS NOT NULL THEN {{
             'reason_code': code, 'reason': {reason}, 'column': {column},
-            'source': {{'file': file, 'line': line, 'byte': byte}}, 'text': text
+            'source': {{'file': file, 'line': line, 'byte': byte,
+                'table': NULL::VARCHAR, 'key': NULL::VARCHAR}}, 'text': text
         }} END AS {name(REJECTED)}
         FROM ({rows})"""
 

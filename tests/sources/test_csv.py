@@ -259,7 +259,13 @@ def test_compressed(tmp_path, ending, named):
     rows, rejected = both(source, tmp_path / "scratch")
     assert rows == ROWS
     name = f"{path}!inside.csv" if ending == "zip" else str(path)
-    assert rejected[0]["source"] == {"file": name, "line": 3, "byte": 13}
+    assert rejected[0]["source"] == {
+        "file": name,
+        "line": 3,
+        "byte": 13,
+        "table": None,
+        "key": None,
+    }
 
 
 @pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst"])
@@ -310,7 +316,13 @@ def test_big_endian_utf16_with_emoji(tmp_path):
     path = write(tmp_path / "x.csv", text.encode("utf-16-be"))
     rows, rejected = both(CSVSource(path, schema={"id": "int"}), tmp_path / "scratch")
     assert rows == [(1, "😀")]
-    assert rejected[0]["source"] == {"file": str(path), "line": 3, "byte": None}
+    assert rejected[0]["source"] == {
+        "file": str(path),
+        "line": 3,
+        "byte": None,
+        "table": None,
+        "key": None,
+    }
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "utf-16-be", "gb18030", "utf-7"])

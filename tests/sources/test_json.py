@@ -355,7 +355,13 @@ def test_archives(tmp_path):
     source = JSONSource(tmp_path / "x.zip")
     assert [row for batch in source.scan() for row in batch.to_pylist()] == [{"a": 1}, {"a": 2}]
     (rejected,) = [row for batch in source.rejected(None) for row in batch.to_pylist()]
-    assert rejected["source"] == {"file": f"{tmp_path}/x.zip!b.jsonl", "line": 2, "byte": 10}
+    assert rejected["source"] == {
+        "file": f"{tmp_path}/x.zip!b.jsonl",
+        "line": 2,
+        "byte": 10,
+        "table": None,
+        "key": None,
+    }
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -421,7 +427,9 @@ def test_in_a_pipeline(tmp_path):
     result = pipeline.run().result
     assert result.table.to_pylist() == [{"twice": 4}, {"twice": 8}]
     assert (result.records_extracted, result.records_rejected) == (4, 1)
-    assert bad.table["source"].to_pylist() == [{"file": str(path), "line": 3, "byte": 47}]
+    assert bad.table["source"].to_pylist() == [
+        {"file": str(path), "line": 3, "byte": 47, "table": None, "key": None}
+    ]
 
 
 VALUES = st.recursive(

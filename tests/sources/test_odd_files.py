@@ -165,7 +165,13 @@ def test_files_in_an_archive_are_told_apart(tmp_path):
     source = TextSource(path, pattern="^(?P<n>[12])$")
     list(source.scan())
     ((rejected,),) = [batch.to_pylist() for batch in source.rejected(None)]
-    assert rejected["source"] == {"file": f"{path}!a.log", "line": 1, "byte": 1}
+    assert rejected["source"] == {
+        "file": f"{path}!a.log",
+        "line": 1,
+        "byte": 1,
+        "table": None,
+        "key": None,
+    }
 
 
 def test_columns_of_archived_files_are_joined(tmp_path):

@@ -237,7 +237,9 @@ def test_a_pipeline_gets_rows_and_dead_letters(tmp_path):
     assert pipeline.result.records_rejected == 1
     dead = pl.read_parquet(tmp_path / "dead/*.parquet")
     assert dead["reason_code"].to_list() == ["no_match"]
-    assert dead["source"].to_list() == [{"file": str(tmp_path / "a.log"), "line": 2, "byte": 79}]
+    assert dead["source"].to_list() == [
+        {"file": str(tmp_path / "a.log"), "line": 2, "byte": 79, "table": None, "key": None}
+    ]
     assert dead["row"].to_list() == [{"text": "rubbish"}]
 
 

@@ -1,0 +1,43 @@
+"""How rows that couldn't be read are told of: why, where they are, and their own text."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+PLACE = pa.struct(
+    [
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("byte", pa.int64()),
+        ("table", pa.string()),
+        ("key", pa.string()),
+    ]
+)
+"""Where a row is: in a file by line and byte, both from 1; or in a table by its key. What isn't
+known is null."""
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        pa.field("reason_code", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("column", pa.string()),
+        pa.field("source", PLACE),
+        pa.field("text", pa.string()),
+    ]
+)
+"""What `Source.rejected` gives: why, where, and the row's own text."""
+
+
+def places(rows: int, **known: pa.Array | str | None) -> pa.StructArray:
+    """Give the places of so many rows; a part is an array, or one text for all of them.
+
+    >>> places(2, file="a.csv", line=pa.array([3, 8])).to_pylist()[1]
+    {'file': 'a.csv', 'line': 8, 'byte': None, 'table': None, 'key': None}
+    """
+    parts = []
+    for field in PLACE:
+        part = known.get(field.name)
+        if part is None or isinstance(part, str):
+            part = pa.repeat(pa.scalar(part, field.type), rows)
+        parts.append(part.cast(field.type))
+    return pa.StructArray.from_arrays(parts, fields=list(PLACE))
