@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.postgres import uri_in
 from benchmarks.task import Task
 from benchmarks.tasks import TASKS
 from benchmarks.tasks.parquet_to_sqlite import TABLE
@@ -73,6 +74,13 @@ def content_of(task: Task, output: Path) -> Content:
         if task.output == "parquet":
             rows = connection.sql(f"FROM read_parquet('{output}')")
             return _summed(task, rows, KINDS)
+        if task.output == "postgres":
+            from adbc_driver_postgresql import dbapi as postgres
+
+            with postgres.connect(uri_in(output)) as source, source.cursor() as cursor:
+                cursor.execute(f"SELECT * FROM {TABLE}")
+                rows = connection.from_arrow(cursor.fetch_record_batch())
+                return _summed(task, rows, KINDS)
         from adbc_driver_sqlite import dbapi
 
         with dbapi.connect(str(output)) as source, source.cursor() as cursor:

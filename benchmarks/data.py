@@ -16,7 +16,11 @@ from benchmarks.tasks import TASKS
 
 FOLDER = Path(__file__).parent / "data"
 
-FORMATS = {"csv": "FORMAT csv, HEADER", "parquet": "FORMAT parquet, COMPRESSION zstd"}
+FORMATS = {
+    "csv": "FORMAT csv, HEADER",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "jsonl": "FORMAT json",
+}
 
 
 def path_of(dataset: Dataset, rows: int) -> Path:

@@ -16,6 +16,9 @@ PACKAGES = (
     "pyarrow",
     "numpy",
     "adbc-driver-sqlite",
+    "adbc-driver-postgresql",
+    "connectorx",
+    "dlt",
 )
 
 

@@ -9,13 +9,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.contender import Contender, load
 from benchmarks.content import Content
+from benchmarks.postgres import Server, served
 from benchmarks.process import Usage, asked, last_line, measured, module
 from benchmarks.results import (
     DIFFERS,
@@ -27,9 +28,6 @@ from benchmarks.results import (
     TaskResult,
 )
 from benchmarks.task import Task
-
-REFERENCE = "duckdb"
-"""The contender whose output is what every other's must hold."""
 
 REFERENCE_TIMES = 4
 """How much longer it may take than a contender, once, to say what is due."""
@@ -58,6 +56,8 @@ class Course:
     source: Path | None
     due: Content | None
     options: Options
+    server: Server | None = None
+    """What holds the source or the output, where that is a database."""
 
     @property
     def timeout(self) -> float:
@@ -76,7 +76,12 @@ def run_task(task: Task, contenders: Sequence[Contender], options: Options) -> T
     The order turns by one each round, so that nobody always runs after the same neighbour.
     A contender that fails, differs or times out is out of the rounds that follow.
     """
-    course = _ready(task, options)
+    with served(task) as server:
+        return _run_course(_ready(task, options, server), contenders)
+
+
+def _run_course(course: Course, contenders: Sequence[Contender]) -> TaskResult:
+    task, options = course.task, course.options
     result = TaskResult(
         task=task.name,
         title=task.title,
@@ -102,7 +107,7 @@ def run_task(task: Task, contenders: Sequence[Contender], options: Options) -> T
     return result
 
 
-def _ready(task: Task, options: Options) -> Course:
+def _ready(task: Task, options: Options, server: Server | None) -> Course:
     """Make the input, and the reference's output to compare with."""
     if task.dataset is None:
         options.say(f"{task.name}: the start of a program")
@@ -110,15 +115,17 @@ def _ready(task: Task, options: Options) -> Course:
     rows = _rows(task, options)
     options.say(f"{task.name}: {rows:,} rows of {task.dataset.name}, and what is due")
     source = Path(asked("data", task.name, str(rows)))
-    with scratch(options) as folder:
-        output = folder / f"output.{task.output}"
+    course = Course(task, rows, source, None, options, server)
+    if server is not None:
+        server.prepare(task, rows)
+    with _ends(course) as (given, output):
         usage = measured(
-            _command(task, load(REFERENCE), source, output), timeout=task.timeout * REFERENCE_TIMES
+            _command(task, load(task.reference), given, output),
+            timeout=task.timeout * REFERENCE_TIMES,
         )
         if usage.code != 0:
             sys.exit(f"the reference failed at {task.name}:\n{usage.errors}")
-        due = _content(task, output)
-    return Course(task, rows, source, due, options)
+        return replace(course, due=_content(task, output))
 
 
 def _rows(task: Task, options: Options) -> int:
@@ -129,14 +136,16 @@ def _rows(task: Task, options: Options) -> int:
 
 def _repeat(course: Course, contender: Contender, entry: Entry, number: int) -> None:
     """Run once and note it; the first is the warm-up, whose figures don't count."""
-    with scratch(course.options) as folder:
-        output = folder / f"output.{course.task.output}"
-        command = _command(course.task, contender, course.source, output)
+    with _ends(course) as (source, output):
+        command = _command(course.task, contender, source, output)
         os.sync()  # what the last one wrote isn't this one's to wait for
+        before = course.server.cpu() if course.server else 0.0
         usage = measured(command, timeout=course.timeout)
+        if course.server:
+            usage = replace(usage, cpu=usage.cpu + course.server.cpu() - before)
         entry.status, entry.reason = _judged(course, usage, output)
         if number > 0 and not entry.reason:
-            entry.runs.append(_run(usage, output))
+            entry.runs.append(_run(course, usage, output))
     round_name = f"run {number}" if number else "warm-up"
     course.options.say(
         f"  {round_name:8} {entry.label:24} {usage.wall:8.2f} s wall {usage.cpu:8.2f} s CPU"
@@ -169,10 +178,27 @@ def _command(task: Task, contender: Contender, source: Path | None, output: Path
     return module("worker", contender.spec, task.name, str(source), str(output), str(report))
 
 
-def _run(usage: Usage, output: Path) -> Run:
+@contextmanager
+def _ends(course: Course) -> Iterator[tuple[Path | None, Path]]:
+    """Give what is read, and where nothing is yet; a database's end is a file with its URI."""
+    source, server = course.source, course.server
+    with scratch(course.options) as folder:
+        output = folder / f"output.{course.task.output}"
+        if server is not None and course.task.from_postgres:
+            source = folder / "source.postgres"
+            source.write_text(server.source(), encoding="utf-8")
+        if server is not None and course.task.output == "postgres":
+            output.write_text(server.target(), encoding="utf-8")
+        yield source, output
+
+
+def _run(course: Course, usage: Usage, output: Path) -> Run:
     report = output.with_name("report.json")
     own = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
-    size = output.stat().st_size if output.exists() else 0
+    if course.server is not None and course.task.output == "postgres":
+        size = course.server.size()
+    else:
+        size = output.stat().st_size if output.exists() else 0
     return Run(usage.wall, usage.cpu, usage.peak, **own, output=size)
 
 

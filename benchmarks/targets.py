@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks import units
+from benchmarks.contender import load
 from benchmarks.results import TaskResult
 
 Results = Mapping[str, TaskResult]
@@ -72,6 +73,15 @@ def growth(results: Results) -> float | None:
     )(results)
 
 
+def against(
+    title: str, task: str, rival: str, limit: float, *, metric: str = "wall"
+) -> Target:
+    """Give the target of taking at most so many times what a rival takes."""
+    label, what = load(rival).label, "CPU time" if metric == "cpu" else "time"
+    figure = over(median(task, "arrowetl", metric), median(task, rival, metric))
+    return Target(f"{title}: of the {what} of {label}", limit, units.ratio, figure)
+
+
 OURS = median("csv_to_parquet", "arrowetl", "wall")
 
 TARGETS = (
@@ -101,6 +111,38 @@ TARGETS = (
         0.1,
         units.ratio,
         over(OURS, median("csv_to_parquet", "pandas", "wall")),
+    ),
+    against("CSV to PostgreSQL", "csv_to_postgres", "adbc", 1.1),
+    against("CSV to PostgreSQL", "csv_to_postgres", "dlt", 0.25),
+    against("PostgreSQL to Parquet", "postgres_to_parquet", "adbc", 1.1),
+    against("PostgreSQL to Parquet", "postgres_to_parquet", "connectorx", 1.0),
+    against("PostgreSQL to PostgreSQL", "postgres_to_postgres", "dlt", 1.0, metric="cpu"),
+    Target(
+        "upsert, half of the keys there: of an append's time",
+        2.0,
+        units.ratio,
+        over(
+            median("postgres_upsert", "arrowetl", "wall"),
+            median("csv_to_postgres", "arrowetl", "wall"),
+        ),
+    ),
+    Target(
+        "one bad row in all: of the clean load's time",
+        1.25,
+        units.ratio,
+        over(
+            median("postgres_one_bad", "arrowetl", "wall"),
+            median("csv_to_postgres", "arrowetl", "wall"),
+        ),
+    ),
+    Target(
+        "one row in a hundred bad: of the clean load's time",
+        3.0,
+        units.ratio,
+        over(
+            median("postgres_percent_bad", "arrowetl", "wall"),
+            median("csv_to_postgres", "arrowetl", "wall"),
+        ),
     ),
     Target("ten times the rows: peak memory", 1.1, units.ratio, growth),
     Target(

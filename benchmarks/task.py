@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 
+def nothing(rows: int) -> tuple[str, ...]:  # noqa: ARG001
+    """Give no statement: the output's database is empty."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A file that a task reads, made by one SELECT.
@@ -16,7 +21,7 @@ class Dataset:
     """
 
     name: str
-    suffix: Literal["csv", "parquet"]
+    suffix: Literal["csv", "parquet", "jsonl"]
     select: Callable[[int], str]
     """The SELECT that gives so many rows."""
 
@@ -31,7 +36,13 @@ class Task:
     """How many rows of input a full run has."""
     dataset: Dataset | None = None
     """None where there is nothing to read: the task is to start a Python program."""
-    output: Literal["parquet", "sqlite", ""] = ""
+    output: Literal["parquet", "sqlite", "postgres", ""] = ""
+    reference: str = "duckdb"
+    """The contender whose output is what every other's must hold."""
+    from_postgres: bool = False
+    """Whether the rows are read from a table of PostgreSQL's; it is filled beforehand."""
+    prepared: Callable[[int], tuple[str, ...]] = nothing
+    """The statements, for so many rows, that make the output's database what each run finds."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """The output's columns with the DuckDB types in which their values are compared."""
     function: str = ""
@@ -42,6 +53,11 @@ class Task:
     """How many times the stated number of runs; more for what takes milliseconds."""
     tenth_of: str = ""
     """The task with ten times the rows, to see how memory grows."""
+
+    @property
+    def served(self) -> bool:
+        """Whether it needs a PostgreSQL server."""
+        return self.from_postgres or self.output == "postgres"
 
     @property
     def does(self) -> str:

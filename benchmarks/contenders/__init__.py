@@ -14,6 +14,8 @@ NAMES = (
     "pandas",
     "pandas_arrow",
     "adbc",
+    "connectorx",
+    "dlt",
     "python",
     "bare",
 )

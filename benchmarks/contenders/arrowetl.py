@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.postgres import uri_in
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.group_by import KEYS
@@ -77,5 +78,73 @@ def group_by(source: Path, output: Path) -> None:
         .extract(ae.ParquetSource(source))
         .transform(ae.Aggregator(list(KEYS), aggregations))
         .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+    )
+
+
+def json_lines_to_parquet(source: Path, output: Path) -> None:
+    """One transform."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline()
+        .extract(ae.JSONSource(source))
+        .transform(
+            "SELECT id, person.email, person.age, price, score, len(tags) AS tags,"
+            " CAST(day AS DATE) AS day, note FROM input"
+        )
+        .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+    )
+
+
+def csv_to_postgres(source: Path, output: Path) -> None:
+    """No transform: from the scan to the loader."""
+    import arrowetl as ae
+
+    target = ae.PostgreSQLLoader(uri=uri_in(output), table=TABLE)
+    ae.Pipeline().extract(ae.CSVSource(source)).load(target).run()
+
+
+def postgres_upsert(source: Path, output: Path) -> None:
+    """The loader's own way."""
+    import arrowetl as ae
+
+    target = ae.PostgreSQLLoader(uri=uri_in(output), table=TABLE, mode="upsert", key="id")
+    ae.Pipeline().extract(ae.CSVSource(source)).load(target).run()
+
+
+def postgres_bad_rows(source: Path, output: Path) -> None:
+    """The refused rows go to a folder of Parquet files, with reasons."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline(dead_letters=ae.ParquetLoader(f"{output.parent}/dead/"))
+        .extract(ae.CSVSource(source))
+        .load(ae.PostgreSQLLoader(uri=uri_in(output), table=TABLE))
+        .run()
+    )
+
+
+def postgres_to_parquet(source: Path, output: Path) -> None:
+    """From the table to the file."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline()
+        .extract(ae.PostgreSQLSource(uri=uri_in(source), table=TABLE))
+        .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+    )
+
+
+def postgres_to_postgres(source: Path, output: Path) -> None:
+    """From table to table."""
+    import arrowetl as ae
+
+    (
+        ae.Pipeline()
+        .extract(ae.PostgreSQLSource(uri=uri_in(source), table=TABLE))
+        .load(ae.PostgreSQLLoader(uri=uri_in(output), table=TABLE))
         .run()
     )

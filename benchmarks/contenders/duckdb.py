@@ -77,3 +77,14 @@ def group_by(source: Path, output: Path) -> None:
             FROM read_parquet('{source}')
             GROUP BY country, product
         ) TO '{output}' (FORMAT parquet, COMPRESSION zstd)""")
+
+
+def json_lines_to_parquet(source: Path, output: Path) -> None:
+    """One COPY statement."""
+    import duckdb
+
+    duckdb.execute(f"""
+        COPY (
+            SELECT id, person.email, person.age, price, score, len(tags) AS tags, day, note
+            FROM read_json('{source}', format = 'newline_delimited')
+        ) TO '{output}' (FORMAT parquet, COMPRESSION zstd)""")

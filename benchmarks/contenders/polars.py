@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.postgres import uri_in
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.parquet_to_sqlite import TABLE
 
@@ -67,3 +68,40 @@ def group_by(source: Path, output: Path) -> None:
         )
         .sink_parquet(output, compression="zstd", compression_level=3)
     )
+
+
+def json_lines_to_parquet(source: Path, output: Path) -> None:
+    """From scan to sink."""
+    import polars as pl
+
+    person = pl.col("person").struct
+    (
+        pl.scan_ndjson(source)
+        .select(
+            pl.col("id"),
+            person.field("email"),
+            person.field("age"),
+            pl.col("price"),
+            pl.col("score"),
+            pl.col("tags").list.len(),
+            pl.col("day").str.to_date(),
+            pl.col("note"),
+        )
+        .sink_parquet(output, compression="zstd", compression_level=3)
+    )
+
+
+def csv_to_postgres(source: Path, output: Path) -> None:
+    """Read at once, since `write_database` takes a frame; written by ADBC."""
+    import polars as pl
+
+    frame = pl.read_csv(source, try_parse_dates=True)
+    frame.write_database(TABLE, uri_in(output), engine="adbc")
+
+
+def postgres_to_parquet(source: Path, output: Path) -> None:
+    """Read at once by ADBC."""
+    import polars as pl
+
+    frame = pl.read_database_uri(f"SELECT * FROM {TABLE}", uri_in(source), engine="adbc")
+    frame.write_parquet(output, compression="zstd", compression_level=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -121,3 +122,22 @@ def _write(output: Path, records: Iterator[dict[str, Any]]) -> None:
         writer.write_batch(chunk)
         while rows := list(islice(records, 50_000)):
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=chunk.schema))
+
+
+def json_lines_to_parquet(source: Path, output: Path) -> None:
+    """The json module, a dictionary a line."""
+    with source.open(encoding="utf-8") as file:
+        _write(output, map(_flat, map(json.loads, file)))
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": record["id"],
+        "email": record["person"]["email"],
+        "age": record["person"]["age"],
+        "price": record["price"],
+        "score": record["score"],
+        "tags": len(record["tags"]),
+        "day": date.fromisoformat(record["day"]),
+        "note": record["note"],
+    }

@@ -5,10 +5,17 @@ from __future__ import annotations
 from benchmarks.task import Task
 from benchmarks.tasks import (
     csv_to_parquet,
+    csv_to_postgres,
     dedup,
     group_by,
+    json_lines_to_parquet,
     memory_growth,
     parquet_to_sqlite,
+    postgres_one_bad,
+    postgres_percent_bad,
+    postgres_to_parquet,
+    postgres_to_postgres,
+    postgres_upsert,
     startup,
 )
 
@@ -17,7 +24,14 @@ TASKS: dict[str, Task] = {
     for module in (
         csv_to_parquet,
         memory_growth,
+        json_lines_to_parquet,
         parquet_to_sqlite,
+        csv_to_postgres,
+        postgres_upsert,
+        postgres_one_bad,
+        postgres_percent_bad,
+        postgres_to_parquet,
+        postgres_to_postgres,
         dedup,
         group_by,
         startup,
