@@ -1,0 +1,309 @@
+"""The statistics of rows, that merge; a profile is read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
+
+from arrowetl.duck import connect
+from arrowetl.profiling.columns import (
+    Part,
+    doubles,
+    is_binary,
+    is_list,
+    is_number,
+    is_text,
+    parts_of,
+    ticks,
+)
+from arrowetl.profiling.correlations import Products
+from arrowetl.profiling.numbers import Numbers
+from arrowetl.profiling.texts import TextLook, Texts, grouped_values
+from arrowetl.profiling.values import Counted, Values, hashed
+
+if TYPE_CHECKING:
+    from arrowetl.patterns import Pattern
+
+CHUNK = 131_072
+"""How many rows are looked at together, whatever the batches: results don't depend on these."""
+STRETCHES = 120
+"""Stretches of rows in a map of nulls, at most twice as many."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of a column; of parts it merges into that of the whole.
+
+    Attributes:
+        name: as in `ColumnProfile`.
+        kind: the Arrow type.
+        rows: how many values, nulls included.
+        nulls: how many nulls.
+        stretches: rows and nulls of stretches of rows, in order.
+        values: which values; None for nested ones.
+        numbers: of numbers; of times the ticks (days, or what the type counts).
+        per_second: how many ticks are a second; 0 for what isn't a time.
+        texts: of texts.
+        trues: how many are true.
+        lengths: of lists.
+    """
+
+    name: str
+    kind: pa.DataType
+    rows: int = 0
+    nulls: int = 0
+    stretches: tuple[tuple[int, int], ...] = ()
+    values: Values | None = None
+    numbers: Numbers | None = None
+    per_second: float = 0.0
+    texts: Texts | None = None
+    trues: int = 0
+    lengths: Numbers | None = None
+
+    def merge(self, other: Column) -> Column:
+        """Give what is known of both; `self` came first."""
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            nulls=self.nulls + other.nulls,
+            stretches=_coarser((*self.stretches, *other.stretches)),
+            values=_merged(self.values, other.values),
+            numbers=_merged(self.numbers, other.numbers),
+            texts=_merged(self.texts, other.texts),
+            trues=self.trues + other.trues,
+            lengths=_merged(self.lengths, other.lengths),
+        )
+
+
+def _merged(mine: Any, theirs: Any) -> Any:
+    return mine.merge(theirs) if mine is not None and theirs is not None else mine or theirs
+
+
+def _coarser(stretches: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Join neighbours until they are few."""
+    while len(stretches) > 2 * STRETCHES:
+        pairs = zip(stretches[::2], (*stretches[1::2], (0, 0)), strict=False)
+        stretches = tuple((a + c, b + d) for (a, b), (c, d) in pairs)
+    return stretches
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is known of some rows. Statistics of parts merge into those of the whole.
+
+    Counts, sums, means, deviations, smallest and largest values, quantiles, and what is said of
+    different values are the same bit by bit as if all rows had been looked at together. Counts of
+    the most frequent values of columns with many are bounds, and say so.
+
+    Attributes:
+        schema: the schema of the rows.
+        rows: how many.
+        columns: by name.
+        products: for correlations, if they were asked for.
+    """
+
+    schema: pa.Schema
+    rows: int = 0
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    products: Products | None = None
+
+    def merge(self, other: Statistics) -> Statistics:
+        """Give the statistics of both; `self` came first.
+
+        Raises:
+            SchemaError: the rows have other columns or types.
+        """
+        if not self.schema.equals(other.schema):
+            from arrowetl.errors import SchemaError
+
+            raise SchemaError(
+                f"rows of {other.schema.names} can't be added to those of {self.schema.names}",
+                where="Statistics",
+            )
+        return Statistics(
+            schema=self.schema,
+            rows=self.rows + other.rows,
+            columns={
+                each: _merged(self.columns.get(each), other.columns.get(each))
+                for each in dict.fromkeys((*self.columns, *other.columns))
+            },
+            products=_merged(self.products, other.products),
+        )
+
+
+class Looker:
+    """Looks at rows as they come, and holds their statistics; close it after use."""
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        patterns: Mapping[str, Pattern],
+        *,
+        correlations: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        """Look at rows of `schema` for some patterns."""
+        self.found = Statistics(schema)
+        self.correlations = correlations
+        self.connection = connect(threads=threads)
+        self.texts = TextLook(self.connection, patterns)
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = 0
+        empty = pa.RecordBatch.from_arrays(
+            [pa.nulls(0, each.type) for each in schema], schema=schema
+        )
+        self._take(empty)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.connection.close()
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        """Look at more rows."""
+        while batch.num_rows:
+            part = batch.slice(0, CHUNK - self._rows)
+            batch = batch.slice(part.num_rows)
+            self._waiting.append(part)
+            self._rows += part.num_rows
+            if self._rows == CHUNK:
+                self._look()
+
+    def statistics(self) -> Statistics:
+        """Give the statistics of all rows that were seen."""
+        self._look()
+        return self.found
+
+    def _look(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting, self.found.schema)
+        self._waiting, self._rows = [], 0
+        self._take(table.combine_chunks().to_batches()[0])
+
+    def _take(self, batch: pa.RecordBatch) -> None:
+        parts = list(parts_of(batch))
+        columns = {}
+        for part in parts:
+            known = self.found.columns.get(part.name)
+            made = self._column(
+                part, 2**64 - 1 if known is None or known.values is None else known.values.bound
+            )
+            columns[part.name] = made if known is None else known.merge(made)
+        products = self._products(batch) if self.correlations and batch.num_rows else None
+        self.found = Statistics(
+            self.found.schema,
+            self.found.rows + batch.num_rows,
+            columns,
+            _merged(self.found.products, products),
+        )
+
+    def _products(self, batch: pa.RecordBatch) -> Products | None:
+        names = [each.name for each in batch.schema if is_number(each.type)]
+        columns = [doubles(batch[each]) for each in names]
+        return Products.of(names, columns) if names else None
+
+    def _column(self, part: Part, bound: int) -> Column:
+        values = part.values
+        made = Column(
+            part.name,
+            part.kind,
+            len(values),
+            values.null_count,
+            _stretches(values),
+        )
+        return replace(made, **self._kind(values, bound))
+
+    def _kind(self, values: pa.Array, bound: int) -> dict[str, Any]:
+        """Give what there is to know of values of their type."""
+        kind = values.type
+        if is_text(kind):
+            texts, found = self.texts.at(values, bound)
+            return {"texts": texts, "values": found}
+        if kinds.is_boolean(kind):
+            return {
+                "trues": int(pc.sum(values).as_py() or 0),
+                "values": _booleans(values),
+            }  # small: one
+        if is_list(kind):
+            lengths = pc.list_value_length(values).drop_null()
+            return {"lengths": Numbers.of(doubles(lengths))}
+        if kinds.is_temporal(kind) and not kinds.is_interval(kind):
+            whole, per_second = ticks(values)
+            return {**_integers(whole), "per_second": per_second}
+        if kinds.is_integer(kind) or kinds.is_floating(kind):
+            return _numbers(values.drop_null())
+        if kinds.is_decimal(kind) or is_binary(kind):
+            return self._others(values, bound)
+        return {}
+
+    def _others(self, values: pa.Array, bound: int) -> dict[str, Any]:
+        """Give what there is to know of what NumPy doesn't hold: DuckDB groups it."""
+        chunk = pa.RecordBatch.from_arrays([values], ["v"])
+        self.connection.register("arrowetl_chunk", pa.Table.from_batches([chunk]))
+        self.connection.execute(
+            "CREATE OR REPLACE TEMP TABLE others AS SELECT v, count(*) AS n, hash(v) AS h "
+            "FROM arrowetl_chunk WHERE v IS NOT NULL GROUP BY v"
+        )
+        self.connection.unregister("arrowetl_chunk")
+        found = grouped_values(self.connection, "others", "left(v::VARCHAR, 200)", bound)
+        if is_binary(values.type):
+            return {"values": found}
+        return {"values": found, "numbers": Numbers.of(doubles(values.drop_null()))}
+
+
+def _stretches(values: pa.Array) -> tuple[tuple[int, int], ...]:
+    """Count nulls in stretches of 1,024 rows."""
+    if not len(values):
+        return ()
+    starts = np.arange(0, len(values), 1024)
+    rows = np.diff(np.append(starts, len(values)))
+    if not values.null_count:
+        return tuple((int(n), 0) for n in rows)
+    missing = values.is_null().to_numpy(zero_copy_only=False).astype(np.int64)
+    return tuple(
+        (int(n), int(gone)) for n, gone in zip(rows, np.add.reduceat(missing, starts), strict=True)
+    )
+
+
+def _booleans(values: pa.Array) -> Values:
+    return _different(values.drop_null().cast(pa.uint8()).to_numpy().astype(np.int64))
+
+
+def _integers(values: pa.Array) -> dict[str, Any]:
+    numbers = values.to_numpy(zero_copy_only=False)
+    signed = numbers.view(np.int64) if numbers.dtype == np.uint64 else numbers.astype(np.int64)
+    return {"numbers": Numbers.of(numbers.astype(np.float64)), "values": _different(signed)}
+
+
+def _numbers(values: pa.Array) -> dict[str, Any]:
+    if kinds.is_integer(values.type):
+        return _integers(values)
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0
+    return {"numbers": Numbers.of(numbers), "values": _different(numbers)}
+
+
+def _different(keys: Any) -> Values:
+    """Give which values there are of 64 bits each."""
+    found, counts = np.unique(keys, return_counts=True)
+    return Values.of(Counted(hashed(found), counts.astype(np.int64), pa.array(found)))
+
+
+def statistics_of(
+    reader: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    patterns: Mapping[str, Pattern],
+    *,
+    correlations: bool = False,
+) -> Statistics:
+    """Give the statistics of batches of `schema`, in one pass and bounded memory."""
+    with closing(Looker(schema, patterns, correlations=correlations)) as look:
+        for batch in reader:
+            look.see(batch)
+        return look.statistics()

@@ -1,0 +1,237 @@
+"""Statistics of texts that merge: what they can be read as, which patterns they have.
+
+A column's texts are grouped first, so that what repeats is looked at once. All further questions
+are SQL over the different texts with their counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from arrowetl.profiling.numbers import Numbers
+from arrowetl.profiling.readings import READINGS, TIMED, is_null_word, trimmed
+from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
+
+if TYPE_CHECKING:
+    from arrowetl.patterns import Pattern
+
+NUMBER = "double"
+"""The reading whose numbers are kept."""
+
+_TRAITS = {
+    "empty": "v = ''",
+    "blank": "v <> '' AND t = ''",
+    "padded": "t <> '' AND length(t) <> length(v)",
+    "digits": "regexp_full_match(v, '[0-9]+')",
+    "letters": r"regexp_full_match(v, '\pL+')",
+    "upper": "v = upper(v) AND v <> lower(v)",
+    "lower": "v = lower(v) AND v <> upper(v)",
+    "non_ascii": "strlen(v) <> length(v)",
+    "multiline": r"contains(v, chr(10)) OR contains(v, chr(13))",
+}
+_CAUTIONS = {
+    "leading_zeros": "regexp_full_match(t, '[+-]?0[0-9]+')",
+    "scientific": r"regexp_full_match(t, '[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+')",
+    "long_integers": "regexp_full_match(t, '[0-9]{12,}')",
+    "day_over_12": r"regexp_matches(t, '^(1[3-9]|2[0-9]|3[01])[/.-][0-9]{1,2}[/.-][0-9]{2}')",
+    "month_over_12": r"regexp_matches(t, '^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-][0-9]{2}')",
+}
+_DIGITS = r"'^[+-]?([0-9]*)\.?([0-9]*)$'"
+_WIDTHS = {
+    "before": f"max(length(regexp_extract(t, {_DIGITS}, 1)))",
+    "after": f"max(length(regexp_extract(t, {_DIGITS}, 2)))",
+}
+_READABLE = (
+    "length(t) <= 40 AND regexp_matches(t, '^([0-9+.-]|[A-Za-z]{3,9} [0-9]"
+    "|(?i)inf|(?i)(t|f|y|n|on|off|yes|no|true|false)$)')"
+)
+"""What may be any of the readings: a first, cheap look."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is known of some texts. Of parts it merges into that of the whole.
+
+    Attributes:
+        count: how many, those that mean null among them.
+        words: how many mean null, by spelling.
+        lengths: their lengths in characters.
+        traits: how many are so, by the words of `TextStatistics` and for cautions.
+        readings: how many can be read so, by the name of the reading.
+        read: the numbers, and the seconds since 1970 of times, by the name of the reading.
+        patterns: how many have it, by the name of the pattern.
+        widths: the most digits before and after the point.
+        first: the smallest text by its code points, those for null left out; None of none.
+        last: the largest.
+    """
+
+    count: int = 0
+    words: Counter[str] = field(default_factory=Counter)
+    lengths: Numbers = field(default_factory=Numbers)
+    traits: Counter[str] = field(default_factory=Counter)
+    readings: Counter[str] = field(default_factory=Counter)
+    read: Mapping[str, Numbers] = field(default_factory=dict)
+    patterns: Counter[str] = field(default_factory=Counter)
+    widths: Mapping[str, int] = field(default_factory=dict)
+    first: str | None = None
+    last: str | None = None
+
+    @property
+    def meant(self) -> int:
+        """How many texts don't stand for null."""
+        return self.count - self.words.total()
+
+    def merge(self, other: Texts) -> Texts:
+        """Give what is known of both."""
+        return Texts(
+            count=self.count + other.count,
+            words=self.words + other.words,
+            lengths=self.lengths.merge(other.lengths),
+            traits=self.traits + other.traits,
+            readings=self.readings + other.readings,
+            read={
+                each: self.read.get(each, Numbers()).merge(other.read.get(each, Numbers()))
+                for each in self.read.keys() | other.read.keys()
+            },
+            patterns=self.patterns + other.patterns,
+            widths={
+                each: max(self.widths.get(each, 0), other.widths.get(each, 0))
+                for each in self.widths.keys() | other.widths.keys()
+            },
+            first=_one_of(min, self.first, other.first),
+            last=_one_of(max, self.last, other.last),
+        )
+
+
+def _one_of(choose: Callable[[list[str]], str], *texts: str | None) -> str | None:
+    there = [each for each in texts if each is not None]
+    return choose(there) if there else None
+
+
+class TextLook:
+    """Looks at chunks of texts, by SQL in one connection."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, patterns: Mapping[str, Pattern]
+    ) -> None:
+        """Look for some patterns."""
+        self.connection = connection
+        self.patterns = patterns
+
+    def at(self, column: pa.Array, bound: int) -> tuple[Texts, Values]:
+        """Give what is known of a chunk of texts, and which values it has.
+
+        Args:
+            column: the texts.
+            bound: no value with a larger hash matters to the sample of values.
+        """
+        chunk = pa.RecordBatch.from_arrays([column], ["v"])
+        self.connection.register("arrowetl_chunk", pa.Table.from_batches([chunk]))
+        self.connection.execute(_GROUPED)
+        self.connection.unregister("arrowetl_chunk")
+        lengths = self._numbers("SELECT len::DOUBLE, sum(n)::BIGINT FROM texts GROUP BY ALL")
+        texts = self._counted(_TRAITS, "texts")
+        words = self._rows("SELECT t, sum(n)::BIGINT FROM texts WHERE word GROUP BY t")
+        found = self._readings()
+        first, last = self._rows(_ENDS)[0]
+        return Texts(
+            count=lengths.count,
+            words=Counter(dict(words)),
+            lengths=lengths,
+            traits=texts + self._counted(_CAUTIONS, "readable"),
+            readings=found,
+            read={
+                each: self._read(each)
+                for each in (NUMBER, *(reading.name for reading in TIMED))
+                if found[each]
+            },
+            patterns=self._patterns(),
+            widths=self._widths(),
+            first=first,
+            last=last,
+        ), self._values(bound)
+
+    def _rows(self, query: str) -> list[Any]:
+        return self.connection.sql(query).fetchall()
+
+    def _numbers(self, query: str) -> Numbers:
+        found = self.connection.sql(query).fetchnumpy()
+        values, counts = (np.asarray(each) for each in found.values())
+        return Numbers.of(values, counts)
+
+    def _counted(self, tests: Mapping[str, str], table: str) -> Counter[str]:
+        """Count the texts that pass each test."""
+        if not tests:
+            return Counter()
+        sums = ", ".join(
+            f"coalesce(sum(CASE WHEN {test} THEN n END), 0)::BIGINT" for test in tests.values()
+        )
+        counts = self._rows(f"SELECT {sums} FROM {table}")[0]
+        return Counter({each: n for each, n in zip(tests, counts, strict=True) if n})
+
+    def _readings(self) -> Counter[str]:
+        tests = {each.name: f"({each.value('t')}) IS NOT NULL" for each in READINGS.values()}
+        return self._counted(tests, "readable")
+
+    def _read(self, reading: str) -> Numbers:
+        value = READINGS[reading].value("t")
+        if reading != NUMBER:
+            value = f"epoch({value})"
+        return self._numbers(f"SELECT ({value})::DOUBLE AS x, n FROM readable WHERE x IS NOT NULL")
+
+    def _patterns(self) -> Counter[str]:
+        tests = {each: pattern.sql("t") for each, pattern in self.patterns.items()}
+        return self._counted(tests, "meant")
+
+    def _widths(self) -> dict[str, int]:
+        sums = ", ".join(f"coalesce({each}, 0)" for each in _WIDTHS.values())
+        return dict(zip(_WIDTHS, self._rows(f"SELECT {sums} FROM readable")[0], strict=True))
+
+    def _values(self, bound: int) -> Values:
+        return grouped_values(self.connection, "meant", f"left(v, {SHOWN_BYTES})", bound)
+
+
+_ENDS = f"SELECT left(min(v), {SHOWN_BYTES}), left(max(v), {SHOWN_BYTES}) FROM meant"
+_GROUPED = f"""
+CREATE OR REPLACE TEMP TABLE texts AS
+SELECT v, t, n, length(v) AS len, hash(v) AS h, {is_null_word("t")} AS word
+FROM (SELECT v, {trimmed("v")} AS t, count(*) AS n FROM arrowetl_chunk
+WHERE v IS NOT NULL GROUP BY v);
+CREATE OR REPLACE TEMP VIEW meant AS SELECT * FROM texts WHERE NOT word;
+CREATE OR REPLACE TEMP TABLE readable AS SELECT t, n FROM meant WHERE {_READABLE}
+"""
+
+
+def grouped_values(
+    connection: duckdb.DuckDBPyConnection, table: str, shown: str, bound: int
+) -> Values:
+    """Give which values a table of different values has, with their hashes and counts.
+
+    Args:
+        connection: where the table is; its columns are `v`, `n` (the count) and `h` (the hash).
+        table: its name.
+        shown: SQL for the text by which a value is shown.
+        bound: no value with a larger hash matters to the sample of values.
+    """
+    size = connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    columns = f"SELECT h, n, {shown} AS v FROM {table}"
+    if size <= KEPT:
+        return Values.of(_counted(connection, columns))
+    sample = _counted(connection, f"{columns} WHERE h <= {bound}::UBIGINT ORDER BY h LIMIT {KEPT}")
+    frequent = _counted(connection, f"{columns} ORDER BY n DESC, h LIMIT {FREQUENT + 1}")
+    left_out = int(frequent.counts[FREQUENT])
+    order = np.argsort(frequent.hashes[:FREQUENT])
+    return Values(sample, True, frequent.take(order), left_out)
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> Counted:
+    table = connection.sql(query).to_arrow_table()
+    values = table["v"].combine_chunks()
+    return Counted(table["h"].to_numpy(), table["n"].to_numpy(), values)

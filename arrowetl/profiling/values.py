@@ -1,0 +1,160 @@
+"""Which values there are, how many different ones, and which are frequent, in bounded memory.
+
+Values are known by a hash of 64 bits. Those with the smallest hashes are kept with their exact
+counts: as a sample of the different values it says how many there are (Bar-Yossef, Jayram, Kumar,
+Sivakumar, Trevisan, Counting distinct elements in a data stream, 2002) and whether they repeat.
+Parts merge into exactly what the whole gives. The most frequent values are kept beside it, each
+with a bound of how many were missed (after Agarwal and others, Mergeable summaries, 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from arrowetl.profiling.profile import Distinct
+
+KEPT = 8_192
+"""How many different values are kept: up to here everything is exact, beyond it is estimated."""
+FREQUENT = 512
+"""How many frequent values are counted beside them."""
+SHOWN_BYTES = 200
+"""Longer values are cut when they are kept."""
+
+Hashes = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Different values with their hashes and how often each occurs."""
+
+    hashes: Hashes
+    counts: Counts
+    values: pa.Array
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.hashes)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal ones have the same values in the same order."""
+        return (
+            isinstance(other, Counted)
+            and np.array_equal(self.hashes, other.hashes)
+            and np.array_equal(self.counts, other.counts)
+            and self.values.equals(other.values)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def take(self, places: Any) -> Counted:
+        """Give those at some places."""
+        return Counted(
+            self.hashes[places], self.counts[places], self.values.take(pa.array(places, pa.int64()))
+        )
+
+    def merge(self, other: Counted) -> Counted:
+        """Give the values of both, ordered by hash, counts added."""
+        hashes = np.concatenate([self.hashes, other.hashes])
+        counts = np.concatenate([self.counts, other.counts])
+        kind = self.values.type if len(self) or not len(other) else other.values.type
+        values = pa.concat_arrays([self.values.cast(kind), other.values.cast(kind)])
+        found, first, place = np.unique(hashes, return_index=True, return_inverse=True)
+        sums = np.bincount(place, counts, len(found)).astype(np.int64)
+        return Counted(found, sums, values.take(pa.array(first, pa.int64())))
+
+
+def _nothing() -> Counted:
+    return Counted(np.zeros(0, np.uint64), np.zeros(0, np.int64), pa.nulls(0, pa.string()))
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is known of the values of a column.
+
+    Attributes:
+        sample: those with the smallest hashes, with their exact counts.
+        cut: whether there were more.
+        frequent: the most frequent ones, with counts that are too small by at most `missed`;
+            nothing as long as `sample` has all.
+        missed: how often a value may have been overlooked.
+    """
+
+    sample: Counted = field(default_factory=_nothing)
+    cut: bool = False
+    frequent: Counted = field(default_factory=_nothing)
+    missed: int = 0
+
+    @classmethod
+    def of(cls, values: Counted) -> Values:
+        """Give what is known of different values, by any order."""
+        if len(values) <= KEPT:
+            return cls(values.take(np.argsort(values.hashes)))
+        smallest = np.argpartition(values.hashes, KEPT)[:KEPT]
+        sample = values.take(smallest[np.argsort(values.hashes[smallest])])
+        return cls(sample, True, *_frequent(values, 0))
+
+    @property
+    def bound(self) -> int:
+        """The largest hash that could still enter the sample."""
+        return int(self.sample.hashes[-1]) if self.cut else 2**64 - 1
+
+    def merge(self, other: Values) -> Values:
+        """Give what is known of both."""
+        merged = self.sample.merge(other.sample)
+        cut = self.cut or other.cut or len(merged) > KEPT
+        sample = merged.take(np.arange(min(len(merged), KEPT)))
+        if not cut:
+            return Values(sample)
+        known = self._known().merge(other._known())
+        return Values(sample, True, *_frequent(known, self.missed + other.missed))
+
+    def _known(self) -> Counted:
+        return self.frequent if self.cut else self.sample
+
+    def distinct(self) -> Distinct:
+        """Say how many different values there are."""
+        if not self.cut:
+            return Distinct(len(self.sample), exact=True)
+        share = self.bound / 2.0**64
+        return Distinct(round((KEPT - 1) / share), exact=False, error=(KEPT - 2) ** -0.5)
+
+    @property
+    def unique(self) -> bool:
+        """Whether no value that was kept occurs twice."""
+        return bool((self.sample.counts == 1).all())
+
+    def top(self, size: int) -> tuple[Counted, int]:
+        """Give the most frequent values, and how many times each may have been missed."""
+        best, missed = self._known(), self.missed
+        # Ties go by the hash, so that the order of rows doesn't matter.
+        order = np.lexsort((best.hashes, -best.counts))[:size]
+        sure = order[best.counts[order] > missed]
+        return best.take(sure), missed
+
+
+def _frequent(values: Counted, missed: int) -> tuple[Counted, int]:
+    if len(values) <= FREQUENT:
+        return values, missed
+    order = np.lexsort((values.hashes, -values.counts))
+    left_out = int(values.counts[order[FREQUENT]])
+    return values.take(np.sort(order[:FREQUENT])), missed + left_out
+
+
+def hashed(keys: npt.NDArray[Any]) -> Hashes:
+    """Give hashes of 64-bit keys (the finaliser of SplitMix64: Steele, Lea, Flood, 2014).
+
+    >>> hashed(np.array([0, 1], np.int64)).tolist()
+    [16294208416658607535, 10451216379200822465]
+    """
+    with np.errstate(over="ignore"):
+        mixed = keys.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        found: Hashes = mixed ^ (mixed >> np.uint64(31))
+        return found
