@@ -22,9 +22,9 @@
 "string" for the last two is PostgreSQL's own text, which a cast turns into the type again. A list
 has no bounds: an array that doesn't begin at 1 comes as its values.
 
-What an Arrow type can't hold is an error that names the column, never another value: NaN in a
-numeric(p,s); `infinity` in a date or timestamp; a timestamp after the year 294246; the time 24:00;
-intervals of `infinity` or over 292 years of hours; an array of several dimensions.
+What an Arrow type can't hold is rejected with its row, never another value: NaN in a numeric(p,s);
+`infinity` in a date or timestamp; a timestamp after the year 294246; the time 24:00; intervals of
+`infinity` or over 292 years of hours; an array of several dimensions.
 """
 
 from __future__ import annotations
@@ -71,6 +71,18 @@ _DIRECT: Mapping[str, pa.DataType] = {
     "uuid": pa.uuid(),
 }
 
+_LAST = "294247-01-10 04:00:54.775807"
+_HOURS = (1 << 63) // 3_600_000_000_000
+
+# Values of direct types that the Arrow type can't hold, as predicates over a value.
+_MISFITS: Mapping[str, str] = {
+    "date": "NOT isfinite({})",
+    "time": "{} = '24:00'",
+    "timestamp": f"(NOT isfinite({{}}) OR {{}} > '{_LAST}')",
+    "timestamptz": f"(NOT isfinite({{}}) OR {{}} > '{_LAST}Z')",
+    "interval": f"(NOT isfinite({{}}) OR abs(extract(hour FROM {{}})) >= {_HOURS})",
+}
+
 _MONEY = pa.decimal128(21, 2)
 
 
@@ -84,6 +96,7 @@ class Read:
         arrow: the type of the values that arrive.
         expression: the SQL that is asked for in place of the column.
         wire: the type of what the driver gives for that.
+        misfit: a predicate that is true of values that `arrow` can't hold; None if it can all.
     """
 
     column: str
@@ -91,6 +104,7 @@ class Read:
     arrow: pa.DataType
     expression: str
     wire: pa.DataType
+    misfit: str | None = None
 
     @property
     def kind(self) -> str:
@@ -108,8 +122,10 @@ def read_column(field: pa.Field) -> Read:
 
     >>> told = {"POSTGRESQL:type": "numeric", "POSTGRESQL:typmod": str((9 << 16 | 2) + 4)}
     >>> read = read_column(pa.field("paid", pa.string(), metadata=told))
-    >>> read.declared, read.arrow, read.select
-    ('numeric(9,2)', Decimal128Type(decimal128(9, 2)), '("paid" * 100)::int8 AS "paid"')
+    >>> read.declared, read.arrow
+    ('numeric(9,2)', Decimal128Type(decimal128(9, 2)))
+    >>> print(read.select, "unless", read.misfit)
+    (nullif("paid", 'NaN') * 100)::int8 AS "paid" unless "paid" = 'NaN'
     >>> read_column(pa.field("ip", pa.binary(), metadata={"POSTGRESQL:type": "inet"})).select
     '"ip"::text AS "ip"'
     """
@@ -118,7 +134,10 @@ def read_column(field: pa.Field) -> Read:
     column, quoted = field.name, name(field.name)
     if kind in _DIRECT and not _is_opaque(field.type):
         arrow = _DIRECT[kind]
-        return Read(column, kind, arrow, quoted, arrow)
+        misfit = _MISFITS[kind].format(quoted, quoted) if kind in _MISFITS else None
+        # The driver gives some number for an infinite date, and fails at such an interval.
+        asked = f"CASE WHEN NOT {misfit} THEN {quoted} END" if kind == "interval" else quoted
+        return Read(column, kind, arrow, asked, arrow, misfit)
     if kind == "numeric":
         return _numeric(column, typmod)
     if kind == "money":
@@ -143,10 +162,12 @@ def _numeric(column: str, typmod: int) -> Read:
     arrow = decimal_type(digits, scale)
     if not pa.types.is_decimal(arrow):
         return Read(column, declared, arrow, f"{quoted}::text", pa.string())
+    misfit = f"{quoted} = 'NaN'"
+    known = f"nullif({quoted}, 'NaN')"
     if arrow.precision <= INT64_DIGITS:
-        scaled = f"({quoted} * {10**arrow.scale})" if arrow.scale else quoted
-        return Read(column, declared, arrow, f"{scaled}::int8", pa.int64())
-    return Read(column, declared, arrow, f"{quoted}::text", pa.string())
+        scaled = f"({known} * {10**arrow.scale})" if arrow.scale else known
+        return Read(column, declared, arrow, f"{scaled}::int8", pa.int64(), misfit)
+    return Read(column, declared, arrow, f"{known}::text", pa.string(), misfit)
 
 
 def numeric_of(typmod: int) -> tuple[int, int]:
@@ -177,14 +198,15 @@ def decimal_type(digits: int, scale: int) -> pa.DataType:
 
 def _array(column: str, kind: str, item: pa.DataType) -> Read:
     direct = _DIRECT.get(kind) if not _is_opaque(item) else None
-    values, element = (name(column), kind) if direct else (f"{name(column)}::text[]", "text")
-    told = f"column {column!r} has an array of several dimensions: ".replace("'", "''")
-    flat = (
-        f"CASE WHEN array_ndims({name(column)}) > 1 "
-        f"THEN ('{told}' || left({name(column)}::text, 60))::{element}[] ELSE {values} END"
-    )
+    quoted = name(column)
+    misfit = f"array_ndims({quoted}) > 1"
+    if direct and kind in _MISFITS:
+        of_one = _MISFITS[kind].format("item", "item")
+        misfit = f"({misfit} OR EXISTS (SELECT FROM unnest({quoted}) AS item WHERE {of_one}))"
+    values = quoted if direct else f"{quoted}::text[]"
     arrow = pa.list_(direct or pa.string())
-    return Read(column, f"{kind}[]", arrow, flat, arrow)
+    flat = f"CASE WHEN {misfit} THEN NULL ELSE {values} END"
+    return Read(column, f"{kind}[]", arrow, flat, arrow, misfit)
 
 
 def described(schema: pa.Schema) -> tuple[Read, ...]:

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field, replace
 from queue import Empty, Full, Queue
 from typing import Any
 
-import pyarrow as pa
-
 from arrowetl.errors import SchemaError
 from arrowetl.postgres.parameters import PREFIX, bind
 from arrowetl.postgres.types import Read
-from arrowetl.sources._postgres_read import Reading
+from arrowetl.sources._postgres_read import Reading, Told
 from arrowetl.sql import name
 
 AHEAD = 2
@@ -118,7 +116,7 @@ def _cuts(least: int, most: int, parts: int) -> list[int]:
     return sorted(found - {least})
 
 
-Batches = Generator[pa.RecordBatch, None, None]
+Batches = Generator[Told, None, None]
 _END = object()
 
 

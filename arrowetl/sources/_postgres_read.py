@@ -13,6 +13,7 @@ from arrowetl.errors import ReadError
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.parameters import bind
 from arrowetl.postgres.types import Read
+from arrowetl.sources._postgres_rejects import misfit_item
 from arrowetl.sources._postgres_values import made
 from arrowetl.sql import literal
 
@@ -42,14 +43,18 @@ class Reading:
 
     @property
     def sql(self) -> str:
-        """The SELECT whose rows come."""
-        items = ", ".join(read.select for read in self.columns)
+        """The SELECT whose rows come; its last column tells of those that don't fit."""
+        items = ", ".join([*(read.select for read in self.columns), misfit_item(self.columns)])
         return f"SELECT {items} FROM {self.origin} AS rows{self.condition}"
 
     @property
     def condition(self) -> str:
         """The WHERE of it, with the space before it; empty if there is none."""
         return f" WHERE {' AND '.join(self.predicates)}" if self.predicates else ""
+
+
+Told = tuple[pa.RecordBatch, pa.Array]
+"""Rows, and what `MISFIT` tells of those that don't fit; null for the others."""
 
 
 @dataclass
@@ -94,53 +99,28 @@ def exported(connection: Any) -> str:
 
 def batches(
     server: Server, connection: Any, reading: Reading, connections: Connections | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Give the rows as they come; the server waits while nobody asks.
+) -> Iterator[Told]:
+    """Give the rows as they come, with what is told of those that don't fit.
+
+    The server waits while nobody asks.
 
     Raises:
-        ReadError: the server refuses, or goes away (then it is `Transient`); or a value doesn't
-            fit its column's type.
+        ReadError: the server refuses, or goes away (then it is `Transient`).
     """
     with ExitStack() as stack:
         if connections is not None:
             connections.open.append(connection)
             stack.callback(connections.open.remove, connection)
-        with server.translated(reading.where, ReadError), _blaming(reading):
+        with server.translated(reading.where, ReadError):
             bind(connection, reading.settings)
             cursor = stack.enter_context(closing(connection.cursor()))
             cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(BATCH_BYTES)})
             cursor.execute(reading.sql)
             reader = stack.enter_context(closing(cursor.fetch_record_batch()))
         while True:
-            with server.translated(reading.where, ReadError), _blaming(reading):
+            with server.translated(reading.where, ReadError):
                 batch = next(reader, None)
             if batch is None:
                 return
-            yield made(batch, reading.columns, where=reading.where)
-
-
-_TOLD: tuple[tuple[str, str, str], ...] = (
-    ("cannot convert NaN to bigint", "numeric(", "NaN, which decimals can't hold"),
-    ("Interval with time value", "interval", "an interval of infinity or over 292 years of hours"),
-)
-"""What the server or the driver says without a column, the types that can be meant, our words."""
-
-
-@contextmanager
-def _blaming(reading: Reading) -> Iterator[None]:
-    """Name the columns that may be meant where the server doesn't."""
-    import adbc_driver_manager
-
-    try:
-        yield
-    except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
-        for text, kind, what in _TOLD:
-            meant = [
-                read.column for read in reading.columns if f"{read.declared}(".startswith(kind)
-            ]
-            if text in str(error) and meant:
-                raise ReadError(
-                    f"{reading.where}: column {' or '.join(map(repr, meant))} has {what}; read it "
-                    "as text, or as null, by a query"
-                ) from error
-        raise
+            *columns, told = batch.columns
+            yield made(columns, reading.columns, where=reading.where), told

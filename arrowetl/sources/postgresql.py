@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,9 +23,18 @@ from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import sqlstate
 from arrowetl.postgres.parameters import PREFIX, Bound, as_text, bound, place, sql_type
 from arrowetl.postgres.types import Read, arrivals, arrow_schema
+from arrowetl.sources._aside import Aside
 from arrowetl.sources._columns import as_names
 from arrowetl.sources._postgres_ranges import ranges, require_axis, side_by_side
-from arrowetl.sources._postgres_read import Connections, Reading, batches, exported, snapshot
+from arrowetl.sources._postgres_read import (
+    Connections,
+    Reading,
+    Told,
+    batches,
+    exported,
+    snapshot,
+)
+from arrowetl.sources._postgres_rejects import rejected_rows
 from arrowetl.sources._tables import check_what, labelled
 from arrowetl.sql import name
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
@@ -45,9 +54,9 @@ class PostgreSQLSource(Server, Source):
     and can't change it. The types are the server's, known before a row is read: `numeric(p,s)` is
     `decimal128(p,s)`, `timestamptz` is in UTC, `jsonb` is JSON, `uuid` is a UUID, an array is a
     list; all others are text, in PostgreSQL's own form. So is a numeric without a precision, as
-    sums and products are: give it one in the query, ``sum(paid)::numeric(18,2)``. What an Arrow
-    type can't hold (NaN in a decimal, `infinity` in a date, an array of several dimensions) is a
-    ReadError that names the column: choose another form for it in a query.
+    sums and products are: give it one in the query, ``sum(paid)::numeric(18,2)``. A row with a
+    value that no Arrow type holds (NaN in a decimal, `infinity` in a date, an array of several
+    dimensions) is rejected, with the column and the value: choose another form in a query.
 
     A table has no order but the one that a query's ORDER BY gives it.
 
@@ -103,6 +112,7 @@ class PostgreSQLSource(Server, Source):
     end_value: Any = None
     range_start: str = "closed"
     range_end: str = "open"
+    _aside: Aside = field(init=False, repr=False, compare=False, default_factory=Aside)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -159,12 +169,27 @@ class PostgreSQLSource(Server, Source):
         """Give the rows as they come; only the columns that are asked for leave the server.
 
         Raises:
-            ReadError: the server refuses, or goes away midway (then it is `Transient`); or a
-                value doesn't fit its column's type.
+            ReadError: the server refuses, or goes away midway (then it is `Transient`).
         """
         yield from rebatched(self._batches(columns or self.columns), batch_size)
 
     def _batches(self, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        with self._aside.scanning() as spool, closing(self._told(columns)) as rows:
+            for batch, told in rows:
+                if told.null_count == len(told):
+                    yield batch
+                    continue
+                spool.add(rejected_rows(told.drop_null(), table=self.table))
+                yield batch.filter(told.is_null())
+
+    def rejected(
+        self,
+        connection: Any,  # noqa: ARG002 - the rows came from a scan
+    ) -> Iterator[pa.RecordBatch]:
+        """Give the rows with values that no Arrow type holds."""
+        yield from self._aside.taken()
+
+    def _told(self, columns: Sequence[str] | None) -> Generator[Told, None, None]:
         with snapshot(self.server, where=self.label) as connection:
             known = self._columns(connection)
             reading = self._reading(known, self._picked(known, columns))
@@ -183,7 +208,7 @@ class PostgreSQLSource(Server, Source):
 
     def _range(
         self, part: Reading, moment: str, connections: Connections
-    ) -> Generator[pa.RecordBatch, None, None]:
+    ) -> Generator[Told, None, None]:
         with snapshot(self.server, where=self.label, like=moment) as connection:
             yield from batches(self.server, connection, part, connections)
 
