@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -53,6 +54,7 @@ def measured(command: Sequence[str], *, timeout: float) -> Usage:
             stdout=subprocess.DEVNULL,
             stderr=errors,
             start_new_session=True,
+            env=environment(),
         )
         expired = threading.Event()
 
@@ -81,6 +83,11 @@ def measured(command: Sequence[str], *, timeout: float) -> Usage:
             timed_out=expired.is_set(),
             errors=errors.read().decode(errors="replace"),
         )
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of a user's: one in which Python keeps the bytecode that it compiles."""
+    return {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
 
 
 def module(name: str, *arguments: str) -> list[str]:
