@@ -16,9 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
-from arrowetl.findings import Finding, tried
 from arrowetl.sql import literal
-from arrowetl.stage import Source
 from arrowetl.stores.mounted import mounted
 from arrowetl.stores.objects import Object, fetch, find, find_below
 from arrowetl.stores.s3 import Address, Store, is_s3, missing
@@ -267,15 +265,3 @@ def shown(paths: tuple[str, ...]) -> str:
     ("'a.csv'", "'a.csv' and 2 more")
     """
     return repr(paths[0]) if len(paths) == 1 else f"{paths[0]!r} and {len(paths) - 1} more"
-
-
-def diagnosed(source: Source, files: Callable[[], Sequence[FileStamp]]) -> Iterator[Finding]:
-    """Try to find a source's files, then to read its schema."""
-
-    def told() -> str:
-        found = files()
-        size = sum(file.size for file in found)
-        return f"{len(found):,} {'file' if len(found) == 1 else 'files'}, {size:,} bytes"
-
-    schema = "read the schema", lambda: f"{len(source.schema())} columns"
-    return tried([("find the files", told), schema])

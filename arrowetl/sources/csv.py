@@ -36,18 +36,15 @@ from arrowetl.sources._dialect import (
     read_csv,
 )
 from arrowetl.sources._fields import set_fields
+from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
     FileStamp,
     PathLike,
     as_paths,
-    diagnosed,
-    find_files,
-    shown,
     side_by_side,
 )
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
 from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
-from arrowetl.stage import Finding, Source
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
 from arrowetl.typemap.duckdb import SCALARS, arriving
@@ -60,7 +57,7 @@ FULLY_SAMPLED = 32
 
 
 @dataclass(frozen=True, init=False)
-class CSVSource(Source):
+class CSVSource(FileSource):
     r"""Read CSV files of any size, and set apart the lines that can't be read.
 
     The dialect (delimiter, escape, header, lines above the header, date formats) and the types
@@ -224,38 +221,14 @@ class CSVSource(Source):
                 raise ReadError(f"{self.label}: {first_rejected(batch)}")
             yield batch
 
-    def diagnose(self) -> Iterator[Finding]:
-        """Try to find the files, then to read the schema."""
-        yield from diagnosed(self, self._files)
-
     @classmethod
     def arrivals(cls) -> Mapping[str, pa.DataType]:
         """Give the Arrow type of each type that text is read as, found out or stated."""
         return arriving(SCALARS)
 
     @property
-    def label(self) -> str:
-        """The class and the path."""
-        return f"{type(self).__name__}({shown(self._paths)})"
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of the files as they lie there, compressed or not; None if they can't be found."""
-        try:
-            return sum(file.size for file in self._files())
-        except ReadError:
-            return None
-
-    @property
-    def _paths(self) -> tuple[str, ...]:
-        return tuple(map(str, as_paths(self.path, where=type(self).__name__)))
-
-    @property
     def _reject_tables(self) -> RejectTables:
         return RejectTables.of(hashlib.sha256(repr(self).encode()).hexdigest()[:16])
-
-    def _files(self) -> tuple[FileStamp, ...]:
-        return find_files(self._paths, where=self.label, store=self.store)
 
     def _parts(self) -> list[FileStamp]:
         """Give the files, and those inside archives in the archives' place."""

@@ -16,13 +16,10 @@ from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
 from arrowetl.sources._fields import set_fields
+from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
-    FileStamp,
     PathLike,
     as_paths,
-    diagnosed,
-    find_files,
-    shown,
 )
 from arrowetl.sources._json_columns import Plan, Wish, planned
 from arrowetl.sources._json_path import parsed_path
@@ -30,7 +27,7 @@ from arrowetl.sources._json_rows import Feed, Found, rows_of
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._rejects import first_rejected
 from arrowetl.sources._text import COMPRESSIONS, codec_name
-from arrowetl.stage import BATCH_ROWS, Finding, Source
+from arrowetl.stage import BATCH_ROWS
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap.json import read_schema, schema_from_text, schema_text
 
@@ -39,7 +36,7 @@ ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
 @dataclass(frozen=True, init=False)
-class JSONSource(Source):
+class JSONSource(FileSource):
     r"""Read JSON files of any size, and set apart the records that can't be read.
 
     A record is an object, and its keys are columns. Types come from all values of all files:
@@ -100,6 +97,8 @@ class JSONSource(Source):
     >>> source.reader().read_all().to_pylist()
     [{'id': 1, 'to_city': 'Rome'}, {'id': 2, 'to_city': None}]
     """
+
+    endings = ENDINGS
 
     path: PathLike | Sequence[PathLike]
     format: str
@@ -211,30 +210,6 @@ class JSONSource(Source):
         null where that isn't UTF-8.
         """
         yield from self._aside.taken()
-
-    def diagnose(self) -> Iterator[Finding]:
-        """Try to find the files, then to read the schema."""
-        yield from diagnosed(self, self._files)
-
-    @property
-    def label(self) -> str:
-        """The class and the path."""
-        return f"{type(self).__name__}({shown(self._paths)})"
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of the files as they lie there, compressed or not; None if they can't be found."""
-        try:
-            return sum(file.size for file in self._files())
-        except ReadError:
-            return None
-
-    @property
-    def _paths(self) -> tuple[str, ...]:
-        return tuple(map(str, as_paths(self.path, where=type(self).__name__)))
-
-    def _files(self) -> tuple[FileStamp, ...]:
-        return find_files(self._paths, where=self.label, below=ENDINGS, store=self.store)
 
     def _reading(self) -> Reading:
         path = None

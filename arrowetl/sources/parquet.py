@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,21 +13,18 @@ import pyarrow as pa
 from arrowetl.duck import describing, first_line, schema_error, unwrapped
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources._columns import Fields, as_names, require_all
+from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
     FileStamp,
     PathLike,
     as_paths,
-    diagnosed,
     fetched,
     file_literal,
-    find_files,
     read_path,
-    shown,
     side_by_side,
 )
 from arrowetl.sources._parquet_types import loss
 from arrowetl.sql import name, names, options
-from arrowetl.stage import Finding, Source
 from arrowetl.stores.mounted import keep_tails, with_urls
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap.parquet import PARQUET_TYPES
@@ -41,7 +38,7 @@ DIGITS = 38
 
 
 @dataclass(frozen=True)
-class ParquetSource(Source):
+class ParquetSource(FileSource):
     """Read Parquet files, and only the columns and row groups of them that are needed.
 
     Columns and filters of the pipeline reach the scan too, not only those given here. Types come
@@ -74,6 +71,8 @@ class ParquetSource(Source):
     [1, 3]
     """
 
+    endings = ENDINGS
+
     path: PathLike | Sequence[PathLike]
     _: KW_ONLY
     columns: Sequence[str] | None = None
@@ -97,7 +96,7 @@ class ParquetSource(Source):
             ReadError: a file isn't there, or isn't a whole Parquet file.
             SchemaError: files don't fit together; a column isn't there; a decimal is too long.
         """
-        files = self._files()
+        files = self._opened()
         merged = self._describe(files)
         require_all(self.columns or (), merged, where=self.label)
         for example in _kinds(files, self.label):
@@ -115,7 +114,7 @@ class ParquetSource(Source):
 
         Those in a store whose row groups are large are fetched to `scratch` first.
         """
-        files = self._files()
+        files = self._opened()
         if any(file.remote for file in files) and _largest_group(files, self.label) > LARGE:
             files = tuple(side_by_side(partial(self._near, folder=scratch), files))
         return self._select(files)
@@ -131,46 +130,22 @@ class ParquetSource(Source):
         """Give the rows that the footers state; None with a filter, or where they disagree."""
         if self.filter is not None:
             return None
-        stated, in_groups, _ = _footers(self._files(), self.label)
+        stated, in_groups, _ = _footers(self._opened(), self.label)
         return stated if stated == in_groups else None
 
     def largest_part(self) -> int | None:
         """Give the bytes, decompressed, of the largest row group; None if they can't be known."""
-        return _footers(self._files(), self.label)[2]
-
-    def diagnose(self) -> Iterator[Finding]:
-        """Try to find the files, then to read the schema."""
-        yield from diagnosed(self, self._files)
+        return _footers(self._opened(), self.label)[2]
 
     @classmethod
     def arrivals(cls) -> Mapping[str, pa.DataType]:
         """Give the Arrow type of each of Parquet's types."""
         return PARQUET_TYPES
 
-    @property
-    def label(self) -> str:
-        """The class and the path."""
-        return f"{type(self).__name__}({shown(self._paths)})"
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of the files; None if they can't be found."""
-        try:
-            return sum(file.size for file in self._found())
-        except ReadError:
-            return None
-
-    @property
-    def _paths(self) -> tuple[str, ...]:
-        return as_paths(self.path, where=type(self).__name__)
-
-    def _files(self) -> tuple[FileStamp, ...]:
-        files = self._found()
+    def _opened(self) -> tuple[FileStamp, ...]:
+        files = self._files()
         keep_tails([file.remote for file in files if file.remote is not None], where=self.label)
         return files
-
-    def _found(self) -> tuple[FileStamp, ...]:
-        return find_files(self._paths, where=self.label, below=ENDINGS, store=self.store)
 
     def _scan(self, files: Sequence[FileStamp]) -> str:
         settings: dict[str, object] = {"union_by_name": self.union_by_name}

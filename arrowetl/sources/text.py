@@ -21,13 +21,10 @@ from arrowetl.sources._columns import (
     require_all,
 )
 from arrowetl.sources._fields import set_fields
+from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
-    FileStamp,
     PathLike,
     as_paths,
-    diagnosed,
-    find_files,
-    shown,
 )
 from arrowetl.sources._rejects import first_rejected
 from arrowetl.sources._text import COMPRESSIONS, codec_name
@@ -40,14 +37,14 @@ from arrowetl.sources._text_pattern import (
     pattern_of,
 )
 from arrowetl.sources._text_types import Formats
-from arrowetl.stage import BATCH_ROWS, Finding, Source
+from arrowetl.stage import BATCH_ROWS
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
 from arrowetl.typemap.duckdb import SCALARS, arriving
 
 
 @dataclass(frozen=True, init=False)
-class TextSource(Source):
+class TextSource(FileSource):
     r"""Read text files of any size line by line; with a pattern, as the columns it finds in a line.
 
     Without a pattern a row is a line: `file`, `line` (from 1) and `text`, without its end. Lines
@@ -207,38 +204,14 @@ class TextSource(Source):
         """
         yield from self._aside.taken()
 
-    def diagnose(self) -> Iterator[Finding]:
-        """Try to find the files, then to read the schema."""
-        yield from diagnosed(self, self._files)
-
     @classmethod
     def arrivals(cls) -> Mapping[str, pa.DataType]:
         """Give the Arrow type of each type that text is read as, found out or stated."""
         return arriving(SCALARS)
 
     @property
-    def label(self) -> str:
-        """The class and the path."""
-        return f"{type(self).__name__}({shown(self._paths)})"
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of the files as they lie there, compressed or not; None if they can't be found."""
-        try:
-            return sum(file.size for file in self._files())
-        except ReadError:
-            return None
-
-    @property
-    def _paths(self) -> tuple[str, ...]:
-        return tuple(map(str, as_paths(self.path, where=type(self).__name__)))
-
-    @property
     def _formats(self) -> Formats:
         return Formats(self.date_format, self.timestamp_format)
-
-    def _files(self) -> tuple[FileStamp, ...]:
-        return find_files(self._paths, where=self.label, store=self.store)
 
     def _read(self) -> TextFiles:
         return TextFiles(
