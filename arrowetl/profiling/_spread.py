@@ -94,19 +94,31 @@ def spread_of(values: Floats, weights: Ints | None = None) -> Spread:
 
 def _of(keys: Ints, counts: Ints, dropped: int) -> Spread:
     keys, counts = summed(keys, counts)
-    while len(keys) > LIMIT:
-        keys, counts = summed(_shifted(keys, 1), counts, ordered=True)
-        dropped += 1
-    return Spread(keys, counts, dropped)
+    digits = 0
+    while len(keys) > LIMIT and _filled(_shifted(keys, digits)) > LIMIT:
+        digits += 1
+    if digits:
+        keys, counts = summed(_shifted(keys, digits), counts)
+    return Spread(keys, counts, dropped + digits)
 
 
-def summed(keys: Ints, counts: Ints, *, ordered: bool = False) -> tuple[Ints, Ints]:
+def _filled(keys: Ints) -> int:
+    return 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
+
+
+def summed(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:
     """Give keys in order, each once, and the sums of their counts."""
-    if not ordered:
+    if not len(keys):
+        return keys, counts
+    if (keys[1:] < keys[:-1]).any():
         order = np.argsort(keys, kind="stable")
         keys, counts = keys[order], counts[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else _NONE
-    return keys[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return (
+        (keys, counts)
+        if len(starts) == len(keys)
+        else (keys[starts], np.add.reduceat(counts, starts))
+    )
 
 
 def _shifted(keys: Ints, digits: int) -> Ints:

@@ -1,4 +1,4 @@
-"""Which columns hold personal data: by the patterns of their values, and by what they are called."""
+"""Which columns hold personal data, by the patterns of their values and by their names."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ HINTS = tuple(
         ("ip", r"ip|ips|ip_?(?:v4|v6|address|addr)|client_ip|remote_addr", ("text",)),
         (
             "name",
-            r"(?:full|first|last|given|family|middle|sur|fore|person|customer|user|contact)_?names?"
-            r"|vorname|nachname",
+            r"(?:\w+_)?names?|vorname|nachname",
             ("text",),
         ),
         ("birth_date", r"birth_?(?:day|date)|date_of_birth|dob|born", ("text", "time")),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,12 +28,13 @@ from arrowetl.profiling.columns import (
 )
 from arrowetl.profiling.correlations import Products
 from arrowetl.profiling.numbers import Numbers
-from arrowetl.profiling.texts import TextLook, Texts, grouped_values
+from arrowetl.profiling.texts import TextLook, Texts
 from arrowetl.profiling.values import Counted, Values, hashed
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
 
+_ANY = 2**64 - 1
 CHUNK = 131_072
 """How many rows are looked at together, whatever the batches: results don't depend on these."""
 STRETCHES = 120
@@ -152,8 +156,12 @@ class Looker:
         """Look at rows of `schema` for some patterns."""
         self.found = Statistics(schema)
         self.correlations = correlations
-        self.connection = connect(threads=threads)
-        self.texts = TextLook(self.connection, patterns)
+        self._root = connect(threads=threads)
+        workers = threads or os.cpu_count() or 1
+        self._looks = SimpleQueue[TextLook]()
+        for _ in range(workers):
+            self._looks.put(TextLook(self._root.cursor(), patterns))
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="arrowetl-profile")
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
         empty = pa.RecordBatch.from_arrays(
@@ -162,8 +170,11 @@ class Looker:
         self._take(empty)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self.connection.close()
+        """Let go of threads and connections."""
+        self._workers.shutdown()
+        while not self._looks.empty():
+            self._looks.get().connection.close()
+        self._root.close()
 
     def see(self, batch: pa.RecordBatch) -> None:
         """Look at more rows."""
@@ -188,14 +199,7 @@ class Looker:
         self._take(table.combine_chunks().to_batches()[0])
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        parts = list(parts_of(batch))
-        columns = {}
-        for part in parts:
-            known = self.found.columns.get(part.name)
-            made = self._column(
-                part, 2**64 - 1 if known is None or known.values is None else known.values.bound
-            )
-            columns[part.name] = made if known is None else known.merge(made)
+        columns = dict(zip(*self._columns(batch), strict=True))
         products = self._products(batch) if self.correlations and batch.num_rows else None
         self.found = Statistics(
             self.found.schema,
@@ -204,58 +208,56 @@ class Looker:
             _merged(self.found.products, products),
         )
 
+    def _columns(self, batch: pa.RecordBatch) -> tuple[list[str], list[Column]]:
+        parts = list(parts_of(batch))
+        return [each.name for each in parts], list(self._workers.map(self._column, parts))
+
     def _products(self, batch: pa.RecordBatch) -> Products | None:
         names = [each.name for each in batch.schema if is_number(each.type)]
         columns = [doubles(batch[each]) for each in names]
         return Products.of(names, columns) if names else None
 
-    def _column(self, part: Part, bound: int) -> Column:
-        values = part.values
+    def _column(self, part: Part) -> Column:
+        """Give what is known of a column with one more part of it."""
+        known, values = self.found.columns.get(part.name), part.values
         made = Column(
-            part.name,
-            part.kind,
-            len(values),
-            values.null_count,
-            _stretches(values),
+            part.name, part.kind, len(values), values.null_count, stretches=_stretches(values)
         )
-        return replace(made, **self._kind(values, bound))
+        look = self._looks.get()
+        try:
+            bound = known.values.bound if known and known.values else _ANY
+            made = replace(made, **_kind(values, bound, look))
+        finally:
+            self._looks.put(look)
+        return made if known is None else known.merge(made)
 
-    def _kind(self, values: pa.Array, bound: int) -> dict[str, Any]:
-        """Give what there is to know of values of their type."""
-        kind = values.type
-        if is_text(kind):
-            texts, found = self.texts.at(values, bound)
-            return {"texts": texts, "values": found}
-        if kinds.is_boolean(kind):
-            return {
-                "trues": int(pc.sum(values).as_py() or 0),
-                "values": _booleans(values),
-            }  # small: one
-        if is_list(kind):
-            lengths = pc.list_value_length(values).drop_null()
-            return {"lengths": Numbers.of(doubles(lengths))}
-        if kinds.is_temporal(kind) and not kinds.is_interval(kind):
-            whole, per_second = ticks(values)
-            return {**_integers(whole), "per_second": per_second}
-        if kinds.is_integer(kind) or kinds.is_floating(kind):
-            return _numbers(values.drop_null())
-        if kinds.is_decimal(kind) or is_binary(kind):
-            return self._others(values, bound)
-        return {}
 
-    def _others(self, values: pa.Array, bound: int) -> dict[str, Any]:
-        """Give what there is to know of what NumPy doesn't hold: DuckDB groups it."""
-        chunk = pa.RecordBatch.from_arrays([values], ["v"])
-        self.connection.register("arrowetl_chunk", pa.Table.from_batches([chunk]))
-        self.connection.execute(
-            "CREATE OR REPLACE TEMP TABLE others AS SELECT v, count(*) AS n, hash(v) AS h "
-            "FROM arrowetl_chunk WHERE v IS NOT NULL GROUP BY v"
-        )
-        self.connection.unregister("arrowetl_chunk")
-        found = grouped_values(self.connection, "others", "left(v::VARCHAR, 200)", bound)
-        if is_binary(values.type):
-            return {"values": found}
-        return {"values": found, "numbers": Numbers.of(doubles(values.drop_null()))}
+def _kind(values: pa.Array, bound: int, look: TextLook) -> dict[str, Any]:
+    """Give what there is to know of values of their type."""
+    kind = values.type
+    if is_text(kind):
+        texts, found = look.at(values, bound)
+        return {"texts": texts, "values": found}
+    if kinds.is_boolean(kind):
+        return {"trues": values.true_count, "values": _booleans(values)}
+    if is_list(kind):
+        return {"lengths": Numbers.of(doubles(pc.list_value_length(values).drop_null()))}
+    if kinds.is_temporal(kind) and not kinds.is_interval(kind):
+        whole, per_second = ticks(values)
+        return {**_integers(whole), "per_second": per_second}
+    if kinds.is_integer(kind) or kinds.is_floating(kind):
+        return _numbers(values.drop_null())
+    if kinds.is_decimal(kind) or is_binary(kind):
+        return _others(values, bound, look)
+    return {}
+
+
+def _others(values: pa.Array, bound: int, look: TextLook) -> dict[str, Any]:
+    """Give what there is to know of what NumPy doesn't hold: DuckDB groups it."""
+    found = look.others(values, bound)
+    if is_binary(values.type):
+        return {"values": found}
+    return {"values": found, "numbers": Numbers.of(doubles(values.drop_null()))}
 
 
 def _stretches(values: pa.Array) -> tuple[tuple[int, int], ...]:
@@ -273,26 +275,28 @@ def _stretches(values: pa.Array) -> tuple[tuple[int, int], ...]:
 
 
 def _booleans(values: pa.Array) -> Values:
-    return _different(values.drop_null().cast(pa.uint8()).to_numpy().astype(np.int64))
+    found, counts = np.unique(values.drop_null().to_numpy(zero_copy_only=False), return_counts=True)
+    return _values(found.astype(np.int64), counts)
 
 
 def _integers(values: pa.Array) -> dict[str, Any]:
-    numbers = values.to_numpy(zero_copy_only=False)
-    signed = numbers.view(np.int64) if numbers.dtype == np.uint64 else numbers.astype(np.int64)
-    return {"numbers": Numbers.of(numbers.astype(np.float64)), "values": _different(signed)}
+    found, counts = np.unique(values.to_numpy(zero_copy_only=False), return_counts=True)
+    keys = found.view(np.int64) if found.dtype == np.uint64 else found.astype(np.int64)
+    numbers = Numbers.of(found.astype(np.float64), counts)
+    return {"numbers": numbers, "values": _values(keys, counts, found)}
 
 
 def _numbers(values: pa.Array) -> dict[str, Any]:
     if kinds.is_integer(values.type):
         return _integers(values)
     numbers = values.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0
-    return {"numbers": Numbers.of(numbers), "values": _different(numbers)}
+    found, counts = np.unique(numbers, return_counts=True)
+    return {"numbers": Numbers.of(found, counts), "values": _values(found, counts)}
 
 
-def _different(keys: Any) -> Values:
+def _values(keys: Any, counts: Any, shown: Any = None) -> Values:
     """Give which values there are of 64 bits each."""
-    found, counts = np.unique(keys, return_counts=True)
-    return Values.of(Counted(hashed(found), counts.astype(np.int64), pa.array(found)))
+    return Values.of(Counted(hashed(keys), counts, pa.array(keys if shown is None else shown)))
 
 
 def statistics_of(

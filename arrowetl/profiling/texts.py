@@ -18,10 +18,13 @@ import pyarrow as pa
 from arrowetl.profiling.numbers import Numbers
 from arrowetl.profiling.readings import READINGS, TIMED, is_null_word, trimmed
 from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
+from arrowetl.sql import literal
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
 
+DIGITS = "digits:"
+"""Traits of this name and a number: how many are just so many digits."""
 NUMBER = "double"
 """The reading whose numbers are kept."""
 
@@ -45,14 +48,17 @@ _CAUTIONS = {
 }
 _DIGITS = r"'^[+-]?([0-9]*)\.?([0-9]*)$'"
 _WIDTHS = {
-    "before": f"max(length(regexp_extract(t, {_DIGITS}, 1)))",
-    "after": f"max(length(regexp_extract(t, {_DIGITS}, 2)))",
+    "before": f"max(length(regexp_extract(s, {_DIGITS}, 1)))",
+    "after": f"max(length(regexp_extract(s, {_DIGITS}, 2)))",
 }
 _READABLE = (
-    "length(t) <= 40 AND regexp_matches(t, '^([0-9+.-]|[A-Za-z]{3,9} [0-9]"
-    "|(?i)inf|(?i)(t|f|y|n|on|off|yes|no|true|false)$)')"
+    "length(t) <= 40 AND regexp_full_match(t, '(?i)[+-]?[0-9.][0-9.,/: TZ+eEAPM-]*"
+    "|[0-9]{1,2}[ -][a-z]{3,9}[ -][0-9]{4}|[a-z]{3,9} [0-9]{1,2}, [0-9]{4}"
+    "|[+-]?inf(inity)?|true|false|yes|no|y|n|t|f|on|off')"
 )
 """What may be any of the readings: a first, cheap look."""
+_SHAPE = "translate(t, '0123456789', '9999999999')"
+"""A text's shape: which digits it has doesn't matter to the form of a reading."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +138,9 @@ class TextLook:
             column: the texts.
             bound: no value with a larger hash matters to the sample of values.
         """
-        chunk = pa.RecordBatch.from_arrays([column], ["v"])
-        self.connection.register("arrowetl_chunk", pa.Table.from_batches([chunk]))
+        self._register(column)
         self.connection.execute(_GROUPED)
-        self.connection.unregister("arrowetl_chunk")
+        self.connection.unregister(_CHUNK)
         lengths = self._numbers("SELECT len::DOUBLE, sum(n)::BIGINT FROM texts GROUP BY ALL")
         texts = self._counted(_TRAITS, "texts")
         words = self._rows("SELECT t, sum(n)::BIGINT FROM texts WHERE word GROUP BY t")
@@ -145,7 +150,7 @@ class TextLook:
             count=lengths.count,
             words=Counter(dict(words)),
             lengths=lengths,
-            traits=texts + self._counted(_CAUTIONS, "readable"),
+            traits=texts + self._counted(_CAUTIONS if found else {}, "readable") + self._lengths(),
             readings=found,
             read={
                 each: self._read(each)
@@ -157,6 +162,17 @@ class TextLook:
             first=first,
             last=last,
         ), self._values(bound)
+
+    def others(self, column: pa.Array, bound: int) -> Values:
+        """Give which values a chunk has of a type that only DuckDB groups."""
+        self._register(column)
+        self.connection.execute(_OTHERS)
+        self.connection.unregister(_CHUNK)
+        return grouped_values(self.connection, "others", f"left(v::VARCHAR, {SHOWN_BYTES})", bound)
+
+    def _register(self, column: pa.Array) -> None:
+        chunk = pa.RecordBatch.from_arrays([column], ["v"])
+        self.connection.register(_CHUNK, pa.Table.from_batches([chunk]))
 
     def _rows(self, query: str) -> list[Any]:
         return self.connection.sql(query).fetchall()
@@ -177,7 +193,14 @@ class TextLook:
         return Counter({each: n for each, n in zip(tests, counts, strict=True) if n})
 
     def _readings(self) -> Counter[str]:
-        tests = {each.name: f"({each.value('t')}) IS NOT NULL" for each in READINGS.values()}
+        """Count what can be read in each way, of those whose form some text has."""
+        forms = (f"bool_or(regexp_full_match(s, {literal(e.shape)}))" for e in READINGS.values())
+        some = self._rows(f"SELECT {', '.join(forms)} FROM shapes")[0]
+        tests = {
+            each.name: f"({each.value('t')}) IS NOT NULL"
+            for each, there in zip(READINGS.values(), some, strict=True)
+            if there
+        }
         return self._counted(tests, "readable")
 
     def _read(self, reading: str) -> Numbers:
@@ -190,22 +213,33 @@ class TextLook:
         tests = {each: pattern.sql("t") for each, pattern in self.patterns.items()}
         return self._counted(tests, "meant")
 
+    def _lengths(self) -> Counter[str]:
+        """Count texts of nothing but digits by their length."""
+        query = "SELECT length(s), n FROM shapes WHERE regexp_full_match(s, '9+')"
+        return Counter({f"{DIGITS}{length}": n for length, n in self._rows(query)})
+
     def _widths(self) -> dict[str, int]:
         sums = ", ".join(f"coalesce({each}, 0)" for each in _WIDTHS.values())
-        return dict(zip(_WIDTHS, self._rows(f"SELECT {sums} FROM readable")[0], strict=True))
+        return dict(zip(_WIDTHS, self._rows(f"SELECT {sums} FROM shapes")[0], strict=True))
 
     def _values(self, bound: int) -> Values:
         return grouped_values(self.connection, "meant", f"left(v, {SHOWN_BYTES})", bound)
 
 
+_CHUNK = "arrowetl_chunk"
+_OTHERS = f"""
+CREATE OR REPLACE TEMP TABLE others AS
+SELECT v, count(*) AS n, hash(v) AS h FROM {_CHUNK} WHERE v IS NOT NULL GROUP BY v
+"""
 _ENDS = f"SELECT left(min(v), {SHOWN_BYTES}), left(max(v), {SHOWN_BYTES}) FROM meant"
 _GROUPED = f"""
 CREATE OR REPLACE TEMP TABLE texts AS
 SELECT v, t, n, length(v) AS len, hash(v) AS h, {is_null_word("t")} AS word
-FROM (SELECT v, {trimmed("v")} AS t, count(*) AS n FROM arrowetl_chunk
+FROM (SELECT v, {trimmed("v")} AS t, count(*) AS n FROM {_CHUNK}
 WHERE v IS NOT NULL GROUP BY v);
 CREATE OR REPLACE TEMP VIEW meant AS SELECT * FROM texts WHERE NOT word;
-CREATE OR REPLACE TEMP TABLE readable AS SELECT t, n FROM meant WHERE {_READABLE}
+CREATE OR REPLACE TEMP TABLE readable AS SELECT t, n FROM meant WHERE {_READABLE};
+CREATE OR REPLACE TEMP TABLE shapes AS SELECT {_SHAPE} AS s, sum(n)::BIGINT AS n FROM readable GROUP BY s
 """
 
 

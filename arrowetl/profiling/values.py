@@ -141,9 +141,14 @@ class Values:
 def _frequent(values: Counted, missed: int) -> tuple[Counted, int]:
     if len(values) <= FREQUENT:
         return values, missed
-    order = np.lexsort((values.hashes, -values.counts))
-    left_out = int(values.counts[order[FREQUENT]])
-    return values.take(np.sort(order[:FREQUENT])), missed + left_out
+    left_out = int(np.partition(values.counts, -FREQUENT - 1)[-FREQUENT - 1])
+    above = np.flatnonzero(values.counts > left_out)
+    ties = np.flatnonzero(values.counts == left_out)
+    # Of equals those with the smallest hashes, so that the order of rows doesn't matter.
+    wanted = FREQUENT - len(above)
+    chosen = ties[np.argpartition(values.hashes[ties], wanted)[:wanted]] if wanted else ties[:0]
+    kept = np.concatenate([above, chosen])
+    return values.take(kept[np.argsort(values.hashes[kept])]), missed + left_out
 
 
 def hashed(keys: npt.NDArray[Any]) -> Hashes:

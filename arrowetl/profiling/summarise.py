@@ -1,0 +1,389 @@
+"""From statistics to the profile: what the counts mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pyarrow.types as kinds
+
+from arrowetl.profiling._types import schema_to_text
+from arrowetl.profiling.cautions import cautions_of
+from arrowetl.profiling.inferring import inferred, types_of
+from arrowetl.profiling.numbers import Numbers
+from arrowetl.profiling.pii import pii_of
+from arrowetl.profiling.profile import (
+    ColumnProfile,
+    Histogram,
+    NumberStatistics,
+    PatternFound,
+    PiiFound,
+    Profile,
+    Sample,
+    TextStatistics,
+    TimeStatistics,
+    TypeFound,
+    ValueCount,
+)
+from arrowetl.profiling.statistics import Column, Statistics
+from arrowetl.profiling.texts import NUMBER, Texts
+from arrowetl.profiling.values import Values
+
+if TYPE_CHECKING:
+    from arrowetl.patterns import Pattern
+
+_TOP = 10
+_ENUM = 50
+"""An enum has at most so many values."""
+_REPEATS = 5
+"""Each of them occurs so often in the mean, at least."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How statistics are read.
+
+    Attributes:
+        patterns: those that were looked for, by name.
+        confidence: the share of texts that must have a type, for it to be inferred.
+        day_first: whether days come before months where nothing tells; None to infer no date.
+        detect_pii: whether to look for personal data.
+        show_values: whether to show values of personal data.
+        now: the moment after which times lie in the future.
+    """
+
+    patterns: Mapping[str, Pattern]
+    confidence: float = 0.9
+    day_first: bool | None = None
+    detect_pii: bool = True
+    show_values: bool = False
+    now: datetime | None = None
+
+
+def profile_of(
+    statistics: Statistics, reading: Reading, *, sample: Sample | None = None, source: str = ""
+) -> Profile:
+    """Give the profile of statistics.
+
+    Args:
+        statistics: of the rows.
+        reading: how to read them.
+        sample: which rows they are of; all there are if None.
+        source: what the rows came from.
+    """
+    sample = sample or Sample(statistics.rows, statistics.rows)
+    columns = tuple(_column(each, reading, sample) for each in statistics.columns.values())
+    products = statistics.products
+    return Profile(
+        rows=statistics.rows,
+        columns=columns,
+        sample=sample,
+        arrow_schema=schema_to_text(statistics.schema),
+        source=source,
+        correlations=products.correlations() if products else (),
+        cautions=cautions_of(columns, statistics.columns),
+        masked=not reading.show_values,
+    )
+
+
+def _column(column: Column, reading: Reading, sample: Sample) -> ColumnProfile:
+    values, texts = column.values, column.texts
+    words = texts.words if texts else {}
+    types = types_of(texts) if texts else ()
+    distinct = values.distinct() if values else None
+    chosen = (
+        inferred(
+            types,
+            texts,
+            confidence=reading.confidence,
+            day_first=reading.day_first,
+            different=distinct.count if distinct else 0,
+        )
+        if texts
+        else None
+    )
+    patterns = _patterns(texts, reading.patterns) if texts else ()
+    pii = _pii(column, chosen, patterns) if reading.detect_pii else ()
+    if chosen and _is_code(chosen, pii):
+        chosen = None
+    hidden = bool(pii) and not reading.show_values
+    low, high = _ends(column, chosen)
+    missing = column.nulls + sum(words.values())
+    return ColumnProfile(
+        name=column.name,
+        type=str(column.kind),
+        rows=column.rows,
+        nulls=column.nulls,
+        null_words=tuple(
+            ValueCount(word, n) for word, n in sorted(words.items(), key=lambda e: (-e[1], e[0]))
+        ),
+        null_map=tuple(gone / rows if rows else 0.0 for rows, gone in column.stretches),
+        distinct=distinct,
+        top=_top(column, values, hidden=hidden) if values else (),
+        minimum=masked(low) if hidden and low is not None else low,
+        maximum=masked(high) if hidden and high is not None else high,
+        inferred=chosen,
+        types=types,
+        patterns=patterns,
+        pii=pii,
+        enum=_enum(column, hidden=hidden),
+        key=_key(column, missing),
+        nullable=missing > 0,
+        nullable_evidence=_null_evidence(column.rows, column.nulls, missing, sample),
+        numbers=_numbers(column, chosen),
+        texts=_texts(texts) if texts else None,
+        times=_times(column, chosen, reading.now),
+        trues=column.trues if kinds.is_boolean(column.kind) else None,
+        lengths=column.lengths.statistics() if column.lengths else None,
+    )
+
+
+def _pii(
+    column: Column, chosen: TypeFound | None, patterns: tuple[PatternFound, ...]
+) -> tuple[PiiFound, ...]:
+    present = column.rows - column.nulls - (column.texts.words.total() if column.texts else 0)
+    if column.per_second or (chosen and chosen.format):
+        kind = "time"
+    elif column.texts:
+        kind = "text"
+    else:
+        kind = "number" if column.numbers else "other"
+    return pii_of(column.name, kind, patterns, present)
+
+
+def _is_code(chosen: TypeFound, pii: tuple[PiiFound, ...]) -> bool:
+    """Whether digits are a phone's or a card's, and no number."""
+    numeric = chosen.type in {"int64", "double"} or chosen.type.startswith("decimal")
+    return numeric and any(each.label in _CODES for each in pii)
+
+
+_CODES = {"phone", "credit_card", "us_ssn", "iban", "ip", "postal_code", "tax_id", "passport"}
+
+
+def masked(text: str) -> str:
+    """Give a text that shows how a value is written, and not what it is.
+
+    Letters become x, digits 9, and what is between them stays.
+
+    >>> masked("Ada.L@example.org"), masked("+44 20 7946")
+    ('Xxx.X@xxxxxxx.xxx', '+99 99 9999')
+    """
+    return "".join(_masked(each) for each in text)
+
+
+def _masked(letter: str) -> str:
+    if letter.isdigit():
+        return "9"
+    if letter.isalpha():
+        return "X" if letter.isupper() else "x"
+    return letter
+
+
+def _patterns(texts: Texts, known: Mapping[str, Pattern]) -> tuple[PatternFound, ...]:
+    found = sorted(texts.patterns.items(), key=lambda each: (-each[1], each[0]))
+    return tuple(
+        PatternFound(each, known[each].title, n, texts.meant, known[each].pii) for each, n in found
+    )
+
+
+def _top(column: Column, values: Values, *, hidden: bool) -> tuple[ValueCount, ...]:
+    best, missed = values.top(_TOP)
+    shown = [_shown(column, each) for each in best.values.to_pylist()]  # small: ten
+    return tuple(
+        ValueCount(masked(text) if hidden else text, int(n), missed)
+        for text, n in zip(shown, best.counts, strict=True)
+    )
+
+
+def _shown(column: Column, value: object) -> str:
+    """Give a kept value as text: of times and booleans integers are kept."""
+    if kinds.is_boolean(column.kind):
+        return "true" if value else "false"
+    if column.per_second and isinstance(value, int):
+        return moment(value / column.per_second, column) or str(value)
+    return str(value)
+
+
+def moment(seconds: float, column: Column | None = None) -> str | None:
+    """Give seconds since 1970 (of times: since midnight) in ISO form; None out of range.
+
+    >>> moment(86400.0)
+    '1970-01-02T00:00:00'
+    """
+    try:
+        at = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+    kind = column.kind if column else None
+    if kind is not None and kinds.is_time(kind):
+        return at.time().isoformat()
+    if kind is not None and kinds.is_duration(kind):
+        return str(timedelta(seconds=seconds))
+    if kind is not None and kinds.is_date(kind):
+        return at.date().isoformat()
+    return at.replace(tzinfo=None).isoformat()
+
+
+def _ends(column: Column, chosen: TypeFound | None) -> tuple[str | None, str | None]:
+    if column.texts:
+        read = _read(column, chosen)
+        if read is None or not read.count:
+            return column.texts.first, column.texts.last
+        if chosen and chosen.type.startswith(("date", "timestamp", "time")):
+            return _moment_as(read.minimum, chosen), _moment_as(read.maximum, chosen)
+        return _number(read.minimum), _number(read.maximum)
+    numbers = column.numbers
+    if numbers is None or not numbers.count:
+        return None, None
+    if column.per_second:
+        ends = (numbers.minimum, numbers.maximum)
+        low, high = (moment(each / column.per_second, column) for each in ends)
+        return low, high
+    return _number(numbers.minimum), _number(numbers.maximum)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
+
+
+def _moment_as(seconds: float, chosen: TypeFound) -> str | None:
+    text = moment(seconds)
+    if text is None:
+        return None
+    if chosen.type.startswith("date"):
+        return text[:10]
+    return text[11:] if chosen.type.startswith("time64") else text
+
+
+def _read(column: Column, chosen: TypeFound | None) -> Numbers | None:
+    """Give the numbers that texts stand for, if they stand for any."""
+    texts = column.texts
+    if texts is None or chosen is None or chosen.type == "bool":
+        return None
+    if not chosen.type.startswith(("date", "time")):
+        return texts.read.get(NUMBER)
+    for name, read in texts.read.items():
+        if name != NUMBER and _is_of(name, chosen):
+            return read
+    return None
+
+
+def _is_of(name: str, chosen: TypeFound) -> bool:
+    from arrowetl.profiling.readings import READINGS
+
+    return READINGS[name].format == chosen.format and READINGS[name].type == chosen.type
+
+
+def _numbers(column: Column, chosen: TypeFound | None) -> NumberStatistics | None:
+    if column.texts:
+        if chosen is None or chosen.type.startswith(("date", "time", "bool")):
+            return None
+        read = _read(column, chosen)
+        return read.statistics() if read else None
+    if column.numbers is None or column.per_second:
+        return None
+    return column.numbers.statistics()
+
+
+def _times(column: Column, chosen: TypeFound | None, now: datetime | None) -> TimeStatistics | None:
+    if column.texts:
+        timed = chosen is not None and chosen.type.startswith(("date", "time"))
+        found, per_second = (_read(column, chosen) if timed else None), 1.0
+    else:
+        found, per_second = column.numbers, column.per_second
+    if found is None or not per_second:
+        return None
+    low, high = _ends(column, chosen)
+    dated = not (
+        kinds.is_time(column.kind)
+        or kinds.is_duration(column.kind)
+        or (chosen is not None and chosen.type.startswith("time64"))
+    )
+    return TimeStatistics(
+        count=found.count,
+        minimum=low,
+        maximum=high,
+        histogram=_seconds(found, per_second) if found.count else None,
+        future=_future(found, per_second, now) if dated else 0,
+    )
+
+
+def _seconds(found: Numbers, per_second: float) -> Histogram:
+    bars = found.histogram()
+    return Histogram(tuple(each / per_second for each in bars.edges), bars.counts)
+
+
+def _future(found: Numbers, per_second: float, now: datetime | None) -> int:
+    if now is None:
+        return 0
+    later = found.spread.values() / per_second > (now - _EPOCH).total_seconds()
+    return int(found.spread.counts[later].sum())
+
+
+def _texts(texts: Texts) -> TextStatistics:
+    lengths, some = texts.lengths, texts.count > 0
+    traits = {each: texts.traits[each] for each in _TRAITS}
+    return TextStatistics(
+        count=texts.count,
+        shortest=int(lengths.minimum) if some else None,
+        longest=int(lengths.maximum) if some else None,
+        mean_length=lengths.statistics().mean if some else None,
+        lengths=lengths.histogram() if some else None,
+        **traits,
+    )
+
+
+_TRAITS = (
+    "empty",
+    "blank",
+    "padded",
+    "digits",
+    "letters",
+    "upper",
+    "lower",
+    "non_ascii",
+    "multiline",
+)
+
+
+def _enum(column: Column, *, hidden: bool) -> tuple[str, ...] | None:
+    values = column.values
+    if values is None or values.cut or hidden or column.per_second:
+        return None
+    if not (column.texts or kinds.is_integer(column.kind)):
+        return None
+    total = int(values.sample.counts.sum())
+    if not 1 <= len(values.sample) <= min(_ENUM, total / _REPEATS):
+        return None
+    best, _ = values.top(_ENUM)
+    return tuple(map(str, best.values.to_pylist()))  # small: fifty
+
+
+def _key(column: Column, missing: int) -> str | None:
+    values = column.values
+    identifies = column.texts or kinds.is_integer(column.kind) or kinds.is_binary(column.kind)
+    if values is None or not identifies or missing or column.rows < 2 or not values.unique:  # noqa: PLR2004
+        return None
+    if not values.cut:
+        return f"all {column.rows:,} values are different"
+    kept = len(values.sample)
+    return (
+        f"none of {kept:,} values, chosen by hash out of about {values.distinct().count:,}, occurs "
+        f"twice: with 95 % certainty fewer than {3 / kept:.2%} of all do"
+    )
+
+
+def _null_evidence(rows: int, nulls: int, missing: int, sample: Sample) -> str:
+    what = f"{rows:,}" if sample.complete else f"a sample of {rows:,}"
+    if not rows:
+        return "no rows"
+    if not missing:
+        sure = "" if sample.complete else f" (with 95 % certainty fewer than {3 / rows:.2%} are)"
+        return f"no null in {what}{sure}"
+    if not nulls:
+        return f"no null in {what}, but {missing:,} words for it"
+    words = f", and {missing - nulls:,} words for it" if missing > nulls else ""
+    return f"{nulls:,} nulls in {what}{words}"
