@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -13,12 +12,12 @@ import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect
-from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
-from arrowetl.sinks.csv_files import BY_DUCKDB, CODECS, DAMAGED, codec_of, header_of, join
-from arrowetl.sinks.feed import MEMORY, Feed, choice, path_text, writing
-from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.sinks.csv_files import BY_DUCKDB, CODECS, DAMAGED, header_of
+from arrowetl.sinks.feed import MEMORY, Feed, writing
+from arrowetl.sinks.one_file import FileRun, OneFileSink
 from arrowetl.sql import INPUT, literal, names
-from arrowetl.stage import Finding, Mode, Sink
+from arrowetl.stage import Mode
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import Stored, duck_types, duckable_schema, duckdb_columns
 
@@ -26,14 +25,8 @@ _QUOTING = ("minimal", "strings", "all")
 _LONGEST_DELIMITER = 4
 
 
-@dataclass
-class _Run:
-    stage: Stage | None = None
-    schema: pa.Schema | None = None
-
-
 @dataclass(frozen=True)
-class CSVLoader(Sink):
+class CSVLoader(OneFileSink):
     r"""Write a CSV file that appears, or grows, all at once.
 
     Rows are written beside the destination, under a hidden name, and renamed at the commit:
@@ -83,27 +76,12 @@ class CSVLoader(Sink):
     quoting: str = "minimal"
     null: str = ""
     store: Store | None = None
-    _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
+    _run: FileRun = field(default_factory=FileRun, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        where = type(self).__name__
-        object.__setattr__(self, "path", path_text(self.path, where=where, is_file=True))
-        object.__setattr__(self, "mode", choice(Mode, self.mode, what="mode", where=where))
-        if self.mode == Mode.UPSERT:
-            raise ConfigError(
-                f"{where}: a CSV file has no keys, so there is no mode='upsert'; "
-                f"use 'replace' or 'append', or load into a database"
-            )
-        self._refuse_unknown("compression", self.compression, CODECS)
+        self._check_file("CSV", CODECS)
         self._refuse_unknown("quoting", self.quoting, _QUOTING)
         self._refuse_marks()
-
-    def _refuse_unknown(self, option: str, word: str | None, known: tuple[str, ...]) -> None:
-        if word is not None and word not in known:
-            hint = did_you_mean(closest(str(word), known))
-            raise ConfigError(
-                f"{type(self).__name__}: no {option} {word!r}{hint} There are: {', '.join(known)}"
-            )
 
     def _refuse_marks(self) -> None:
         where = type(self).__name__
@@ -118,15 +96,6 @@ class CSVLoader(Sink):
                 f"{where}: null is text without quotes, line ends and the delimiter, "
                 f"not {self.null!r}"
             )
-
-    @property
-    def label(self) -> str:
-        """The class and the path."""
-        return f"CSVLoader({str(self.path)!r})"
-
-    @property
-    def _codec(self) -> str:
-        return self.compression or codec_of(str(self.path))
 
     def check(self, schema: pa.Schema) -> tuple[str, ...]:
         """Look whether the rows could be written; nothing is changed.
@@ -154,25 +123,6 @@ class CSVLoader(Sink):
         """
         return duckdb_columns(schema, where=self.label)
 
-    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
-        """Look whether the rows would fit, then whether the place may be written."""
-        yield from diagnosed(super().diagnose(schema), lambda: self._place)
-
-    @property
-    def _place(self) -> Place:
-        return place_of(str(self.path), self.store, folder=False, where=self.label)
-
-    def _check_place(self) -> Place:
-        place = self._place
-        if place.is_folder():
-            raise WriteError(f"{self.label}: is a folder, and a file is wanted; name one in it")
-        if self.mode == Mode.ERROR and place.is_file():
-            raise WriteError(
-                f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
-                f"mode='append' adds them to it"
-            )
-        return place
-
     def _check_header(self, path: Path, schema: pa.Schema) -> None:
         with writing(self.label):
             try:
@@ -187,20 +137,6 @@ class CSVLoader(Sink):
         difference = _difference(there, schema.names, header=self.header)
         if difference:
             raise SchemaError(f"{difference}; nothing was appended", where=self.label)
-
-    def begin(self, schema: pa.Schema) -> None:
-        """Make the hidden folder beside the destination."""
-        self.abort()
-        self.check(schema)
-        with writing(self.label):
-            self._run.stage = self._place.stage()
-        self._run.schema = schema
-
-    @property
-    def _rows(self) -> Path:
-        if self._run.stage is None:
-            return self._place.preview
-        return self._run.stage.folder / "rows"
 
     @property
     def _rows_codec(self) -> str:
@@ -242,13 +178,6 @@ class CSVLoader(Sink):
                 self._pack([(self._rows, self._rows_codec)])
         return feed.rows
 
-    def _pack(self, parts: list[tuple[Path, str]]) -> Path:
-        folder = self._rows.parent / "packed"
-        folder.mkdir(exist_ok=True)
-        target = folder / os.path.basename(self.path)  # noqa: PTH119 - the path is text
-        join(parts, target, self._codec)
-        return target
-
     def commit(self) -> None:
         """Rename what was written to its place, durably; append to what is there by then."""
         stage = self._run.stage
@@ -279,12 +208,6 @@ class CSVLoader(Sink):
             connection.register(INPUT, reader_of(readable, [empty_batch(readable)]))
             connection.execute(self._copy(f"FROM {INPUT}", schema, header=True, to=path))
         return path
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        if self._run.stage is not None:
-            self._run.stage.close()
-            self._run.stage = None
 
 
 def _quoted(schema: pa.Schema, quoting: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
@@ -13,13 +12,14 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.duck import connect
-from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
-from arrowetl.sinks.csv_files import BY_DUCKDB, DAMAGED, codec_of, join, packed
+from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.sinks.csv_files import BY_DUCKDB, DAMAGED, packed
 from arrowetl.sinks.feed import MEMORY, Feed, choice, path_text, writing
 from arrowetl.sinks.json_files import check_first, check_last, indented
-from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.sinks.one_file import FileRun, OneFileSink
+from arrowetl.sinks.places import place_of
 from arrowetl.sql import INPUT, literal, name
-from arrowetl.stage import Finding, Mode, Sink
+from arrowetl.stage import Mode
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import Stored
 from arrowetl.typemap.json import json_columns, json_schema, schema_json
@@ -34,14 +34,8 @@ class _Format(str, Enum):
     ARRAY = "array"
 
 
-@dataclass
-class _Run:
-    stage: Stage | None = None
-    schema: pa.Schema | None = None
-
-
 @dataclass(frozen=True)
-class JSONLoader(Sink):
+class JSONLoader(OneFileSink):
     """Write a JSON file that appears, or grows, all at once.
 
     Rows are written beside the destination, under a hidden name, and renamed at the commit:
@@ -94,33 +88,19 @@ class JSONLoader(Sink):
     compression: str | None = None
     schema_path: str | os.PathLike[str] | None = None
     store: Store | None = None
-    _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
+    _run: FileRun = field(default_factory=FileRun, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         where = type(self).__name__
-        settled = {
-            "path": path_text(self.path, where=where, is_file=True),
-            "format": choice(_Format, self.format, what="format", where=where),
-            "mode": choice(Mode, self.mode, what="mode", where=where),
-        }
+        self._check_file("JSON", _CODECS)
+        settled = {"format": choice(_Format, self.format, what="format", where=where)}
         if self.schema_path is not None:
             settled["schema_path"] = path_text(self.schema_path, where=where, is_file=True)
         for key, value in settled.items():
             object.__setattr__(self, key, value)
-        if self.compression is not None and self.compression not in _CODECS:
-            hint = did_you_mean(closest(str(self.compression), _CODECS))
-            listed = ", ".join(_CODECS)
-            raise ConfigError(
-                f"{where}: no compression {self.compression!r}{hint} There are: {listed}"
-            )
         self._refuse_pairs(where)
 
     def _refuse_pairs(self, where: str) -> None:
-        if self.mode == Mode.UPSERT:
-            raise ConfigError(
-                f"{where}: a JSON file has no keys, so there is no mode='upsert'; "
-                f"use 'replace' or 'append', or load into a database"
-            )
         if self.mode == Mode.APPEND and self.format == _Format.ARRAY:
             raise ConfigError(f"{where}: nothing is appended to an array; use format='lines'")
         if self.indent is None:
@@ -129,15 +109,6 @@ class JSONLoader(Sink):
             raise ConfigError(f"{where}: lines aren't indented; use format='array'")
         if not isinstance(self.indent, int) or not 0 < self.indent <= _WIDEST:
             raise ConfigError(f"{where}: indent={self.indent!r} must be from 1 to {_WIDEST} spaces")
-
-    @property
-    def label(self) -> str:
-        """The class and the path."""
-        return f"JSONLoader({str(self.path)!r})"
-
-    @property
-    def _codec(self) -> str:
-        return self.compression or codec_of(str(self.path))
 
     @property
     def _rows_codec(self) -> str:
@@ -169,39 +140,6 @@ class JSONLoader(Sink):
             SchemaError: JSON has no form for a type.
         """
         return json_columns(schema, where=self.label)
-
-    def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
-        """Look whether the rows would fit, then whether the place may be written."""
-        yield from diagnosed(super().diagnose(schema), lambda: self._place)
-
-    @property
-    def _place(self) -> Place:
-        return place_of(str(self.path), self.store, folder=False, where=self.label)
-
-    def _check_place(self) -> Place:
-        place = self._place
-        if place.is_folder():
-            raise WriteError(f"{self.label}: is a folder, and a file is wanted; name one in it")
-        if self.mode == Mode.ERROR and place.is_file():
-            raise WriteError(
-                f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
-                f"mode='append' adds them to it"
-            )
-        return place
-
-    def begin(self, schema: pa.Schema) -> None:
-        """Make the hidden folder beside the destination."""
-        self.abort()
-        self.check(schema)
-        with writing(self.label):
-            self._run.stage = self._place.stage()
-        self._run.schema = schema
-
-    @property
-    def _rows(self) -> Path:
-        if self._run.stage is None:
-            return self._place.preview
-        return self._run.stage.folder / "rows"
 
     def statement(self, select: str, schema: pa.Schema) -> str | None:
         """Give the COPY; None where more has to be done than DuckDB can."""
@@ -235,17 +173,6 @@ class JSONLoader(Sink):
             elif self._codec != self._rows_codec and self.mode != Mode.APPEND:
                 self._pack([(self._rows, self._rows_codec)])
         return feed.rows
-
-    @property
-    def _target(self) -> Path:
-        folder = self._rows.parent / "packed"
-        folder.mkdir(exist_ok=True)
-        return folder / os.path.basename(self.path)  # noqa: PTH119 - the path is text
-
-    def _pack(self, parts: list[tuple[Path, str]]) -> Path:
-        target = self._target
-        join(parts, target, self._codec)
-        return target
 
     def _indent(self, indent: int) -> None:
         with ExitStack() as stack:
@@ -297,9 +224,3 @@ class JSONLoader(Sink):
             staged = stage.folder / "schema"
             staged.write_text(text, encoding="utf-8")
             stage.publish(staged, overwrite=True)
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        if self._run.stage is not None:
-            self._run.stage.close()
-            self._run.stage = None
