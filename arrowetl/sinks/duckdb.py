@@ -15,8 +15,8 @@ import pyarrow.types as kinds
 from arrowetl.duck import SETTINGS, first_line
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
-from arrowetl.sinks.feed import Feed, LockedError, choice, column_names, path_text, writing
-from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
+from arrowetl.sinks.feed import Feed, LockedError, path_text, writing
+from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Mode, SchemaChange, Sink, require
 from arrowetl.typemap import Stored, duckable_schema, duckdb_columns
@@ -79,17 +79,8 @@ class DuckDBLoader(Sink):
 
     def __post_init__(self) -> None:
         where = type(self).__name__
-        change = choice(SchemaChange, self.on_schema_change, what="on_schema_change", where=where)
-        checked = {
-            "path": path_text(self.path, where=where),
-            "mode": choice(Mode, self.mode, what="mode", where=where),
-            "key": column_names(self.key, what="key", where=where),
-            "on_schema_change": change,
-        }
-        for each, value in checked.items():
-            object.__setattr__(self, each, value)
-        if self.mode == Mode.UPSERT and not self.key:
-            raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
+        object.__setattr__(self, "path", path_text(self.path, where=where))
+        check_table_options(self)
         for option in ("table", "schema"):
             if not isinstance(getattr(self, option), str) or not getattr(self, option):
                 raise ConfigError(f"{where}: {option} is a name, not {getattr(self, option)!r}")

@@ -13,12 +13,11 @@ import pyarrow as pa
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
-from arrowetl.sinks.feed import choice, column_names
 from arrowetl.sinks.postgresql_rows import Rows
 from arrowetl.sinks.postgresql_sql import Load, Way
 from arrowetl.sinks.postgresql_tables import Have, Tables, declared
 from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, direct_wire, sent_columns, wider
-from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
+from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
 from arrowetl.stage import Finding, Mode, Refuse, RowSink, SchemaChange, found, require
 from arrowetl.typemap import Stored
 
@@ -91,16 +90,7 @@ class PostgreSQLLoader(Server, RowSink):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = type(self).__name__
-        change = choice(SchemaChange, self.on_schema_change, what="on_schema_change", where=where)
-        checked = {
-            "mode": choice(Mode, self.mode, what="mode", where=where),
-            "key": column_names(self.key, what="key", where=where),
-            "on_schema_change": change,
-        }
-        for each, value in checked.items():
-            object.__setattr__(self, each, value)
-        if self.mode == Mode.UPSERT and not self.key:
-            raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
+        check_table_options(self)
         for option in ("table", "schema"):
             value = getattr(self, option)
             if not isinstance(value, str) or not value or "\0" in value:

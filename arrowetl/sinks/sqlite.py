@@ -15,9 +15,9 @@ from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
-from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
+from arrowetl.sinks.feed import MEMORY, Feed, path_text, writing
 from arrowetl.sinks.sqlite_tables import Tables, add_sql, insert_sql, wider
-from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
+from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
 from arrowetl.sql import INPUT, name
 from arrowetl.stage import Mode, SchemaChange, Sink, require
 from arrowetl.typemap import Stored, duckable_schema, sqlite_columns
@@ -87,17 +87,8 @@ class SQLiteLoader(Sink):
 
     def __post_init__(self) -> None:
         where = type(self).__name__
-        change = choice(SchemaChange, self.on_schema_change, what="on_schema_change", where=where)
-        checked = {
-            "path": path_text(self.path, where=where),
-            "mode": choice(Mode, self.mode, what="mode", where=where),
-            "key": column_names(self.key, what="key", where=where),
-            "on_schema_change": change,
-        }
-        for each, value in checked.items():
-            object.__setattr__(self, each, value)
-        if self.mode == Mode.UPSERT and not self.key:
-            raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
+        object.__setattr__(self, "path", path_text(self.path, where=where))
+        check_table_options(self)
         if not isinstance(self.table, str) or not self.table or "\0" in self.table:
             raise ConfigError(f"{where}: table is a name, not {self.table!r}")
         if self.table.lower().startswith("sqlite_"):

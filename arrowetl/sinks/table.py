@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from arrowetl.errors import SchemaError
-from arrowetl.stage import SchemaChange
+from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.sinks.feed import choice, column_names
+from arrowetl.stage import Mode, SchemaChange
 
 NOTHING = {"", '"NULL"'}
 """What SQLite and DuckDB call the type of a column that has only nulls: it fits any."""
@@ -53,6 +55,25 @@ class Fit:
                 for each in self.missing
             ),
         )
+
+
+def check_table_options(sink: Any) -> None:
+    """Settle `mode`, `key` and `on_schema_change` of a destination that is a table.
+
+    Raises:
+        ConfigError: one makes no sense, or an upsert has no key.
+    """
+    where = type(sink).__name__
+    change = choice(SchemaChange, sink.on_schema_change, what="on_schema_change", where=where)
+    checked = {
+        "mode": choice(Mode, sink.mode, what="mode", where=where),
+        "key": column_names(sink.key, what="key", where=where),
+        "on_schema_change": change,
+    }
+    for option, value in checked.items():
+        object.__setattr__(sink, option, value)
+    if sink.mode == Mode.UPSERT and not sink.key:
+        raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
 
 
 def fit(
