@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _ANY = 2**64 - 1
 CHUNK = 131_072
 """How many rows are looked at together, whatever the batches: results don't depend on these."""
+STRETCH = 64
+"""Rows in a stretch of a map of nulls, before stretches are joined."""
 STRETCHES = 120
 """Stretches of rows in a map of nulls, at most twice as many."""
 
@@ -91,11 +93,16 @@ def _merged(mine: Any, theirs: Any) -> Any:
 
 
 def _coarser(stretches: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    """Join neighbours until they are few."""
-    while len(stretches) > 2 * STRETCHES:
-        pairs = zip(stretches[::2], (*stretches[1::2], (0, 0)), strict=False)
-        stretches = tuple((a + c, b + d) for (a, b), (c, d) in pairs)
-    return stretches
+    """Join neighbours until they are few, and all of about one size."""
+    size, total = STRETCH, sum(rows for rows, _ in stretches)
+    while total > 2 * STRETCHES * size:
+        size *= 2
+    joined: list[tuple[int, int]] = []
+    for rows, nulls in stretches:
+        if joined and joined[-1][0] + rows <= size:
+            rows, nulls = joined[-1][0] + rows, joined.pop()[1] + nulls  # noqa: PLW2901 - joined
+        joined.append((rows, nulls))
+    return tuple(joined)
 
 
 @dataclass(frozen=True)
@@ -261,17 +268,14 @@ def _others(values: pa.Array, bound: int, look: TextLook) -> dict[str, Any]:
 
 
 def _stretches(values: pa.Array) -> tuple[tuple[int, int], ...]:
-    """Count nulls in stretches of 1,024 rows."""
+    """Count nulls in stretches of rows."""
     if not len(values):
         return ()
-    starts = np.arange(0, len(values), 1024)
+    starts = np.arange(0, len(values), STRETCH)
     rows = np.diff(np.append(starts, len(values)))
-    if not values.null_count:
-        return tuple((int(n), 0) for n in rows)
     missing = values.is_null().to_numpy(zero_copy_only=False).astype(np.int64)
-    return tuple(
-        (int(n), int(gone)) for n, gone in zip(rows, np.add.reduceat(missing, starts), strict=True)
-    )
+    gone = np.add.reduceat(missing, starts)
+    return _coarser(tuple(zip(rows.tolist(), gone.tolist(), strict=True)))
 
 
 def _booleans(values: pa.Array) -> Values:
