@@ -82,7 +82,7 @@ def box(found: NumberStatistics) -> Markup | None:
     ends = (found.minimum, found.maximum)
     if ends[0] is None or ends[1] is None or not ends[0] < ends[1] or not at:
         return None
-    spread = Histogram((ends[0], ends[1]), (1,))
+    spread = found.histogram or Histogram((ends[0], ends[1]), (1,))
     marks = [("minimum", ends[0]), *_named(at), ("maximum", ends[1])]
     said = ", ".join(f"{name} {number(each)}" for name, each in marks)
     x = {name: f"{_scaled(each, spread):.2f}" for name, each in marks}
@@ -103,7 +103,7 @@ def _named(at: dict[float, float]) -> list[tuple[str, float]]:
 
 
 def _scaled(at: float, spread: Histogram) -> float:
-    first, last = spread.edges
+    first, last = spread.edges[0], spread.edges[-1]
     return WIDTH * (at / 2 - first / 2) / (last / 2 - first / 2)
 
 

@@ -15,6 +15,9 @@ from arrowetl.profiling.profile import (
     TextStatistics,
 )
 
+_TELLING = 0.01
+"""The most frequent values are shown if the first of them is so frequent."""
+
 Facts = Iterator[tuple[str, object]]
 
 
@@ -46,7 +49,8 @@ def _left(column: ColumnProfile) -> Markup:
         for name, said in (*_about(column), *_numbers(column), *_times(column))
         for part in (tag("dt", name), tag("dd", said))
     ]
-    return tag("dl", *facts, class_="stats")
+    stats = tag("dl", *facts, class_="stats")
+    return tag("div", stats, _top(column) if _tops(column) else None)
 
 
 def _about(column: ColumnProfile) -> Facts:
@@ -115,16 +119,18 @@ def _drawings(column: ColumnProfile) -> Iterator[Markup | None]:
         words = tuple(number(each) for each in spread.edges)
         yield tag("h4", "Length, in characters")
         yield bars(spread, words, "lengths in characters")
-    yield _top(column)
 
 
 def _histogram(column: ColumnProfile, spread: Histogram, unit: str) -> Markup:
     return together([tag("h4", f"Spread of {unit}"), bars(spread, edges(column, spread), unit)])
 
 
-def _top(column: ColumnProfile) -> Markup | None:
-    if not column.top or column.top[0].count + column.top[0].error <= 1:
-        return None
+def _tops(column: ColumnProfile) -> bool:
+    """Whether the most frequent values say much of the column."""
+    return bool(column.top) and column.top[0].count >= _TELLING * (column.rows - column.nulls)
+
+
+def _top(column: ColumnProfile) -> Markup:
     present = max(1, column.rows - column.nulls)
     rows = [
         (
@@ -146,6 +152,8 @@ def _more(column: ColumnProfile) -> Markup | None:
 
 
 def _tables(column: ColumnProfile) -> Iterator[Markup]:
+    if column.top and column.top[0].count > 1 and not _tops(column):
+        yield _top(column)
     if column.patterns:
         rows = [
             (each.title, count(each.count, each.of), each.pii or "") for each in column.patterns

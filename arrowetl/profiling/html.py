@@ -106,23 +106,22 @@ def _links(profile: Profile) -> dict[str, Markup]:
 def _cautions(profile: Profile) -> Markup:
     links = _links(profile)
     rows: list[Iterable[object]] = [
-        (links.get(each.column or "", each.column or "all rows"), kind_tag(each.kind), each.text)
+        (links.get(each.column or "", each.column or "all rows"), _told(each.kind, each.text))
         for each in profile.cautions
     ]
     rows += [
-        (links[each.name], kind_tag(f"personal data: {found.label}"), "; ".join(found.evidence))
+        (links[each.name], _told(f"personal data: {found.label}", "; ".join(found.evidence)))
         for each in profile.columns
         for found in each.pii
     ]
     if not rows:
         return _part("To look at", tag("p", "Nothing was found that looks wrong."))
-    made = table(("column", "what", "why"), rows, caption="What a person should look at")
+    made = table(("column", "what was found"), rows, caption="What a person should look at")
     return _part("To look at", made, class_="words")
 
 
-def kind_tag(kind: str) -> Markup:
-    """Give a short fixed word as a label."""
-    return tag("span", kind.replace("_", " "), class_="tag warning")
+def _told(kind: str, why: str) -> Markup:
+    return together([tag("span", kind.replace("_", " "), class_="tag warning"), " ", why])
 
 
 def _part(heading: str, *parts: object, class_: str | None = None) -> Markup:
