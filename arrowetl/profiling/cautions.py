@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from arrowetl.profiling.inferring import ambiguous
 from arrowetl.profiling.profile import Caution, ColumnProfile
 from arrowetl.profiling.statistics import Column
+from arrowetl.profiling.texts import DIGITS
 
 _MOST = 0.5
 """The share from which on texts are thought to have a pattern or a type."""
 _FEW = 0.01
+_RATHER_FEW = 0.2
 _FAR = 10
 """So many times the middle half's width beyond it, a number is far away."""
 
@@ -28,6 +30,12 @@ def cautions_of(
         for look in _LOOKS
         for kind, text in look(column, statistics[column.name])
     )
+
+
+def unreadable_rows(count: int) -> Iterator[Caution]:
+    """Say that rows of the source couldn't be read, if so."""
+    if count:
+        yield Caution("unreadable", None, f"{count:,} rows couldn't be read, and aren't counted")
 
 
 def _share(count: int, of: int) -> str:
@@ -78,6 +86,24 @@ _NOTES = {
     "scientific_codes": "5.54E+15",
     "mixed_dates": "other way round",
 }
+
+
+def _zeros_lost(_: ColumnProfile, statistics: Column) -> Found:
+    """Look for codes a digit shorter than most, in a column where others have leading zeros."""
+    texts = statistics.texts
+    if texts is None or not texts.traits["leading_zeros"]:
+        return
+    lengths = {
+        int(trait.removeprefix(DIGITS)): n
+        for trait, n in texts.traits.items()
+        if trait.startswith(DIGITS)
+    }
+    usual = max(lengths, key=lambda each: lengths[each], default=0)
+    shorter = lengths.get(usual - 1, 0)
+    if 0 < shorter < _RATHER_FEW * lengths.get(usual, 0):
+        rest = f"{lengths[usual]:,} have {usual}, some with leading zeros"
+        text = f"{shorter:,} have {usual - 1} digits where {rest}: theirs may have been lost"
+        yield "zeros_lost", text
 
 
 def _formats(column: ColumnProfile, statistics: Column) -> Found:
@@ -133,12 +159,13 @@ def _times(column: ColumnProfile, _: Column) -> Found:
 
 def _nearly_key(column: ColumnProfile, statistics: Column) -> Found:
     values = statistics.values
-    if values is None or values.cut or column.key or column.rows < 20:  # noqa: PLR2004
+    if values is None or column.key or column.rows < 20:  # noqa: PLR2004
         return
     total, once = int(values.sample.counts.sum()), len(values.sample)
+    where = " of a sample" if values.cut else ""
     identifies = column.texts or column.type.startswith(("int", "uint"))
     if identifies and 0.9 * total <= once < total:
-        yield "nearly_unique", f"{total - once:,} of {total:,} values repeat an earlier one"
+        yield "nearly_unique", f"{_share(total - once, total)} values{where} repeat another"
 
 
 _LOOKS: tuple[Callable[[ColumnProfile, Column], Found], ...] = (
@@ -146,6 +173,7 @@ _LOOKS: tuple[Callable[[ColumnProfile, Column], Found], ...] = (
     _constant,
     _type,
     _notes,
+    _zeros_lost,
     _formats,
     _patterns,
     _texts,

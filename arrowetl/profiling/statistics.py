@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
 
 _ANY = 2**64 - 1
+_LARGE = 256 * 2**20
+"""Rows of so many bytes are looked at before they are a whole chunk."""
+_MEMORY = "1GB"
+"""Far more than a chunk takes, unless its texts are large; these are an error then."""
 CHUNK = 131_072
 """How many rows are looked at together, whatever the batches: results don't depend on these."""
 STRETCH = 64
@@ -163,14 +167,14 @@ class Looker:
         """Look at rows of `schema` for some patterns."""
         self.found = Statistics(schema)
         self.correlations = correlations
-        self._root = connect(threads=threads)
+        self._root = connect(threads=threads, memory_limit=_MEMORY)
         workers = threads or os.cpu_count() or 1
         self._looks = SimpleQueue[TextLook]()
         for _ in range(workers):
             self._looks.put(TextLook(self._root.cursor(), patterns))
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="arrowetl-profile")
         self._waiting: list[pa.RecordBatch] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
         empty = pa.RecordBatch.from_arrays(
             [pa.nulls(0, each.type) for each in schema], schema=schema
         )
@@ -190,7 +194,8 @@ class Looker:
             batch = batch.slice(part.num_rows)
             self._waiting.append(part)
             self._rows += part.num_rows
-            if self._rows == CHUNK:
+            self._bytes += part.nbytes
+            if self._rows == CHUNK or self._bytes > _LARGE:
                 self._look()
 
     def statistics(self) -> Statistics:
@@ -202,7 +207,7 @@ class Looker:
         if not self._waiting:
             return
         table = pa.Table.from_batches(self._waiting, self.found.schema)
-        self._waiting, self._rows = [], 0
+        self._waiting, self._rows, self._bytes = [], 0, 0
         self._take(table.combine_chunks().to_batches()[0])
 
     def _take(self, batch: pa.RecordBatch) -> None:

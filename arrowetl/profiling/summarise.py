@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow.types as kinds
 
 from arrowetl.profiling._types import schema_to_text
-from arrowetl.profiling.cautions import cautions_of
+from arrowetl.profiling.cautions import cautions_of, unreadable_rows
 from arrowetl.profiling.inferring import inferred, types_of
 from arrowetl.profiling.numbers import Numbers
 from arrowetl.profiling.pii import pii_of
@@ -64,7 +64,12 @@ class Reading:
 
 
 def profile_of(
-    statistics: Statistics, reading: Reading, *, sample: Sample | None = None, source: str = ""
+    statistics: Statistics,
+    reading: Reading,
+    *,
+    sample: Sample | None = None,
+    source: str = "",
+    unreadable: int = 0,
 ) -> Profile:
     """Give the profile of statistics.
 
@@ -73,6 +78,7 @@ def profile_of(
         reading: how to read them.
         sample: which rows they are of; all there are if None.
         source: what the rows came from.
+        unreadable: how many rows couldn't be read there.
     """
     sample = sample or Sample(statistics.rows, statistics.rows)
     columns = tuple(_column(each, reading, sample) for each in statistics.columns.values())
@@ -84,7 +90,10 @@ def profile_of(
         arrow_schema=schema_to_text(statistics.schema),
         source=source,
         correlations=products.correlations() if products else (),
-        cautions=cautions_of(columns, statistics.columns),
+        cautions=(
+            *unreadable_rows(unreadable),
+            *cautions_of(columns, statistics.columns),
+        ),
         masked=not reading.show_values,
     )
 

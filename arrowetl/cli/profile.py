@@ -1,0 +1,158 @@
+"""`arrowetl profile`: what the rows of a file look like."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arrowetl.cli.app import DEBUG, OUTPUT
+from arrowetl.cli.output import echo, show
+
+if TYPE_CHECKING:
+    from arrowetl.profiling.profile import Profile
+
+_ROWS = click.IntRange(min=1)
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--sample", type=_ROWS, metavar="N", help="Look at N rows chosen at random.")
+@click.option("--all", "everything", is_flag=True, help="Look at all rows; so it is by default.")
+@click.option("--seed", default=0, show_default=True, help="Which sample it is.")
+@click.option("--html", type=_FILE, metavar="PATH", help="Write one page that needs no network.")
+@click.option("--save", type=_FILE, metavar="PATH", help="Write it as JSON, to compare with later.")
+@click.option("--compare", type=_FILE, metavar="OLD", help="Say what changed since a saved one.")
+@click.option("--correlations", is_flag=True, help="Say how columns of numbers go together.")
+@click.option("--no-pii", is_flag=True, help="Don't look for personal data, and mask nothing.")
+@click.option("--show-values", is_flag=True, help="Show values of personal data as they are.")
+@click.option(
+    "--day-first/--month-first", default=None, help="What 01/02/2024 means where nothing tells."
+)
+@OUTPUT
+@DEBUG
+def profile(  # noqa: PLR0913 - an option each
+    file: str,
+    *,
+    html: Path | None,
+    save: Path | None,
+    compare: Path | None,
+    output: str,
+    **options: Any,
+) -> None:
+    r"""Show what the rows of FILE look like: types, patterns, personal data, keys, mistakes.
+
+    FILE is whatever a pipeline extracts by name: CSV, JSON or Parquet, packed or not, a glob or a
+    URL. Columns of CSV are read as text, so that nothing is lost before it was looked at.
+
+    Values of columns with personal data are masked: letters are shown as x, digits as 9.
+
+    \b
+    arrowetl profile customers.csv
+    arrowetl profile "orders/*.parquet" --sample 100000 --html orders.html
+    arrowetl profile customers.csv --save monday.json
+    arrowetl profile customers.csv --compare monday.json
+    arrowetl profile customers.csv --output json
+    """
+    old = _saved(compare) if compare else None
+    found = _profile(file, **options)
+    if save:
+        _write(save, found.to_json(indent=2) + "\n")
+    if html:
+        from arrowetl.profiling.html import page
+
+        _write(html, page(found))
+    if old is not None:
+        _show_drift(old, found, output)
+    elif output == "json":
+        echo(found.to_json(indent=2))
+    else:
+        from arrowetl.profiling.terminal import rendered
+
+        show(rendered(found))
+
+
+def _profile(  # noqa: PLR0913 - an option each
+    file: str,
+    *,
+    sample: int | None,
+    everything: bool,
+    seed: int,
+    correlations: bool,
+    no_pii: bool,
+    show_values: bool,
+    day_first: bool | None,
+) -> Profile:
+    from arrowetl.transforms.infer import SchemaInferrer
+
+    if sample is not None and everything:
+        raise click.UsageError("--sample looks at some rows, --all at all: give one of the two")
+    inferrer = SchemaInferrer(
+        sample_size=sample,
+        seed=seed,
+        correlations=correlations,
+        detect_pii=not no_pii,
+        show_values=show_values,
+        day_first=day_first,
+    )
+    with _counting(file) as progress:
+        return inferrer.profile(_source(file), progress=progress)
+
+
+def _source(file: str) -> Any:
+    """Give the source of a file; CSV's columns as text."""
+    from dataclasses import replace
+
+    from arrowetl.sources.anything import source_of
+    from arrowetl.sources.csv import CSVSource
+
+    source = source_of(file)
+    if isinstance(source, CSVSource):
+        return replace(source, schema=dict.fromkeys(source.schema().names, "VARCHAR"))
+    return source
+
+
+@contextmanager
+def _counting(file: str) -> Iterator[Callable[[int], None] | None]:
+    """Count rows on stderr while they are read, if somebody sees it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"Looking at {file}") as status:
+        yield lambda rows: status.update(f"Looking at {file}: {rows:,} rows")
+
+
+def _saved(path: Path) -> Profile:
+    from arrowetl.errors import ConfigError
+    from arrowetl.profiling.profile import Profile
+
+    try:
+        return Profile.from_json(path.read_text(encoding="utf-8"))
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: {error}; write one with: arrowetl profile FILE --save {path}"
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {path}", err=True)
+
+
+def _show_drift(old: Profile, new: Profile, output: str) -> None:
+    from arrowetl.profiling.compare import compare
+
+    drift = compare(old, new)
+    if output == "json":
+        echo(drift.to_json(indent=2))
+    else:
+        from arrowetl.profiling.terminal import rendered_drift
+
+        show(rendered_drift(drift))

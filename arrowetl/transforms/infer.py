@@ -1,0 +1,312 @@
+"""SchemaInferrer: what the rows look like, and texts cast to the types that they are."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from arrowetl.duck import connect, unwrapped
+from arrowetl.errors import ConfigError, ReadError, translated
+from arrowetl.observing import Observer
+from arrowetl.profiling.profile import Profile, Sample
+from arrowetl.profiling.sample import RowSample
+from arrowetl.profiling.statistics import Looker, Statistics
+from arrowetl.profiling.summarise import Reading, profile_of
+from arrowetl.sql import INPUT
+from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Source, SQLStage
+from arrowetl.transforms._arguments import words
+
+if TYPE_CHECKING:
+    from arrowetl.patterns import Pattern
+
+SEED = 0
+_MEMORY = "256MB"
+
+
+@dataclass(frozen=True)
+class SchemaInferrer(SQLStage):
+    """Say what the rows look like: types, patterns, personal data, keys, spread.
+
+    In a pipeline the rows pass as they are, and the profile is the stage's `summary` in the result,
+    a row a column. `profile` gives all of it, for a source or for data.
+
+    Texts are tried as booleans, whole numbers, decimals, doubles, dates and times in some thirty
+    formats; the type is inferred that at least `confidence` of them have. Leading zeros and codes
+    like ``5.54E+15`` speak against numbers. Dates whose day and month can't be told apart stay
+    text, unless `day_first` says which it is. Words like ``N/A`` are counted as null-like, and are
+    in nobody's way.
+
+    One pass; memory is bounded. Counts, sums, means, deviations and ends are exact. Quantiles are
+    exact of up to 16,384 different numbers, and say their error beyond. Different values are exact
+    up to 8,192, and estimated (1.1 % standard error) beyond.
+
+    Args:
+        sample_size: how many rows to look at, chosen by the seed and the rows' numbers; all if
+            None.
+        seed: which sample it is.
+        detect_pii: whether to look for personal data; its values are masked then.
+        show_values: show them nevertheless.
+        patterns: names of those to look for; all if None.
+        confidence: the share of texts that must have a type, above a half.
+        day_first: whether in ``01/02/2024`` the day comes first, where nothing tells.
+        correlations: whether to say how columns of numbers go together.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> rows = pa.table({"mail": ["ada@example.org", "bob@example.org"], "at": ["2024-01-31", "-"]})
+    >>> found = SchemaInferrer().profile(rows)
+    >>> found.schema().field("at").type, found.column("mail").pii[0].label
+    (DataType(date32[day]), 'email')
+    """
+
+    _: KW_ONLY
+    sample_size: int | None = None
+    seed: int = SEED
+    detect_pii: bool = True
+    show_values: bool = False
+    patterns: Sequence[str] | None = None
+    confidence: float = 0.9
+    day_first: bool | None = None
+    correlations: bool = False
+
+    rows = Rows.SAME
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        size = self.sample_size
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+            raise ConfigError(f"SchemaInferrer: sample_size is {size!r}: it takes 1 or more rows")
+        if not 0.5 < self.confidence <= 1:  # noqa: PLR2004
+            raise ConfigError(
+                f"SchemaInferrer: confidence is {self.confidence!r}: it has to be above 0.5, "
+                "and 1 at most"
+            )
+        if self.patterns is not None:
+            given = words(self.patterns, where="SchemaInferrer", option="patterns")
+            object.__setattr__(self, "patterns", given)
+            self.looked_for()
+
+    def select(self, schema: pa.Schema) -> str:  # noqa: ARG002
+        """Give the rows as they are."""
+        return f"SELECT * FROM {INPUT}"
+
+    def observer(self, schema: pa.Schema) -> Observer:
+        """Give what makes the profile while the rows pass."""
+        return _Profiling(self, schema)
+
+    def profile(
+        self,
+        data: Any,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Profile:
+        """Give the profile of a source, or of whatever has `__arrow_c_stream__`.
+
+        Args:
+            data: what to read; a source is read as a pipeline would, and rows that can't be
+                read are a caution in the profile.
+            progress: is told how many rows were read, now and then.
+
+        Raises:
+            ConfigError: it is neither.
+            ReadError: the source can't be read.
+        """
+        source = data if isinstance(data, Source) else None
+        schema = source.schema() if source else _reader(data).schema
+        unreadable: list[int] = []
+        batches = _batches(source, unreadable) if source else iter(_reader(data))
+        with closing(_Profiling(self, schema)) as profiling:
+            for batch in batches:
+                profiling.see(batch)
+                if progress is not None:
+                    progress(profiling.sample.rows if profiling.sample else profiling.rows)
+            return profiling.profile(source.label if source else "", sum(unreadable))
+
+    def statistics(self, data: Any) -> Statistics:
+        """Give the statistics that a profile is read from; those of parts merge.
+
+        `profile_of` reads it: a profile of many files is that of their merged statistics.
+
+        Raises:
+            ConfigError: data isn't a source, and has no `__arrow_c_stream__`.
+        """
+        source = data if isinstance(data, Source) else None
+        schema = source.schema() if source else _reader(data).schema
+        with closing(_Profiling(self, schema)) as profiling:
+            for batch in _batches(source, []) if source else iter(_reader(data)):
+                profiling.see(batch)
+            return profiling.statistics()
+
+    def profile_of(self, statistics: Statistics, *, source: str = "") -> Profile:
+        """Give the profile of statistics, merged ones for instance."""
+        return profile_of(statistics, self.reading(), source=source)
+
+    def reading(self) -> Reading:
+        """Give how statistics are read, by these options and now."""
+        return Reading(
+            self.looked_for(),
+            confidence=self.confidence,
+            day_first=self.day_first,
+            detect_pii=self.detect_pii,
+            show_values=self.show_values,
+            now=datetime.now(timezone.utc),
+        )
+
+    def looked_for(self) -> Mapping[str, Pattern]:
+        """Give the patterns to look for, by name.
+
+        Raises:
+            ConfigError: there is no such pattern.
+        """
+        from arrowetl.patterns import PATTERNS, pattern
+
+        if self.patterns is None:
+            return PATTERNS
+        return {each: pattern(each) for each in self.patterns}
+
+
+class _Profiling(Observer):
+    """Looks at the rows of one run, or at a sample of them once they are known."""
+
+    def __init__(self, stage: SchemaInferrer, schema: pa.Schema) -> None:
+        """Look at nothing yet; threads and connections are opened with the first rows."""
+        self.stage, self.schema, self.rows = stage, schema, 0
+        size = stage.sample_size
+        self.sample = None if size is None else RowSample(size, seed=stage.seed)
+        self._look: Looker | None = None
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        """Look at a batch, or choose from it."""
+        self.rows += batch.num_rows
+        if self.sample is None:
+            self._looker().see(batch)
+        else:
+            self.sample.see(batch)
+
+    def summary(self) -> pa.Table:
+        """Give a row a column."""
+        with closing(self):
+            return summary_of(self.profile())
+
+    def statistics(self) -> Statistics:
+        """Give the statistics of all rows, or of the sample."""
+        looker = self._looker()
+        for batch in self.sample.batches() if self.sample else ():
+            looker.see(batch)
+        return looker.statistics()
+
+    def profile(self, source: str = "", unreadable: int = 0) -> Profile:
+        """Give the profile of what was seen."""
+        statistics = self.statistics()
+        seed = None if statistics.rows == self.rows else self.stage.seed
+        sample = Sample(statistics.rows, self.rows, seed)
+        return profile_of(
+            statistics, self.stage.reading(), sample=sample, source=source, unreadable=unreadable
+        )
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        if self._look is not None:
+            self._look.close()
+
+    def _looker(self) -> Looker:
+        if self._look is None:
+            patterns, correlations = self.stage.looked_for(), self.stage.correlations
+            self._look = Looker(self.schema, patterns, correlations=correlations)
+        return self._look
+
+
+def summary_of(profile: Profile) -> pa.Table:
+    """Give the heart of a profile as a table: a row a column."""
+    rows = [
+        {
+            "column": each.name,
+            "type": each.type,
+            "inferred": each.inferred.type if each.inferred else None,
+            "confidence": each.inferred.confidence if each.inferred else None,
+            "format": each.inferred.format if each.inferred else None,
+            "nulls": each.nulls,
+            "null_words": sum(word.count for word in each.null_words),
+            "distinct": each.distinct.count if each.distinct else None,
+            "minimum": each.minimum,
+            "maximum": each.maximum,
+            "pattern": each.patterns[0].name if each.patterns else None,
+            "pii": each.pii[0].label if each.pii else None,
+            "key": each.key is not None,
+            "cautions": [c.text for c in profile.cautions if c.column == each.name],
+        }
+        for each in profile.columns
+    ]
+    return pa.Table.from_pylist(rows, schema=_SUMMARY)
+
+
+_SUMMARY = pa.schema(
+    [
+        ("column", pa.string()),
+        ("type", pa.string()),
+        ("inferred", pa.string()),
+        ("confidence", pa.float64()),
+        ("format", pa.string()),
+        ("nulls", pa.int64()),
+        ("null_words", pa.int64()),
+        ("distinct", pa.int64()),
+        ("minimum", pa.string()),
+        ("maximum", pa.string()),
+        ("pattern", pa.string()),
+        ("pii", pa.string()),
+        ("key", pa.bool_()),
+        ("cautions", pa.list_(pa.string())),
+    ]
+)
+
+
+def _reader(data: Any) -> Any:
+    """Give what reads Arrow data.
+
+    Raises:
+        ConfigError: it has no `__arrow_c_stream__`.
+    """
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data]).to_reader()
+    if isinstance(data, pa.RecordBatchReader):
+        return data
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise ConfigError(
+            "SchemaInferrer: profile takes a source, CSVSource(path) for instance, or Arrow data, "
+            f"not {type(data).__name__}"
+        )
+    return pa.RecordBatchReader.from_stream(data)
+
+
+def _batches(source: Source, unreadable: list[int]) -> Iterator[pa.RecordBatch]:
+    """Read a source with little memory; tell how many rows couldn't be read."""
+    with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
+        relation = source.relation(Path(folder))
+        if relation is None:
+            yield from source.scan(batch_size=BATCH_ROWS)
+            unreadable += [batch.num_rows for batch in source.rejected(None)]
+            return
+        # One thread reads as fast as the others count, and holds one part of the file.
+        own = connect(
+            scratch=Path(folder),
+            attached=source.attached,
+            reads=relation,
+            threads=1,
+            memory_limit=_MEMORY,
+        )
+        with closing(own) as connection:
+            with (
+                translated(source.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
+                unwrapped(),
+                connection.sql(relation).to_arrow_reader(BATCH_ROWS) as reader,
+            ):
+                yield from reader
+            unreadable += [batch.num_rows for batch in source.rejected(connection)]
