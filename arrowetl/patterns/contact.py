@@ -1,0 +1,116 @@
+"""Ways to reach somebody: email addresses, telephone numbers, addresses in the web."""
+
+from __future__ import annotations
+
+from arrowetl.patterns._calling import NATIONAL_LENGTHS
+from arrowetl.patterns.network import IPV4, IPV6
+from arrowetl.patterns.pattern import Pattern, full, guarded
+from arrowetl.sql import literal
+
+_LETTER = r"\pL\pM\pN"
+_ATOM = rf"[{_LETTER}!#$%&'*+/=?^_`{{|}}~-]+"
+_LABEL = rf"[{_LETTER}](?:[{_LETTER}_-]{{0,61}}[{_LETTER}])?"
+_STRICT = rf"[{_LETTER}](?:[{_LETTER}-]{{0,61}}[{_LETTER}])?"
+_TOP = r"(?:xn--[a-zA-Z0-9-]{2,59}|[\pL\pM]{2,63})"
+_HOST = rf"(?:{_LABEL}\.)+{_TOP}\.?"
+
+_PORT = (
+    "(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+)
+_PLAIN = r"[^\s<>\"\\^`{|}\x00-\x20\x7f]"
+_WEB = (
+    r"(?i:https?|ftps?|sftp|ssh|git|rtmps?|rtsp|telnet|irc|wss?)://"
+    rf"(?:[^\s/?#@:\[\]]+(?::[^\s/?#@\[\]]*)?@)?"
+    rf"(?:{_HOST}|localhost|{IPV4}|\[(?:{IPV6})\]){_PORT}"
+    rf"(?:[/?#]{_PLAIN}*)?"
+)
+
+
+def _short_enough(text: str) -> str:
+    # RFC 5321: 64 bytes before the sign, 254 in all.
+    return f"strlen(split_part({text}, '@', 1)) <= 64 AND strlen({text}) <= 254"
+
+
+def _pairs(text: str) -> str:
+    """Labels may have two hyphens in their third and fourth place only if they begin with xn."""
+    odd = literal(r"(?:^|[@.])(?:[^@.x]|x[^@.n]|[xX][^@.nN]).--")
+    return f"NOT regexp_matches({text}, {odd})"
+
+
+_SEPARATED = r"[ .\-/()\x{a0}\x{2010}-\x{2015}]*"
+_EXTENSION = r"(?:[ ,;]*(?i:x|ext\.?|extension|#)[ :.]*[0-9]{1,6})?"
+
+
+def _international(text: str) -> str:
+    lengths: dict[tuple[int, int], list[int]] = {}
+    for code, span in NATIONAL_LENGTHS.items():
+        lengths.setdefault(span, []).append(code)
+    kinds = "|".join(
+        f"(?:{'|'.join(map(str, codes))})[0-9]{{{low},{high}}}"
+        for (low, high), codes in lengths.items()
+    )
+    bare = f"regexp_replace({text}, {literal(_EXTENSION[3:-2] + '$')}, '')"
+    trunk = f"replace({bare}, '(0)', '')"
+    return f"regexp_full_match(regexp_replace({trunk}, '[^0-9]|^00', '', 'g'), {literal(kinds)})"
+
+
+_AREA, _EXCHANGE = r"(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])", "[2-9][0-9]{2}"
+_AMERICAN = rf"(?:1[ .-]?)?{_AREA}{_EXCHANGE}[ .-]?[0-9]{{4}}{_EXTENSION}"
+_TRUNK = (
+    rf"(?:\(0[1-9][0-9]{{0,5}}\)|0[1-9][0-9]{{0,5}})[ ./-]{{1,3}}(?:[0-9]{{1,8}}[ .-]?){{1,5}}"
+    rf"{_EXTENSION}|0[1-9][0-9]{{7,10}}"
+)
+
+
+def _phone(text: str) -> str:
+    abroad = rf"(?:\+|00) ?[1-9](?:{_SEPARATED}[0-9]){{5,18}}\)?{_EXTENSION}"
+    return (
+        f"CASE WHEN regexp_full_match({text}, {literal(abroad)}) THEN {_international(text)} "
+        f"WHEN regexp_full_match({text}, {literal(_AMERICAN)}) THEN true "
+        f"WHEN regexp_full_match({text}, {literal(_TRUNK)}) THEN "
+        f"length(regexp_replace({text}, '[^0-9]', '', 'g')) BETWEEN 8 AND 15 "
+        f"WHEN {text} IS NOT NULL THEN false END"
+    )
+
+
+CONTACT = (
+    Pattern(
+        "email",
+        "Email address",
+        guarded(
+            rf"{_ATOM}(?:\.{_ATOM})*@(?:{_STRICT}\.)+{_TOP}",
+            lambda text: f"{_short_enough(text)} AND {_pairs(text)}",
+        ),
+        pii="email",
+        hints=("email", "mail"),
+        good=("ada@example.com", "o'neil+x@mail.example.co.uk", "jörg@bücher.example"),
+        bad=("ada@example", "ada@@example.com", ".ada@example.com", "ada@ex ample.com", "@a.com"),
+    ),
+    Pattern(
+        "phone",
+        "Telephone number",
+        _phone,
+        pii="phone",
+        hints=("phone", "tel", "telephone", "mobile", "cell", "fax"),
+        good=(
+            "+41 44 668 18 00",
+            "+1 (650) 253-0000",
+            "(650) 253-0000",
+            "030 901820",
+            "0049 30 123456",
+        ),
+        bad=("2024-01-15", "192.168.1.1", "12345", "123-45-6789", "+999 12345678", "0.5"),
+    ),
+    Pattern(
+        "url",
+        "Web address",
+        full(_WEB),
+        hints=("url", "link", "website", "href"),
+        good=("https://example.com/a?b=1#c", "http://[::1]:8080/", "ftp://user:pw@files.example"),
+        bad=("example.com", "http://", "https://exa mple.com", "http://a.b:70000", "mailto:a@b.c"),
+    ),
+)
+"""Email addresses are those that can be delivered to: dot-atoms, no quoted local parts, no
+literal hosts. Telephone numbers with a country code have as many digits as the country's have;
+without one they are North American (three, three and four digits with something between) or
+begin with the trunk prefix 0; other national forms can't be told from other numbers."""
