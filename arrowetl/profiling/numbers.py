@@ -18,7 +18,7 @@ from arrowetl.profiling._sums import (
 )
 from arrowetl.profiling.profile import Histogram, NumberStatistics, Quantile
 
-SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+SHARES = (0.01, *(each / 20 for each in range(1, 20)), 0.99)
 """The quantiles that a profile has."""
 BINS = 30
 """Bars of a histogram, at most."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.profiling._json import rebuilt
 from arrowetl.profiling._types import arrow_type, schema_from_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 VERSION = 1
 """The format of the JSON; one that is newer isn't read."""
@@ -408,6 +411,27 @@ class Profile:
     def to_json(self, *, indent: int | None = None) -> str:
         """Give it as JSON text; `from_json` gives it back."""
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent)
+
+    def to_html(self, *, title: str | None = None) -> str:
+        """Give it as one page of HTML that loads nothing; see `arrowetl.profiling.html.page`."""
+        from arrowetl.profiling.html import page
+
+        return page(self, title=title)
+
+    def __str__(self) -> str:
+        from arrowetl.profiling.terminal import printed
+
+        return printed(self)
+
+    def __rich__(self) -> RenderableType:
+        from arrowetl.profiling.terminal import rendered
+
+        return rendered(self)
+
+    def _repr_html_(self) -> str:
+        from arrowetl.profiling.html import fragment
+
+        return fragment(self)
 
     @classmethod
     def from_json(cls, text: str) -> Profile:
