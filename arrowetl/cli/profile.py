@@ -36,7 +36,7 @@ _FILE = click.Path(path_type=Path)
 )
 @OUTPUT
 @DEBUG
-def profile(  # noqa: PLR0913 - an option each
+def profile(
     file: str,
     *,
     html: Path | None,
@@ -77,7 +77,7 @@ def profile(  # noqa: PLR0913 - an option each
         show(rendered(found))
 
 
-def _profile(  # noqa: PLR0913 - an option each
+def _profile(
     file: str,
     *,
     sample: int | None,

@@ -123,21 +123,22 @@ class Numbers:
 
     def histogram(self, bins: int = BINS) -> Histogram:
         """Give bars of one width from the smallest to the largest number; whole ones of whole."""
-        low, high = self.minimum, self.maximum
-        span = high / 2 - low / 2
-        if self.whole == self.count and span <= 2**51:
-            width = max(1, -(-(int(high) - int(low) + 1) // bins))
-            bars = -(-(int(high) - int(low) + 1) // width)
-            edges = low + width * np.arange(bars + 1, dtype=np.float64)
-        elif span == 0:
-            edges = np.array([low, high])
-        else:
-            edges = (
-                low + (np.arange(bins + 1) / bins) * span * 2
-                if np.isfinite(span * 2)
-                else (np.linspace(low / 2, high / 2, bins + 1) * 2)
-            )
+        edges = self._edges(bins)
         bars = len(edges) - 1
         places = np.searchsorted(edges, self.spread.values(), side="right") - 1
         counts = np.bincount(np.clip(places, 0, bars - 1), self.spread.counts, bars)
         return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
+
+    def _edges(self, bins: int) -> Floats:
+        low, high = self.minimum, self.maximum
+        half = high / 2 - low / 2
+        if self.whole == self.count and max(abs(low), abs(high)) <= 2**52:
+            width = max(1, -(-(int(high) - int(low) + 1) // bins))
+            bars = -(-(int(high) - int(low) + 1) // width)
+            return low + width * np.arange(bars + 1, dtype=np.float64)
+        if half == 0:
+            return np.array([low, high])
+        steps = np.arange(bins + 1) / bins
+        # In halves, since the whole span may be beyond the largest double.
+        edges: Floats = np.clip(low * (1 - steps) + high * steps, low, high)
+        return edges

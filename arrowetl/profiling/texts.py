@@ -7,7 +7,7 @@ are SQL over the different texts with their counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -131,12 +131,39 @@ class TextLook:
         self.connection = connection
         self.patterns = patterns
 
-    def at(self, column: pa.Array, bound: int) -> tuple[Texts, Values]:
+    def likely(self, columns: Mapping[str, pa.Array]) -> dict[str, set[str]]:
+        """Say by a look at some of the texts of columns which patterns are worth a count.
+
+        Forty patterns over every text would cost more than all else together.
+        """
+        known = [each for each in self.patterns if not each.startswith(_READ)] or [*self.patterns]
+        if not known or not columns:
+            return {each: set() for each in columns}
+        self.connection.register(_CHUNK, pa.Table.from_batches([_some(columns)]))
+        sums = ", ".join(
+            f"coalesce(sum(({self.patterns[each].sql('t')})::INTEGER), 0)" for each in known
+        )
+        counts = self._rows(
+            f"SELECT c, count(*), {sums} FROM (SELECT c, {trimmed('v')} AS t FROM {_CHUNK}) "
+            f"WHERE NOT {is_null_word('t')} GROUP BY c"
+        )
+        self.connection.unregister(_CHUNK)
+        found: dict[str, set[str]] = {each: set() for each in columns}
+        for column, looked_at, *hits in counts:
+            found[column] = {
+                each for each, n in zip(known, hits, strict=True) if n >= _WORTH * looked_at
+            }
+        return found
+
+    def at(
+        self, column: pa.Array, bound: int, patterns: Collection[str] = ()
+    ) -> tuple[Texts, Values]:
         """Give what is known of a chunk of texts, and which values it has.
 
         Args:
             column: the texts.
             bound: no value with a larger hash matters to the sample of values.
+            patterns: those to count.
         """
         self._register(column)
         self.connection.execute(_GROUPED)
@@ -157,7 +184,7 @@ class TextLook:
                 for each in (NUMBER, *(reading.name for reading in TIMED))
                 if found[each]
             },
-            patterns=self._patterns(),
+            patterns=self._patterns(patterns),
             widths=self._widths(),
             first=first,
             last=last,
@@ -209,8 +236,8 @@ class TextLook:
             value = f"epoch({value})"
         return self._numbers(f"SELECT ({value})::DOUBLE AS x, n FROM readable WHERE x IS NOT NULL")
 
-    def _patterns(self) -> Counter[str]:
-        tests = {each: pattern.sql("t") for each, pattern in self.patterns.items()}
+    def _patterns(self, wanted: Collection[str]) -> Counter[str]:
+        tests = {each: self.patterns[each].sql("t") for each in self.patterns if each in wanted}
         return self._counted(tests, "meant")
 
     def _lengths(self) -> Counter[str]:
@@ -231,6 +258,12 @@ _OTHERS = f"""
 CREATE OR REPLACE TEMP TABLE others AS
 SELECT v, count(*) AS n, hash(v) AS h FROM {_CHUNK} WHERE v IS NOT NULL GROUP BY v
 """
+_READ = ("date", "datetime", "boolean")
+"""Patterns that readings know better; they are looked for where nothing else is."""
+_LOOKED_AT = 500
+"""Of how many different texts of a column a first look is taken."""
+_WORTH = 0.01
+"""The share of these that has to have a pattern."""
 _ENDS = f"SELECT left(min(v), {SHOWN_BYTES}), left(max(v), {SHOWN_BYTES}) FROM meant"
 _GROUPED = f"""
 CREATE OR REPLACE TEMP TABLE texts AS
@@ -242,6 +275,19 @@ CREATE OR REPLACE TEMP TABLE readable AS SELECT t, n FROM meant WHERE {_READABLE
 CREATE OR REPLACE TEMP TABLE shapes AS
 SELECT {_SHAPE} AS s, sum(n)::BIGINT AS n FROM readable GROUP BY s
 """
+
+
+def _some(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """Give some different texts of each column, from all over it."""
+    parts = []
+    for name, column in columns.items():
+        different = column.unique().drop_null()
+        step = -(-len(different) // _LOOKED_AT) or 1
+        some = different.take(pa.array(np.arange(0, len(different), step))).cast(pa.string())
+        parts.append((name, some))
+    names = np.repeat([each for each, _ in parts], [len(some) for _, some in parts])
+    texts = pa.concat_arrays([some for _, some in parts])
+    return pa.RecordBatch.from_arrays([pa.array(names, pa.string()), texts], ["c", "v"])
 
 
 def grouped_values(
