@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.aggregate import Aggregator
     from arrowetl.transforms.columns import Cast, Rename, Select
     from arrowetl.transforms.dedup import Deduplicator
+    from arrowetl.transforms.infer import SchemaInferrer
     from arrowetl.transforms.map import Map
     from arrowetl.transforms.nulls import NullRemover
     from arrowetl.transforms.query import SQL, Filter
@@ -86,6 +87,7 @@ _HOMES = {
     "transforms.aggregate": ("Aggregator",),
     "transforms.columns": ("Cast", "Rename", "Select"),
     "transforms.dedup": ("Deduplicator",),
+    "transforms.infer": ("SchemaInferrer",),
     "transforms.map": ("Map",),
     "transforms.nulls": ("NullRemover",),
     "transforms.query": ("SQL", "Filter"),
@@ -130,6 +132,7 @@ __all__ = [
     "SQLiteSource",
     "SchemaChange",
     "SchemaError",
+    "SchemaInferrer",
     "Scope",
     "Select",
     "Sink",

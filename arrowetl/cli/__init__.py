@@ -6,9 +6,10 @@ Whatever takes time to import is imported inside the commands: `arrowetl --help`
 from arrowetl.cli.app import main
 from arrowetl.cli.doctor import doctor
 from arrowetl.cli.pipelines import explain, preview, run, schema, validate
+from arrowetl.cli.profile import profile
 from arrowetl.cli.types import types
 
 __all__ = ["main"]
 
-for command in (run, explain, preview, validate, doctor, types, schema):
+for command in (run, explain, preview, validate, doctor, types, schema, profile):
     main.add_command(command)

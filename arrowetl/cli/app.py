@@ -34,6 +34,7 @@ A first pipeline, orders.yaml:
   arrowetl validate orders.yaml            is it right? file, line and what was meant
   arrowetl explain orders.yaml             what would run, before any row is read
   arrowetl doctor orders.yaml              can every place be read, and written?
+  arrowetl profile orders.csv              what the rows look like, and what may be wrong
   arrowetl types --to sqlite               what becomes of each type there
   arrowetl preview orders.yaml             the first rows that would arrive
   arrowetl run orders.yaml                 all of it, or nothing

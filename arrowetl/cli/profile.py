@@ -106,14 +106,12 @@ def _profile(
 
 def _source(file: str) -> Any:
     """Give the source of a file; CSV's columns as text."""
-    from dataclasses import replace
-
     from arrowetl.sources.anything import source_of
     from arrowetl.sources.csv import CSVSource
 
     source = source_of(file)
     if isinstance(source, CSVSource):
-        return replace(source, schema=dict.fromkeys(source.schema().names, "VARCHAR"))
+        return CSVSource(file, schema=dict.fromkeys(source.schema().names, "VARCHAR"))
     return source
 
 

@@ -389,14 +389,17 @@ class Profile:
         raise SchemaError.missing(name, (each.name for each in self.columns), where="Profile")
 
     def schema(self) -> pa.Schema:
-        """Give the Arrow schema: texts have the inferred types; no null was seen is `not null`."""
+        """Give the Arrow schema: texts have the inferred types.
+
+        Columns in which no null was seen are `not null`, unless only a sample was looked at.
+        """
         found = {each.name: each for each in self.columns}
         return pa.schema(
             [
                 pa.field(
                     field.name,
                     column.inferred.arrow if column.inferred else field.type,
-                    nullable=column.nullable,
+                    nullable=column.nullable or not self.sample.complete,
                     metadata=field.metadata,
                 )
                 for field in schema_from_text(self.arrow_schema)

@@ -1,0 +1,297 @@
+"""SchemaInferrer: what it finds in texts, and what it says of the messy customers."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import pickle
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import arrowetl as ae
+from arrowetl.errors import ConfigError
+from arrowetl.profiling.profile import Profile
+from arrowetl.profiling.summarise import masked
+
+CUSTOMERS = Path(__file__).parents[2] / "fixtures" / "customers"
+SOME = ["email", "ipv4", "uuid"]
+"""Patterns that cost little."""
+
+
+def inferred(texts: list[str | None], **options: object) -> tuple[str, str | None] | None:
+    options = {"patterns": SOME, **options}
+    found = ae.SchemaInferrer(**options).profile(pa.table({"c": texts})).column("c").inferred
+    return found and (found.type, found.format)
+
+
+@pytest.mark.parametrize(
+    ("texts", "type_", "format_"),
+    [
+        (["1", "-2", " 3 ", "N/A", None], "int64", None),
+        (["1.50", "22", "-.5"], "decimal128(4, 2)", None),
+        (["1e3", "2.5"], "double", None),
+        (["yes", "No", "YES"], "bool", None),
+        (["2024-01-31", "2023-12-01"], "date32[day]", "%Y-%m-%d"),
+        (["20240131", "20231201"], "date32[day]", "%Y%m%d"),
+        (["31.12.2024", "01.02.2024"], "date32[day]", "%d.%m.%Y"),
+        (["31/12/2024", "01/02/2024"], "date32[day]", "%d/%m/%Y"),
+        (["12/31/2024", "01/02/2024"], "date32[day]", "%m/%d/%Y"),
+        (["3 Mar 2024", "14 Dec 2023"], "date32[day]", "%d %b %Y"),
+        (["2024-01-31 10:00:00", "2024-01-31 11:30:59"], "timestamp[us]", "%Y-%m-%d %H:%M:%S"),
+        (["2024-01-31T10:00:00Z", "2024-01-31T10:00:00+02:00"], "timestamp[us, tz=UTC]", None),
+        (["10:30", "23:59:59.5"], "time64[us]", None),
+    ],
+)
+def test_texts_have_the_type_that_all_of_them_can_be_read_as(texts, type_, format_):
+    assert inferred(texts) == (type_, format_)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["01067", "80331", "99999"],
+        ["4242424242424242", "5.54E+15", "4000056655665556"],
+        ["01/02/2024", "03/04/2024"],
+        ["12", "x", "y"],
+        ["a", "b"],
+        ["y", "y"],
+        ["", "N/A", None],
+        [],
+        ["99999999999999999999", "x"],
+        ["2024-02-30", "2024-13-01"],
+    ],
+)
+def test_texts_stay_texts(texts):
+    assert inferred(pa.array(texts, pa.string())) is None
+
+
+def test_who_knows_which_comes_first_says_so():
+    assert inferred(["01/02/2024", "03/04/2024"], day_first=True)[1] == "%d/%m/%Y"
+    assert inferred(["01/02/2024", "03/04/2024"], day_first=False)[1] == "%m/%d/%Y"
+
+
+def test_a_type_needs_confidence():
+    texts = ["1"] * 95 + ["x"] * 5
+    assert inferred(texts) == ("int64", None)
+    assert inferred(texts, confidence=0.99) is None
+
+
+def test_a_column_called_email_that_holds_dates_holds_no_addresses():
+    rows = pa.table({"Email Address": ["2024-01-31", "2024-02-01"], "x": ["a@b.org", "c@d.org"]})
+    found = ae.SchemaInferrer(patterns=SOME).profile(rows)
+    assert found.column("Email Address").pii == ()
+    assert found.column("x").pii[0].label == "email"
+    assert found.column("x").top[0].value == "x@x.xxx"
+
+
+def test_values_of_personal_data_are_nowhere_in_a_profile():
+    rows = pa.table(
+        {"mail": ["secretive@example.org", "b@example.org"], "name": ["Secretive", "B"]}
+    )
+    inferrer = ae.SchemaInferrer(patterns=SOME)
+    assert "ecretive" not in inferrer.profile(rows).to_json()
+    shown = ae.SchemaInferrer(patterns=SOME, show_values=True).profile(rows)
+    assert "secretive@example.org" in shown.to_json()
+    assert ae.SchemaInferrer(detect_pii=False, patterns=SOME).profile(rows).column("mail").pii == ()
+
+
+def test_masks_show_how_a_value_is_written():
+    assert masked("Łódź 7/É") == "Xxxx 9/X"
+
+
+def test_keys_and_enums_come_with_evidence():
+    rows = pa.table(
+        {
+            "id": [str(n) for n in range(100)],
+            "state": ["open", "done"] * 50,
+            "n": list(range(100)),
+            "x": [n / 2 for n in range(100)],
+        }
+    )
+    found = ae.SchemaInferrer(patterns=[]).profile(rows)
+    assert found.column("id").key == "all 100 values are different"
+    assert found.column("n").key
+    assert found.column("x").key is None
+    assert found.column("state").enum == ("open", "done") or found.column("state").enum == (
+        "done",
+        "open",
+    )
+    assert found.column("id").nullable_evidence == "no null in 100"
+    assert found.schema().field("id") == pa.field("id", pa.int64(), nullable=False)
+
+
+def test_a_sample_says_that_it_is_one():
+    rows = pa.table({"x": pa.array(range(1000), pa.int64())})
+    found = ae.SchemaInferrer(sample_size=100, seed=3, patterns=[]).profile(rows)
+    assert (found.rows, found.sample.of, found.sample.seed) == (100, 1000, 3)
+    assert found.column("x").nullable_evidence.startswith("no null in a sample of 100 (with 95 %")
+    assert found.schema().field("x").nullable
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_a_profile_doesnt_depend_on_batches(batch_size):
+    rows = pa.table({"x": [str(n % 50) for n in range(200)]})
+    reader = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches(batch_size))
+    for options in ({}, {"sample_size": 20}):
+        inferrer = ae.SchemaInferrer(patterns=[], **options)
+        if not options:
+            assert inferrer.profile(reader).columns == inferrer.profile(rows).columns
+    sampled = ae.SchemaInferrer(patterns=[], sample_size=20)
+    again = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches(batch_size))
+    assert sampled.profile(again).columns == sampled.profile(rows).columns
+
+
+def test_a_profile_of_files_is_that_of_their_merged_statistics():
+    one, two = pa.table({"x": ["1", "n/a"]}), pa.table({"x": ["2.5", "x@y.org"]})
+    inferrer = ae.SchemaInferrer(patterns=SOME)
+    merged = inferrer.statistics(one).merge(inferrer.statistics(two))
+    whole = inferrer.profile(pa.concat_tables([one, two]))
+    assert inferrer.profile_of(merged).column("x").types == whole.column("x").types
+    assert inferrer.profile_of(merged).column("x").top == whole.column("x").top
+
+
+def test_a_profile_is_the_same_after_json():
+    found = ae.SchemaInferrer(patterns=SOME, correlations=True).profile(
+        pa.table({"x": [1.0, float("nan"), None], "y": [1, 2, 3], "t": ["a", None, "ä"]})
+    )
+    assert Profile.from_json(found.to_json()) == found
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', '{"version": "x"}', "null"])
+def test_what_isnt_a_profile_is_refused(text):
+    with pytest.raises(ConfigError, match="Profile"):
+        Profile.from_json(text)
+
+
+def test_in_a_pipeline_rows_pass_and_the_profile_is_the_summary():
+    rows = pa.table({"at": ["2024-01-31", "2024-02-01"], 'q"': [1, None]})
+    pipeline = ae.Pipeline().extract(rows).transform(ae.SchemaInferrer(patterns=SOME))
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert result.table.equals(rows)
+    summary = result.stages[1].summary.to_pylist()
+    assert [each["column"] for each in summary] == ["at", 'q"']
+    assert summary[0]["inferred"] == "date32[day]"
+    assert summary[1]["nulls"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sample_size": 0}, "sample_size is 0"),
+        ({"confidence": 0.5}, "confidence is 0.5"),
+        ({"patterns": ["emial"]}, "did you mean 'email'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, words):
+    with pytest.raises(ConfigError, match=words):
+        ae.SchemaInferrer(**options)
+
+
+def test_what_isnt_data_is_refused():
+    with pytest.raises(ConfigError, match="takes a source"):
+        ae.SchemaInferrer(patterns=[]).profile(7)
+
+
+# --- the messy customers, with the truth beside them ------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def customers() -> Profile:
+    names = "customer_id,Full Name,Email Address,phone,signup_date,birth_date,country,postal_code,"
+    names += "city,street,card_number,ip,lifetime_value,newsletter,notes"
+    types = dict.fromkeys(names.split(","), "VARCHAR")
+    source = ae.CSVSource(CUSTOMERS / "messy.csv", schema=types)
+    return ae.SchemaInferrer(sample_size=None).profile(source)
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict[tuple[str, str], int]:
+    """Count the planted defects by kind and column, on lines that can be read."""
+    with gzip.open(CUSTOMERS / "truth.csv.gz") as file:
+        rows = list(csv.DictReader(io.StringIO(file.read().decode())))
+    unreadable = {r["record"] for r in rows if r["kind"].startswith(("line_", "encoding_"))}
+    found: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row["record"] not in unreadable:
+            key = row["kind"], row["column"]
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+def said(profile: Profile, kind: str, column: str | None) -> str:
+    return next(c.text for c in profile.cautions if (c.kind, c.column) == (kind, column))
+
+
+def test_lines_that_cant_be_read_are_told(customers):
+    assert said(customers, "unreadable", None).startswith("241 rows")
+
+
+def test_words_for_null_are_counted_to_the_last(customers, truth):
+    for (kind, name), count in truth.items():
+        if kind == "null_spelling":
+            column = customers.column(name)
+            assert column.nulls + sum(word.count for word in column.null_words) == count
+
+
+@pytest.mark.parametrize(
+    ("column", "type_"),
+    [
+        ("customer_id", "int64"),
+        ("signup_date", "date32[day]"),
+        ("birth_date", "date32[day]"),
+        ("newsletter", "bool"),
+        ("lifetime_value", "decimal128(11, 2)"),
+        *((name, None) for name in ("phone", "postal_code", "card_number", "ip", "Full Name")),
+    ],
+)
+def test_the_customers_columns_have_their_types(customers, column, type_):
+    found = customers.column(column).inferred
+    assert (found and found.type) == type_
+
+
+def test_dates_that_are_none_are_counted(customers, truth):
+    for name in ("signup_date", "birth_date"):
+        kinds = ("date_impossible", "date_zero", "date_words", "date_day_first")
+        planted = sum(truth.get((kind, name), 0) for kind in kinds)
+        assert said(customers, "other_types", name).startswith(f"{planted:,} of")
+
+
+def test_other_defects_are_counted(customers, truth):
+    for kind, caution, column in (
+        ("birth_in_future", "future", "birth_date"),
+        ("amount_negative", "few_negatives", "lifetime_value"),
+        ("card_scientific", "scientific_codes", "card_number"),
+        ("postal_zero_lost", "zeros_lost", "postal_code"),
+        ("email_invalid", "pattern_broken", "Email Address"),
+    ):
+        assert said(customers, caution, column).startswith(f"{truth[kind, column]:,} ")
+    for column in ("Full Name", "Email Address", "city", "street"):
+        assert said(customers, "padded", column).startswith(f"{truth['trailing_space', column]:,} ")
+    amounts = sum(n for (kind, _), n in truth.items() if kind.startswith("amount_cur"))
+    amounts += truth["amount_thousands", "lifetime_value"]
+    assert said(customers, "other_types", "lifetime_value").startswith(f"{amounts:,} of")
+    assert said(customers, "far_away", "lifetime_value")
+    assert said(customers, "nearly_unique", "customer_id")
+
+
+def test_personal_data_are_flagged_and_nothing_else_is(customers):
+    found = {each.name: each.pii[0].label for each in customers.columns if each.pii}
+    assert found == {
+        "Full Name": "name",
+        "Email Address": "email",
+        "phone": "phone",
+        "birth_date": "birth_date",
+        "postal_code": "postal_code",
+        "street": "address",
+        "card_number": "credit_card",
+        "ip": "ip",
+    }
+
+
+def test_clean_columns_give_no_false_alarm(customers):
+    for column in ("country", "newsletter"):
+        assert not [c for c in customers.cautions if c.column == column]

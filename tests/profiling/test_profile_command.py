@@ -1,0 +1,87 @@
+"""`arrowetl profile`: what it prints and writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from arrowetl.cli import main
+from arrowetl.profiling.profile import Profile
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Work in a folder with a small file."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{n:03},user{n}@example.org,2024-01-{n % 28 + 1:02}" for n in range(60)]
+    Path("people.csv").write_text("\n".join(["code,mail,since", *rows]))
+
+
+def profile(*arguments):
+    return CliRunner().invoke(main, ["profile", *map(str, arguments)])
+
+
+def test_it_prints_what_it_found():
+    done = profile("people.csv")
+    assert (done.exit_code, done.stderr) == (0, "")
+    for word in ("code", "mail", "since", "email", "date32"):
+        assert word in done.stdout
+    assert "user1@" not in done.stdout
+
+
+def test_codes_keep_their_zeros():
+    done = profile("people.csv", "--output", "json")
+    found = Profile.from_json(done.stdout)
+    assert found.column("code").type == "string"
+    assert found.column("code").inferred is None
+    assert found.column("since").inferred.type == "date32[day]"
+
+
+def test_values_are_shown_to_whom_asks():
+    assert "user0@example.org" in profile("people.csv", "--output", "json", "--show-values").stdout
+    found = json.loads(profile("people.csv", "--output", "json", "--no-pii").stdout)
+    assert all(not each["pii"] for each in found["columns"])
+
+
+def test_a_sample_is_stated():
+    done = profile("people.csv", "--sample", 10, "--seed", 4, "--output", "json")
+    assert json.loads(done.stdout)["sample"] == {"rows": 10, "of": 60, "seed": 4}
+
+
+def test_it_is_saved_and_compared():
+    done = profile("people.csv", "--save", "old.json", "--html", "page.html")
+    assert done.exit_code == 0
+    assert Profile.from_json(Path("old.json").read_text()).rows == 60
+    assert Path("page.html").read_text().startswith("<!")
+    Path("people.csv").write_text("code,mail\n1,x@example.org\n2,\n")
+    done = profile("people.csv", "--compare", "old.json", "--output", "json")
+    assert done.exit_code == 0
+    assert "since" in done.stdout
+    assert "since" in profile("people.csv", "--compare", "old.json").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nothing.csv"], 1, "nothing.csv"),
+        (["people.xls"], 2, "doesn't say by its ending what it is"),
+        (["people.csv", "--sample", "0"], 2, "x>=1"),
+        (["people.csv", "--sample", "5", "--all"], 2, "give one of the two"),
+        (["people.csv", "--compare", "people.csv"], 2, "not the JSON of a profile"),
+        (["people.csv", "--compare", "none.json"], 1, "none.json"),
+        (["people.csv", "--save", "no/where.json"], 1, "where.json"),
+    ],
+)
+def test_errors_are_messages(arguments, code, words):
+    done = profile(*arguments)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_its_help_teaches():
+    done = profile("--help")
+    assert "arrowetl profile customers.csv --compare monday.json" in done.stdout
