@@ -14,6 +14,10 @@ HINTED = 0.1
 """The share that is, together with the column's name."""
 
 
+_LONGEST_NAME = 200
+"""So many characters of a column's name are looked at."""
+
+
 @dataclass(frozen=True)
 class Hint:
     """What a column's name says of personal data.
@@ -90,9 +94,8 @@ def pii_of(
         patterns: those that were found.
         count: how many values there are.
     """
-    hinted = {
-        hint.label for hint in HINTS if kind in hint.kinds and re.search(hint.words, words_of(name))
-    }
+    called = words_of(name[:_LONGEST_NAME])
+    hinted = {hint.label for hint in HINTS if kind in hint.kinds and re.search(hint.words, called)}
     best: dict[str, PatternFound] = {}
     for each in patterns:
         if each.pii and each.count > getattr(best.get(each.pii), "count", 0):
