@@ -100,40 +100,27 @@ def profile_of(
 
 def _column(column: Column, reading: Reading, sample: Sample) -> ColumnProfile:
     values, texts = column.values, column.texts
-    words = texts.words if texts else {}
     types = types_of(texts) if texts else ()
-    distinct = values.distinct() if values else None
-    chosen = (
-        inferred(
-            types,
-            texts,
-            confidence=reading.confidence,
-            day_first=reading.day_first,
-            different=distinct.count if distinct else 0,
-        )
-        if texts
-        else None
-    )
     patterns = _patterns(texts, reading.patterns) if texts else ()
+    chosen = _chosen(column, types, reading)
     pii = _pii(column, chosen, patterns) if reading.detect_pii else ()
     if chosen and _is_code(chosen, pii):
         chosen = None
     hidden = bool(pii) and not reading.show_values
-    low, high = _ends(column, chosen)
-    missing = column.nulls + sum(words.values())
+    words = _words(texts)
+    missing = column.nulls + sum(each.count for each in words)
+    low, high = _shown_ends(column, chosen, hidden=hidden)
     return ColumnProfile(
         name=column.name,
         type=str(column.kind),
         rows=column.rows,
         nulls=column.nulls,
-        null_words=tuple(
-            ValueCount(word, n) for word, n in sorted(words.items(), key=lambda e: (-e[1], e[0]))
-        ),
+        null_words=words,
         null_map=tuple(gone / rows if rows else 0.0 for rows, gone in column.stretches),
-        distinct=distinct,
+        distinct=values.distinct() if values else None,
         top=_top(column, values, hidden=hidden) if values else (),
-        minimum=masked(low) if hidden and low is not None else low,
-        maximum=masked(high) if hidden and high is not None else high,
+        minimum=low,
+        maximum=high,
         inferred=chosen,
         types=types,
         patterns=patterns,
@@ -148,6 +135,33 @@ def _column(column: Column, reading: Reading, sample: Sample) -> ColumnProfile:
         trues=column.trues if kinds.is_boolean(column.kind) else None,
         lengths=column.lengths.statistics() if column.lengths else None,
     )
+
+
+def _chosen(column: Column, types: tuple[TypeFound, ...], reading: Reading) -> TypeFound | None:
+    if column.texts is None:
+        return None
+    return inferred(
+        types,
+        column.texts,
+        confidence=reading.confidence,
+        day_first=reading.day_first,
+        different=column.values.distinct().count if column.values else 0,
+    )
+
+
+def _words(texts: Texts | None) -> tuple[ValueCount, ...]:
+    words = texts.words.items() if texts else ()
+    ordered = sorted(words, key=lambda each: (-each[1], each[0]))
+    return tuple(ValueCount(word, n) for word, n in ordered)
+
+
+def _shown_ends(
+    column: Column, chosen: TypeFound | None, *, hidden: bool
+) -> tuple[str | None, str | None]:
+    low, high = _ends(column, chosen)
+    if not hidden:
+        return low, high
+    return (masked(low) if low is not None else None, masked(high) if high is not None else None)
 
 
 def _pii(

@@ -281,9 +281,9 @@ def _some(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
     """Give some different texts of each column, from all over it."""
     parts = []
     for name, column in columns.items():
-        different = column.unique().drop_null()
+        different = column.cast(pa.string()).unique().drop_null()
         step = -(-len(different) // _LOOKED_AT) or 1
-        some = different.take(pa.array(np.arange(0, len(different), step))).cast(pa.string())
+        some = different.take(pa.array(np.arange(0, len(different), step)))
         parts.append((name, some))
     names = np.repeat([each for each, _ in parts], [len(some) for _, some in parts])
     texts = pa.concat_arrays([some for _, some in parts])
