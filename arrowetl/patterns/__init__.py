@@ -54,8 +54,10 @@ def matching(text: str, names: Sequence[str]) -> str:
     Raises:
         ConfigError: there are more than 64, or one isn't known.
 
-    >>> print(matching("x", ["boolean"])[:40])
-    (CASE WHEN (lower(x) IN ['true', 't', 'y
+    >>> import duckdb
+    >>> mask = matching("x", ["boolean", "email"])
+    >>> duckdb.sql(f"SELECT {mask} FROM (SELECT 'yes' AS x)").fetchall()
+    [(1,)]
     """
     if not 0 < len(names) <= MOST:
         raise ConfigError(f"pattern: a mask holds 1 to {MOST} patterns, not {len(names)}")

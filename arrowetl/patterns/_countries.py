@@ -1,4 +1,4 @@
-"""Codes of countries (ISO 3166-1), currencies (ISO 4217) and the lengths of IBANs (ISO 13616)."""
+"""Codes of countries (ISO 3166-1), currencies (ISO 4217) and the forms of IBANs (ISO 13616)."""
 
 from __future__ import annotations
 
@@ -29,29 +29,65 @@ CURRENCIES = (
 )
 """Three letters each: those that are in use."""
 
-_IBANS: Mapping[int, str] = {
-    15: "NO",
-    16: "BE",
-    18: "DK FI FK FO GL NL SD",
-    19: "MK SI",
-    20: "AT BA EE KZ LT LU MN XK",
-    21: "CH HR LI LV",
-    22: "BG BH CR DE GB GE IE ME RS VA",
-    23: "AE GI IL IQ OM SO TL",
-    24: "AD CZ ES MD PK RO SA SE SK TN VG",
-    25: "LY PT ST",
-    26: "IS TR",
-    27: "BI DJ FR GR IT MC MR SM",
-    28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
-    29: "BR EG PS QA UA",
-    30: "JO KW MU YE",
-    31: "MT SC",
-    32: "LC",
-    33: "RU",
+_IBANS: Mapping[str, str] = {
+    "n8 c12": "AD",
+    "n19": "AE IL SO TL",
+    "n8 c16": "AL CY",
+    "n16": "AT BA EE LT MN XK",
+    "a4 c20": "AZ",
+    "n12": "BE",
+    "a4 n6 c8": "BG",
+    "a4 c14": "BH",
+    "n23": "BI DJ MR",
+    "n23 a1 c1": "BR",
+    "c4 n4 c16": "BY",
+    "n5 c12": "CH LI",
+    "n18": "CR DE ME RS VA",
+    "n20": "CZ ES SE SK TN",
+    "n14": "DK FI FO GL SD",
+    "c4 n20": "DO",
+    "n25": "EG",
+    "a2 n12": "FK",
+    "n10 c11 n2": "FR MC",
+    "a4 n14": "GB IE",
+    "a2 n16": "GE",
+    "a4 c15": "GI",
+    "n7 c16": "GR",
+    "c24": "GT",
+    "a4 n20": "HN NI SV",
+    "n17": "HR",
+    "n24": "HU PL",
+    "a4 n15": "IQ",
+    "n22": "IS",
+    "a1 n10 c12": "IT SM",
+    "a4 n4 c18": "JO YE",
+    "a4 c22": "KW",
+    "n3 c13": "KZ LU",
+    "n4 c20": "LB",
+    "a4 c24": "LC",
+    "a4 c13": "LV",
+    "n21": "LY PT ST",
+    "c20": "MD",
+    "n3 c10 n2": "MK",
+    "a4 n5 c18": "MT",
+    "a4 n19 a3": "MU",
+    "a4 n10": "NL",
+    "n11": "NO",
+    "n3 c16": "OM",
+    "a4 c16": "PK RO",
+    "a4 c21": "PS QA",
+    "n14 c15": "RU",
+    "n2 c18": "SA",
+    "a4 n20 a3": "SC",
+    "n15": "SI",
+    "n6 c16": "TR",
+    "n6 c19": "UA",
+    "a4 n16": "VG",
 }
-"""The countries by the length of their IBANs."""
+"""The countries by what follows the check digits of their IBANs: so many digits (n), capital
+letters (a) or either (c)."""
 
-IBAN_LENGTHS: Mapping[str, int] = {
-    code: length for length, codes in _IBANS.items() for code in codes.split()
+IBAN_FORMS: Mapping[str, str] = {
+    code: form for form, codes in _IBANS.items() for code in codes.split()
 }
-"""How many characters an IBAN of a country has."""
+"""What follows an IBAN's check digits, by country."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from arrowetl.patterns._calling import NATIONAL_LENGTHS
 from arrowetl.patterns.network import IPV4, IPV6
-from arrowetl.patterns.pattern import Pattern, full, guarded
+from arrowetl.patterns.pattern import Pattern, guarded, once
 from arrowetl.sql import literal
 
-_LETTER = r"\pL\pM\pN"
+# Any letter of another script will do at first: the tables of all of them would slow it down.
+_LETTER = r"a-zA-Z0-9\x{80}-\x{10ffff}"
 _ATOM = rf"[{_LETTER}!#$%&'*+/=?^_`{{|}}~-]+"
-_LABEL = rf"[{_LETTER}](?:[{_LETTER}_-]{{0,61}}[{_LETTER}])?"
-_STRICT = rf"[{_LETTER}](?:[{_LETTER}-]{{0,61}}[{_LETTER}])?"
-_TOP = r"(?:xn--[a-zA-Z0-9-]{2,59}|[\pL\pM]{2,63})"
-_HOST = rf"(?:{_LABEL}\.)+{_TOP}\.?"
+_STRICT = rf"[{_LETTER}](?:[{_LETTER}-]*[{_LETTER}])?"
+_LABEL = rf"[{_LETTER}](?:[{_LETTER}_-]*[{_LETTER}])?"
+_TOP = r"(?:xn--[a-zA-Z0-9-]{2,}|[a-zA-Z\x{80}-\x{10ffff}]{2,})"
+_HOST = rf"(?:{_LABEL}\.)+{_TOP}"
 
 _PORT = (
     "(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
@@ -20,20 +21,41 @@ _PORT = (
 _PLAIN = r"[^\s<>\"\\^`{|}\x00-\x20\x7f]"
 _WEB = (
     r"(?i:https?|ftps?|sftp|ssh|git|rtmps?|rtsp|telnet|irc|wss?)://"
-    rf"(?:[^\s/?#@:\[\]]+(?::[^\s/?#@\[\]]*)?@)?"
+    r"(?:[^\s/?#@\[\]]+@)?"
     rf"(?:{_HOST}|localhost|{IPV4}|\[(?:{IPV6})\]){_PORT}"
     rf"(?:[/?#]{_PLAIN}*)?"
 )
 
 
-def _short_enough(text: str) -> str:
-    # RFC 5321: 64 bytes before the sign, 254 in all.
-    return f"strlen(split_part({text}, '@', 1)) <= 64 AND strlen({text}) <= 254"
+def _deliverable(text: str) -> str:
+    """Give the check of lengths (RFC 5321 and 5890) and of letters."""
+    # In other scripts a label is longer on its way: `xn--`, a hyphen, two and more for each letter.
+    labels = r"len(regexp_extract_all(domain, '[^.]*[^\x00-\x7f][^.]*'))"
+    plain = "NOT regexp_matches(domain, '[^.]{64}')"
+    abroad = (
+        f"strlen({text}) + 7 * {labels} <= 254 AND NOT regexp_matches(domain, '[^.]{{55}}')"
+        rf" AND NOT regexp_matches({text}, {literal(_NO_LETTER)})"
+    )
+    short = f"strlen(split_part({text}, '@', 1)) <= 64 AND strlen({text}) <= 254"
+    foreign = f"CASE WHEN strlen({text}) = length({text}) THEN {plain} ELSE {abroad} END"
+    domain = f"split_part({text}, '@', 2)"
+    return f"{short} AND {once(domain, 'domain', foreign)}"
+
+
+_NO_LETTER = r"[^\x00-\x7f\pL\pM\p{Nd}]"
+_NO_SYMBOL = r"[^\x00-\x7f\pL\pM\p{Nd}\p{So}\p{Sm}]"
+
+
+def _known_host(text: str) -> str:
+    """Give the check of the host's letters and lengths."""
+    host = rf"regexp_extract({text}, '^[^/]*//(?:[^/?#@]*@)?([^/?#]*)', 1)"
+    known = f"NOT regexp_matches(host, {literal(_NO_SYMBOL)} || '|[^.]{{64}}')"
+    return once(host, "host", known)
 
 
 def _pairs(text: str) -> str:
     """Labels may have two hyphens in their third and fourth place only if they begin with xn."""
-    odd = literal(r"(?:^|[@.])(?:[^@.x]|x[^@.n]|[xX][^@.nN]).--")
+    odd = literal(r"(?:^|[@.])(?:[^@.x]|x[^@.n]|[xX][^@.nN]).--|(?i:xn--.?)(?:\.|$)")
     return f"NOT regexp_matches({text}, {odd})"
 
 
@@ -42,12 +64,9 @@ _EXTENSION = r"(?:[ ,;]*(?i:x|ext\.?|extension|#)[ :.]*[0-9]{1,6})?"
 
 
 def _international(text: str) -> str:
-    lengths: dict[tuple[int, int], list[int]] = {}
-    for code, span in NATIONAL_LENGTHS.items():
-        lengths.setdefault(span, []).append(code)
     kinds = "|".join(
-        f"(?:{'|'.join(map(str, codes))})[0-9]{{{low},{high}}}"
-        for (low, high), codes in lengths.items()
+        f"(?:{'|'.join(codes)})(?:{'|'.join(f'[0-9]{{{length}}}' for length in lengths)})"
+        for lengths, codes in NATIONAL_LENGTHS.items()
     )
     bare = f"regexp_replace({text}, {literal(_EXTENSION[3:-2] + '$')}, '')"
     trunk = f"replace({bare}, '(0)', '')"
@@ -79,7 +98,7 @@ CONTACT = (
         "Email address",
         guarded(
             rf"{_ATOM}(?:\.{_ATOM})*@(?:{_STRICT}\.)+{_TOP}",
-            lambda text: f"{_short_enough(text)} AND {_pairs(text)}",
+            lambda text: f"{_deliverable(text)} AND {_pairs(text)}",
         ),
         pii="email",
         hints=("email", "mail"),
@@ -104,7 +123,7 @@ CONTACT = (
     Pattern(
         "url",
         "Web address",
-        full(_WEB),
+        guarded(_WEB, _known_host),
         hints=("url", "link", "website", "href"),
         good=("https://example.com/a?b=1#c", "http://[::1]:8080/", "ftp://user:pw@files.example"),
         bad=("example.com", "http://", "https://exa mple.com", "http://a.b:70000", "mailto:a@b.c"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arrowetl.patterns._countries import COUNTRIES, CURRENCIES, IBAN_LENGTHS
-from arrowetl.patterns.pattern import Pattern, digits_of, full, guarded
+from arrowetl.patterns._countries import COUNTRIES, CURRENCIES, IBAN_FORMS
+from arrowetl.patterns.pattern import Pattern, digits_of, full, guarded, once
 from arrowetl.sql import literal
 
 _PREFIXES = {
@@ -12,7 +12,7 @@ _PREFIXES = {
         "(?:5[1-5][0-9]{2}|222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"
     ),
     "American Express": "3[47][0-9]{13}",
-    "Diners Club": "3(?:0[0-5]|09|[689][0-9])[0-9]{11}",
+    "Diners Club": "3(?:0[0-5]|09|[689][0-9])[0-9]{11,16}",
     "Discover": "(?:6011|64[4-9][0-9]|65[0-9]{2})[0-9]{12,15}",
     "JCB": "35(?:2[89]|[3-8][0-9])[0-9]{12,15}",
     "UnionPay": "(?:62|81)[0-9]{14,17}",
@@ -22,34 +22,36 @@ _PREFIXES = {
 _ISSUERS = "|".join(_PREFIXES.values())
 
 
-def _luhn(digits: str) -> str:
+def _luhn(number: str) -> str:
     """Give the check of ISO/IEC 7812-1: from the right, every second digit counts double."""
-    padded = f"lpad({digits}, 20, '0')"
-    doubled = "[0, 2, 4, 6, 8, 1, 3, 5, 7, 9]"
-    odd = " + ".join(f"substr({padded}, {at}, 1)::INTEGER" for at in range(2, 21, 2))
-    even = " + ".join(
-        f"{doubled}[substr({padded}, {at}, 1)::INTEGER + 1]" for at in range(1, 20, 2)
-    )
-    return f"({odd} + {even}) % 10 = 0"
+    digits = [f"({number} // {10**place}) % 10" for place in range(19)]
+    doubled = [f"2 * ({digit}) - CASE WHEN {digit} > 4 THEN 9 ELSE 0 END" for digit in digits]
+    return f"({' + '.join(digits[::2] + doubled[1::2])}) % 10 = 0"
 
 
 def _card(text: str) -> str:
-    digits = digits_of(text)
-    issued = f"regexp_full_match({digits}, {literal(_ISSUERS)})"
-    return f"CASE WHEN {issued} THEN {_luhn(digits)} ELSE false END"
+    issued = f"regexp_full_match(digits, {literal(_ISSUERS)})"
+    right = once("digits::BIGINT", "number", _luhn("number"))
+    return once(digits_of(text), "digits", f"CASE WHEN {issued} THEN {right} ELSE false END")
+
+
+_KINDS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
+
+
+def _form(form: str) -> str:
+    return "".join(f"{_KINDS[part[0]]}{{{part[1:]}}}" for part in form.split())
 
 
 def _iban(text: str) -> str:
-    """Give the check of ISO 13616: the country's length, and 1 left over 97."""
-    bare = f"upper(replace({text}, ' ', ''))"
-    lengths = "|".join(f"{code}.{{{length - 2}}}" for code, length in IBAN_LENGTHS.items())
+    """Give the check of ISO 13616: the country's form, and 1 left over 97."""
+    forms = "|".join(f"{code}[0-9]{{2}}{_form(form)}" for code, form in IBAN_FORMS.items())
     # One remainder after the other: a letter is two digits.
     worth = "CASE WHEN c BETWEEN 48 AND 57 THEN a * 10 + c - 48 ELSE a * 100 + c - 55 END"
-    turned = f"substr({bare}, 5) || left({bare}, 4)"
+    turned = "substr(bare, 5) || left(bare, 4)"
     codes = f"list_transform(string_split({turned}, ''), lambda x: ord(x)::BIGINT)"
     rest = f"list_reduce({codes}, lambda a, c: ({worth}) % 97, 0::BIGINT)"
-    right = f"regexp_full_match({bare}, {literal(lengths)})"
-    return f"CASE WHEN {right} THEN {rest} = 1 ELSE false END"
+    right = f"CASE WHEN regexp_full_match(bare, {literal(forms)}) THEN {rest} = 1 ELSE false END"
+    return once(f"upper(regexp_replace({text}, '[ .-]', '', 'g'))", "bare", right)
 
 
 _COUNTRY = COUNTRIES.replace(" ", "|")
@@ -80,7 +82,7 @@ FINANCE = (
     Pattern(
         "iban",
         "IBAN",
-        guarded(r"(?i)[a-z]{2}[0-9]{2}(?: ?[a-z0-9]){11,30}", _iban),
+        guarded(r"(?i)[a-z]{2}[ .-]?[0-9]{2}(?:[ .-]?[a-z0-9]){11,30}", _iban),
         pii="iban",
         hints=("iban", "account"),
         good=("GB82 WEST 1234 5698 7654 32", "DE89370400440532013000"),

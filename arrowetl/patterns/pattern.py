@@ -56,3 +56,12 @@ def guarded(expression: str, check: Callable[[str], str]) -> Callable[[str], str
 def digits_of(text: str) -> str:
     """Give the text's digits alone."""
     return f"regexp_replace({text}, '[^0-9]', '', 'g')"
+
+
+def once(value: str, variable: str, then: str) -> str:
+    """Give an expression over a variable whose value is computed once; DuckDB has no LET.
+
+    >>> once("1 + 1", "two", "two * two")
+    'list_transform([1 + 1], lambda two: two * two)[1]'
+    """
+    return f"list_transform([{value}], lambda {variable}: {then})[1]"
