@@ -141,7 +141,7 @@ class Pipeline:
         """Add a stage: one of ours, a SELECT over `input`, or a function over a batch."""
         match stage:
             case Stage():
-                self._stages.append(stage)
+                self._stages.extend(stage.stages)
             case str():
                 self._stages.append(SQL(stage))
             case _ if callable(stage):

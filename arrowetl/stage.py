@@ -268,6 +268,11 @@ class Stage(ABC):
         """What this stage is called in plans, results and errors."""
         return type(self).__name__
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What runs in its place, one after the other: itself, mostly."""
+        return (self,)
+
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema that comes out for the one that goes in.
 

@@ -73,6 +73,7 @@ def every_stage() -> list[ae.Stage]:
         ae.Deduplicator(on=["tags"], keep="keep_best_quality", score_column="x"),
         ae.Deduplicator(on=["group"], report_column="repeats"),
         ae.SchemaInferrer(patterns=["us_ssn"]),
+        ae.SchemaInferrer(cast=True, patterns=[]),
         ae.SchemaInferrer(sample_size=5, seed=1, patterns=["uuid"], correlations=True),
         ae.Aggregator("group", {"total": ("x", "sum"), "n": "count(*)"}),
         ae.Aggregator([], {"total": (STRANGE, "sum")}),

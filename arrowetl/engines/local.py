@@ -232,7 +232,9 @@ class LocalRun:
         return plan.schema_in, rebatched(counted_rows, self.settings.batch_size)
 
     def _start(self, number: int, segment: Segment, schema: pa.Schema, batches: Batches) -> Running:
-        if number and schema != input_schema(self.plan, number):
+        before = self.plan.segments[number - 1].steps if number else ()
+        decided = bool(before) and before[-1].stage.dynamic
+        if decided or (number and schema != input_schema(self.plan, number)):
             self._rebind(number, schema)
             segment = self.plan.segments[number]
         statement = None

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from arrowetl.arrow import empty_batch
 from arrowetl.duck import connect, unwrapped
 from arrowetl.errors import ConfigError, ReadError, translated
 from arrowetl.observing import Observer
@@ -20,8 +22,9 @@ from arrowetl.profiling.sample import RowSample
 from arrowetl.profiling.statistics import Looker, Statistics
 from arrowetl.profiling.summarise import Reading, profile_of
 from arrowetl.sql import INPUT
-from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Source, SQLStage
+from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
 from arrowetl.transforms._arguments import words
+from arrowetl.transforms._infer_cast import InferredCast, marked
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
@@ -57,6 +60,10 @@ class SchemaInferrer(SQLStage):
         confidence: the share of texts that must have a type, above a half.
         day_first: whether in ``01/02/2024`` the day comes first, where nothing tells.
         correlations: whether to say how columns of numbers go together.
+        cast: whether texts are cast to the inferred types. The rows are kept in a temporary file
+            until they, or the sample, were looked at. Words that mean null become null; rows with
+            a cell that doesn't fit go to the dead letters, as they were. Stages behind it are
+            bound to texts first, and again when the types are known.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -76,6 +83,7 @@ class SchemaInferrer(SQLStage):
     confidence: float = 0.9
     day_first: bool | None = None
     correlations: bool = False
+    cast: bool = False
 
     rows = Rows.SAME
 
@@ -94,9 +102,57 @@ class SchemaInferrer(SQLStage):
             object.__setattr__(self, "patterns", given)
             self.looked_for()
 
-    def select(self, schema: pa.Schema) -> str:  # noqa: ARG002
-        """Give the rows as they are."""
-        return f"SELECT * FROM {INPUT}"
+    @property
+    def scope(self) -> Scope:
+        """A row by itself, unless all of them say which types there are."""
+        return Scope.STREAM if self.cast else Scope.ROW
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the rows decide the types."""
+        return self.cast
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Itself, and the casts behind it if they are asked for."""
+        return (self, InferredCast()) if self.cast else (self,)
+
+    def select(self, schema: pa.Schema) -> str | None:  # noqa: ARG002
+        """Give the rows as they are; None with `cast`, which has to see them first."""
+        return None if self.cast else f"SELECT * FROM {INPUT}"
+
+    def bind(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema as it is: types change in the casts behind it."""
+        return schema if self.cast else super().bind(schema)
+
+    def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Give the rows once they were looked at, with the types to cast to in the metadata."""
+        if not self.cast:
+            yield from super().process(batches)
+            return
+        first = next(batches, None)
+        if first is None:
+            return
+        with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
+            spool = Path(folder) / "rows.arrow"
+            schema = marked(first.schema, self._spooled(first, batches, spool))
+            with pa.memory_map(str(spool)) as mapped, pa.ipc.open_stream(mapped) as reader:
+                yield empty_batch(schema)
+                for batch in reader:
+                    yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+    def _spooled(
+        self, first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], path: Path
+    ) -> Profile:
+        """Put batches into a file, and give the profile of them."""
+        with (
+            pa.ipc.new_stream(str(path), first.schema) as writer,
+            closing(_Profiling(self, first.schema)) as profiling,
+        ):
+            for batch in chain((first,), rest):
+                profiling.see(batch)
+                writer.write_batch(batch)
+            return profiling.profile()
 
     def observer(self, schema: pa.Schema) -> Observer:
         """Give what makes the profile while the rows pass."""

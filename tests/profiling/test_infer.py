@@ -178,6 +178,33 @@ def test_in_a_pipeline_rows_pass_and_the_profile_is_the_summary():
     assert summary[1]["nulls"] == 1
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_texts_are_cast_and_what_doesnt_fit_is_rejected(batch_size, tmp_path):
+    rows = pa.table(
+        {
+            'n "x"': [" 1 ", "2", "N/A", None, "x", *["7"] * 30],
+            "price": ["1.5", "2", "3.25", "4", "5", *["1.00"] * 30],
+            "at": ["31.01.2024", "-", "01.02.2024", "30.02.2024", None, *["02.02.2024"] * 30],
+            "code": ["01", *["2"] * 34],
+        }
+    )
+    pipeline = ae.Pipeline(batch_size=batch_size, dead_letters=ae.ParquetLoader(tmp_path / "dead")).extract(rows)
+    pipeline.transform(ae.SchemaInferrer(cast=True, patterns=[]))
+    pipeline.transform("SELECT * FROM input")
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert result.table.schema.types == [
+        pa.int64(),
+        pa.decimal128(3, 2),
+        pa.date32(),
+        pa.string(),
+    ]
+    assert result.table.num_rows == 33
+    assert result.table['n "x"'].to_pylist()[:4] == [1, 2, None, 7]
+    assert str(result.table["price"][0].as_py()) == "1.50"
+    assert result.table["at"].to_pylist()[1] is None
+    assert [stage.records_rejected for stage in result.stages].count(2) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
