@@ -65,7 +65,7 @@ def _type(column: ColumnProfile, _: Column) -> Found:
         return
     if column.inferred is None and ambiguous(column.types):
         yield "ambiguous_dates", f"dates ({best.format}): {best.notes[0]}"
-    if best.count < best.of:
+    if best.count < best.of and (best.type != "bool" or column.inferred):
         how = f" ({best.format})" if best.format else ""
         yield (
             "other_types",

@@ -39,7 +39,7 @@ _LARGE = 256 * 2**20
 """Rows of so many bytes are looked at before they are a whole chunk."""
 _MEMORY = "1GB"
 """Far more than a chunk takes, unless its texts are large; these are an error then."""
-CHUNK = 131_072
+CHUNK = 65_536
 """How many rows are looked at together, whatever the batches: results don't depend on these."""
 STRETCH = 64
 """Rows in a stretch of a map of nulls, before stretches are joined."""
@@ -114,7 +114,7 @@ class Statistics:
     """What is known of some rows. Statistics of parts merge into those of the whole.
 
     A pattern is counted where at least one in a hundred of 500 different texts has it, which are
-    looked at in the first, second, fourth, eighth... chunk of 131,072 rows; its count is then
+    looked at in the first, second, fourth, eighth... chunk of 65,536 rows; its count is then
     exact from there on. A rarer one isn't told of.
 
     Counts, sums, means, deviations, smallest and largest values, quantiles, and what is said of
