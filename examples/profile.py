@@ -5,25 +5,10 @@ from pathlib import Path
 
 import arrowetl as ae
 
-names = [
-    "customer_id",
-    "Full Name",
-    "Email Address",
-    "phone",
-    "signup_date",
-    "birth_date",
-    "country",
-    "postal_code",
-    "city",
-    "street",
-    "card_number",
-    "ip",
-    "lifetime_value",
-    "newsletter",
-    "notes",
-]
+path = "fixtures/customers/messy.csv"
+names = ae.CSVSource(path).schema().names
 # As text, so that no zero is lost before it was looked at.
-customers = ae.CSVSource("fixtures/customers/messy.csv", schema=dict.fromkeys(names, "VARCHAR"))
+customers = ae.CSVSource(path, schema=dict.fromkeys(names, "VARCHAR"))
 
 found = ae.SchemaInferrer().profile(customers)
 print(f"{found.rows:,} rows")

@@ -188,7 +188,9 @@ def test_texts_are_cast_and_what_doesnt_fit_is_rejected(batch_size, tmp_path):
             "code": ["01", *["2"] * 34],
         }
     )
-    pipeline = ae.Pipeline(batch_size=batch_size, dead_letters=ae.ParquetLoader(tmp_path / "dead")).extract(rows)
+    pipeline = ae.Pipeline(
+        batch_size=batch_size, dead_letters=ae.ParquetLoader(tmp_path / "dead")
+    ).extract(rows)
     pipeline.transform(ae.SchemaInferrer(cast=True, patterns=[]))
     pipeline.transform("SELECT * FROM input")
     result = pipeline.load(ae.ArrowLoader()).run().result
