@@ -13,6 +13,10 @@ import pyarrow as pa
 SEEN = "arrowetl:seen"
 """A column that a stage may add for its observer alone. Nobody else sees it."""
 
+SET_APART = "arrowetl:set_apart"
+"""A column by which a stage rejects rows that it has looked at: a struct of `code`, `reason` and
+`column`, null for good rows. They go to the dead letters without what the stage added."""
+
 
 class Observer(ABC):
     """Looks at the rows of one run as they leave a stage.
@@ -34,17 +38,26 @@ class Observer(ABC):
         """Give what was seen, once all batches have passed; a small table."""
 
 
-def without_seen(schema: pa.Schema) -> pa.Schema:
-    """Give the schema without the observer's column.
+def without_hidden(schema: pa.Schema) -> pa.Schema:
+    """Give the schema without the columns that only the engine sees.
 
-    >>> without_seen(pa.schema({"x": pa.int8(), SEEN: pa.uint64()}))
+    >>> without_hidden(pa.schema({"x": pa.int8(), SEEN: pa.uint64()}))
     x: int8
     """
-    index = schema.get_field_index(SEEN)
-    return schema if index < 0 else schema.remove(index)
+    return pa.schema([field for field in schema if field.name not in HIDDEN], schema.metadata)
 
 
 def unseen(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Give the batch without the observer's column; no value is copied."""
     index = batch.schema.get_field_index(SEEN)
     return batch if index < 0 else batch.remove_column(index)
+
+
+def passed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Give a stage's own rows without hidden columns, and without those that are set apart."""
+    batch = unseen(batch)
+    index = batch.schema.get_field_index(SET_APART)
+    return batch if index < 0 else batch.filter(batch[index].is_null()).remove_column(index)
+
+
+HIDDEN = (SEEN, SET_APART)

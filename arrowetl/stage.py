@@ -23,7 +23,7 @@ from arrowetl.duck import connect, describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
 from arrowetl.findings import Finding as Finding  # noqa: PLC0414 - who diagnoses has it from here
 from arrowetl.findings import found as found  # noqa: PLC0414
-from arrowetl.observing import Observer, unseen, without_seen
+from arrowetl.observing import Observer, passed, without_hidden
 from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
 from arrowetl.typemap import Stored
 
@@ -319,7 +319,7 @@ class SQLStage(Stage):
     def select(self, schema: pa.Schema) -> str | None:
         """Give the SELECT over `input`, which has `schema`. A pure function; nothing runs.
 
-        It may have one more column, called `SEEN`, for the stage's observer alone. A stage that
+        It may have a column called `SEEN` for the stage's observer alone. A stage that
         SQL can say with some options and not with others gives None for the others; it then runs
         by its own `process`.
 
@@ -335,6 +335,14 @@ class SQLStage(Stage):
         """
         return ()
 
+    @property
+    def sets_apart(self) -> bool:
+        """Whether `select` has a column `SET_APART`, by which rows are rejected.
+
+        That is for reasons which the stage finds while it works; it has to keep the rows' number.
+        """
+        return False
+
     def side_tables(self) -> dict[str, Any]:
         """Give the other tables that `select` names: Arrow tables, readers or sources, by name."""
         return {}
@@ -345,11 +353,11 @@ class SQLStage(Stage):
         if select is None:
             return super().bind(schema)
         tables = self.side_tables()
-        return without_seen(describe_select(select, schema, where=self.label, tables=tables))
+        return without_hidden(describe_select(select, schema, where=self.label, tables=tables))
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement by itself; the engine fuses it with its neighbours instead."""
-        yield from map(unseen, stream_select(self._statement, batches, tables=self.side_tables()))
+        yield from map(passed, stream_select(self._statement, batches, tables=self.side_tables()))
 
     def _statement(self, schema: pa.Schema) -> str:
         select = self.select(schema)

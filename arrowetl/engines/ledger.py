@@ -119,7 +119,8 @@ def _line(
     taps: dict[int, Tapped],
     rejects: Rejects,
 ) -> Count:
-    rejected = rejects.by_stage(step.name) if step.rejections else 0
+    rejects_any = step.rejections or step.sets_apart
+    rejected = rejects.by_stage(step.name) if rejects_any else 0
     last = step is ran.segment.steps[-1]
     if ran.statement is None:
         seen = Tapped(ran.meter.rows, 0.0, ran.meter.bytes)

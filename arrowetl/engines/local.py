@@ -22,7 +22,7 @@ from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
 from arrowetl.fidelity import refuse_rare
-from arrowetl.observing import Observer, unseen, without_seen
+from arrowetl.observing import SEEN, SET_APART, Observer, unseen
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
@@ -214,10 +214,10 @@ class LocalRun:
             else:
                 sql = self.plan.statement(number)
                 schema, batches = running.statement.stream(sql, self.settings.batch_size)
-                if running.observer is not None:
-                    schema, batches = self._observed(running.observer, schema, batches)
+                schema, batches = self._looked_at(running, schema, batches)
                 if segment.rejects_for is not None:
-                    schema, batches = self._split(segment.rejects_for, schema, batches)
+                    step = segment.rejects_for
+                    schema, batches = self._split(step, REJECTED, schema, batches)
             batches = self._kept(running.meter.count(batches))
         return schema, batches
 
@@ -303,26 +303,40 @@ class LocalRun:
                 observer.see(batch.select(names))
                 yield unseen(batch)
 
-        return without_seen(schema), self._kept(self.trouble.guard("observer", seen()))
+        rest = pa.schema([field for field in schema if field.name != SEEN])
+        return rest, self._kept(self.trouble.guard("observer", seen()))
 
-    def _split(self, step: Step, schema: pa.Schema, batches: Batches) -> tuple[pa.Schema, Batches]:
-        """Send rows that the next step rejects to the dead letters; give the others."""
-        good = schema.remove(schema.get_field_index(REJECTED))
-        return good, self._kept(self._without_rejected(step, good, batches))
+    def _looked_at(
+        self, running: Running, schema: pa.Schema, batches: Batches
+    ) -> tuple[pa.Schema, Batches]:
+        """Do what the segment's last stage wants with the columns that are hidden from others."""
+        if running.observer is not None:
+            schema, batches = self._observed(running.observer, schema, batches)
+        last = running.segment.steps[-1] if running.segment.steps else None
+        if last is not None and last.sets_apart:
+            schema, batches = self._split(last, SET_APART, schema, batches)
+        return schema, batches
 
-    def _without_rejected(self, step: Step, schema: pa.Schema, batches: Batches) -> Batches:
+    def _split(
+        self, step: Step, column: str, schema: pa.Schema, batches: Batches
+    ) -> tuple[pa.Schema, Batches]:
+        """Send rows that a step rejects, by a column, to the dead letters; give the others."""
+        good = schema.remove(schema.get_field_index(column))
+        return good, self._kept(self._without_rejected(step, column, batches))
+
+    def _without_rejected(self, step: Step, column: str, batches: Batches) -> Batches:
         import pyarrow.compute as pc
 
         for batch in batches:
-            reasons = batch[REJECTED]
-            rows = pa.RecordBatch.from_arrays(batch.columns[: len(schema)], schema=schema)
+            reasons, rows = batch[column], batch.drop_columns([column])
             if reasons.null_count == batch.num_rows:
                 yield rows
                 continue
             bad = pc.is_valid(reasons)
             fields = reasons.filter(bad).flatten()
             why = pa.RecordBatch.from_arrays(fields, names=["reason_code", "reason", "column"])
-            self.rejects.add(step.name, why, rows.filter(bad))
+            # As they were before the step: whatever else is hidden in them, or was added.
+            self.rejects.add(step.name, why, rows.filter(bad).select(step.before.names))
             yield rows.filter(pc.invert(bad))
 
     # --- counts ----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from arrowetl.planning.taps import tap
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
-from arrowetl.stage import Rejection, Rows, Sink, Source, Stage
+from arrowetl.stage import Rejection, Rows, Sink, Source, SQLStage, Stage
 from arrowetl.typemap import Fate, Stored
 
 REJECTED = "arrowetl:rejected"
@@ -40,6 +40,11 @@ class Step:
     def observed(self) -> bool:
         """Whether its rows are looked at as they leave."""
         return self.stage.observer(self.before) is not None
+
+    @property
+    def sets_apart(self) -> bool:
+        """Whether it rejects rows by a column of its own."""
+        return isinstance(self.stage, SQLStage) and self.stage.sets_apart
 
     @property
     def counted(self) -> bool:
@@ -83,9 +88,12 @@ class Segment:
         return nest(statements)
 
     @property
-    def observed(self) -> bool:
-        """Whether somebody looks at the rows that leave it."""
-        return bool(self.steps) and self.steps[-1].observed
+    def ends(self) -> str:
+        """Why nothing can be fused behind it; nothing if something can."""
+        last = self.steps[-1] if self.steps else None
+        if last is not None and last.sets_apart:
+            return f"{last.name} sets rows apart that it has looked at"
+        return f"{last.name} looks at its rows as they leave" if last and last.observed else ""
 
     @property
     def taps(self) -> tuple[int, ...]:

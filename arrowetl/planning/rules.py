@@ -26,7 +26,6 @@ from arrowetl.stage import SQLStage
 PYTHON = "runs in Python"
 AFTER_PYTHON = "what comes before it runs in Python"
 REJECTS = "can reject rows: they leave before it, as they were"
-OBSERVES = "looks at its rows as they leave"
 UNCOUNTABLE = "DuckDB would rewrite the fused statement so that its rows could not be counted"
 
 
@@ -75,8 +74,8 @@ def _fused(done: tuple[Segment, ...], segment: Segment) -> tuple[Segment, ...]:
         return (*done, segment)
     if not done[-1].sql:
         return (*done, replace(segment, why=AFTER_PYTHON))
-    if done[-1].observed:
-        return (*done, replace(segment, why=f"{done[-1].steps[-1].name} {OBSERVES}"))
+    if done[-1].ends:
+        return (*done, replace(segment, why=done[-1].ends))
     last = replace(done[-1], steps=done[-1].steps + segment.steps, rejects_for=segment.rejects_for)
     return (*done[:-1], last)
 
@@ -197,7 +196,7 @@ def push_into_sink(plan: Plan) -> Plan:
     unbounded = plan.ordered and (plan.relation is None or _in_large_parts(plan))
     if plan.sink is None or unbounded or number < 0 or not plan.segments[number].sql:
         return plan
-    if plan.guarded or plan.segments[number].observed:
+    if plan.guarded or plan.segments[number].ends:
         return plan  # values are looked at on their way
     if plan.sink.statement("SELECT 1", plan.schema) is None or any(map(is_dynamic, plan.steps)):
         return plan
