@@ -11,7 +11,7 @@ import pyarrow.types as kinds
 
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
-from arrowetl.sql import literal, name
+from arrowetl.sql import INPUT, literal, name
 from arrowetl.transforms._arguments import is_float, is_text, plain
 from arrowetl.transforms._exact import exact_mean, exact_sum, one_zero
 
@@ -19,6 +19,10 @@ ROW = "arrowetl:row"
 """The column with the row's number in the source's order, where an aggregate needs it."""
 
 _ROW = name(ROW)
+
+# Numbering streams, and so the numbers are the source's positions.
+NUMBERED = f"SELECT *, row_number() OVER () AS {_ROW} FROM {INPUT}"
+"""The SELECT that gives rows with their numbers."""
 
 AGGREGATES = {
     "sum": "sum({0})",

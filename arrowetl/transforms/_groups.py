@@ -32,12 +32,14 @@ class Grouping:
     Attributes:
         groups: the SELECT over `input` that gives a row a group, in the groups' order, and the
             group's size in the column SIZE.
-        order: what `input` has to be ordered by so that its groups come in the same order.
+        rows: the SELECT over `input` that gives the groups' rows, with their numbers in ROW.
+        order: what `rows` has to be ordered by so that its groups come in the same order.
         functions: column and function, by the name of what they give.
         schema: what comes out.
     """
 
     groups: str
+    rows: str
     order: Sequence[str]
     functions: Mapping[str, tuple[str, Function]]
     schema: pa.Schema
@@ -65,8 +67,7 @@ class Grouping:
     def _sorted(self, connection: duckdb.DuckDBPyConnection, column: str) -> pa.RecordBatchReader:
         order = ", ".join([*self.order, name(ROW)])
         return connection.sql(
-            f"SELECT {name(column)} FROM (SELECT *, row_number() OVER () AS {name(ROW)} "
-            f"FROM {INPUT}) ORDER BY {order}"
+            f"SELECT {name(column)} FROM ({self.rows}) ORDER BY {order}"
         ).to_arrow_reader(65_536)
 
 

@@ -9,22 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.duck import describe_select, expression_text
-from arrowetl.errors import ConfigError, closest, did_you_mean
+from arrowetl.errors import ConfigError
 from arrowetl.sql import INPUT, name
-from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._aggregates import (
-    ROW,
-    aggregate_sql,
-    checked_argument,
-    key_column,
-    key_value,
-    known_aggregate,
-)
+from arrowetl.stage import Rows, Scope, SQLStage
+from arrowetl.transforms._aggregates import NUMBERED, key_column, key_value
 from arrowetl.transforms._arguments import words
-from arrowetl.transforms._groups import SIZE, Grouping, refuse_objects, result_type
-
-Wanted = str | Sequence[Any]
+from arrowetl.transforms._groups import SIZE, Grouping
+from arrowetl.transforms._wanted import Wanted, is_numbered, refuse_twins
 
 
 @dataclass(frozen=True)
@@ -81,22 +72,14 @@ class Aggregator(SQLStage):
     def __post_init__(self) -> None:
         """Check keys, names and aggregates."""
         keys = words(self.group_by, where="Aggregator", option="group_by")
-        wanted = {made: _checked(made, each) for made, each in self.aggregations.items()}
+        wanted = Wanted.of(self.aggregations, self.returns, where="Aggregator")
         object.__setattr__(self, "group_by", keys)
-        object.__setattr__(self, "aggregations", wanted)
-        object.__setattr__(self, "_order", tuple(wanted))
-        if not keys and not wanted:
+        object.__setattr__(self, "aggregations", wanted.aggregations)
+        object.__setattr__(self, "returns", wanted.returns)
+        object.__setattr__(self, "_order", tuple(wanted.aggregations))
+        if not keys and not wanted.aggregations:
             raise ConfigError("Aggregator: there is nothing to group by and nothing to compute")
-        lowered = [each.lower() for each in (*keys, *wanted)]
-        twice = next((c for c in (*keys, *wanted) if lowered.count(c.lower()) > 1), None)
-        if twice is not None:
-            raise ConfigError(f"Aggregator: two columns would be called {twice!r}")
-        types = {made: _type_name(made, kind) for made, kind in self.returns.items()}
-        object.__setattr__(self, "returns", types)
-        stray = next((made for made in types if made not in self.functions), None)
-        if stray is not None:
-            hint = did_you_mean(closest(stray, self.functions))
-            raise ConfigError(f"Aggregator: returns names {stray!r}, which is no function's{hint}")
+        refuse_twins([*keys, *wanted.aggregations], where="Aggregator")
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
@@ -118,16 +101,17 @@ class Aggregator(SQLStage):
         return Rows.MERGES if self.group_by else Rows.ANY
 
     @property
+    def _wanted(self) -> Wanted:
+        return Wanted(self.aggregations, self.returns, self.label)
+
+    @property
     def functions(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
         """The Python functions among the aggregates, with their columns."""
-        pairs = (
-            (made, each) for made, each in self.aggregations.items() if isinstance(each, tuple)
-        )
-        return {made: (each[0], each[1]) for made, each in pairs if callable(each[1])}
+        return self._wanted.functions
 
     def select(self, schema: pa.Schema) -> str | None:
         """Give one SELECT with a GROUP BY; None where a Python function has to run."""
-        self._require(schema)
+        self._wanted.require(schema, *self.group_by)
         return None if self.functions else self._grouped(schema)
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
@@ -143,80 +127,18 @@ class Aggregator(SQLStage):
         if first is not None:
             yield from self._grouping(first.schema).run(chain((first,), batches), first.schema)
 
-    def _require(self, schema: pa.Schema) -> None:
-        used = [each[0] for each in self.aggregations.values() if isinstance(each, tuple)]
-        require(schema, (*self.group_by, *used), where=self.label)
-
     def _grouped(self, schema: pa.Schema, *more: str) -> str:
-        made = [
-            f"{self._sql(schema, each)} AS {name(made)}"
-            for made, each in self.aggregations.items()
-            if made not in self.functions
-        ]
+        made = self._wanted.columns(schema)
         keys = [key_column(schema.field(key)) for key in self.group_by]
-        rows = INPUT
-        if any(name(ROW) in each for each in made):
-            # Numbering streams, and so the numbers are the source's positions.
-            rows = f"(SELECT *, row_number() OVER () AS {name(ROW)} FROM {INPUT})"
+        rows = f"({NUMBERED})" if is_numbered(made) else INPUT
         places = ", ".join(str(place) for place in range(1, len(keys) + 1))
         order = f" ORDER BY {places}" if keys else ""
         columns = ", ".join([*keys, *made, *more])
         return f"SELECT {columns} FROM {rows} GROUP BY {places or '()'}{order}"
 
-    def _sql(self, schema: pa.Schema, wanted: str | tuple[Any, ...]) -> str:
-        if isinstance(wanted, str):
-            return expression_text(wanted, where=self.label)
-        column, word, argument = wanted
-        return aggregate_sql(word, argument, schema.field(column), where=self.label)
-
     def _grouping(self, schema: pa.Schema) -> Grouping:
-        self._require(schema)
+        self._wanted.require(schema, *self.group_by)
         groups = self._grouped(schema, f"count(*) AS {name(SIZE)}")
-        said = describe_select(groups, schema, where=self.label)
-        types = {each.name: each.type for each in said}
-        for made, (column, function) in self.functions.items():
-            source = schema.field(column)
-            refuse_objects(source, where=self.label)
-            stated = self.returns.get(made)
-            types[made] = (
-                pa.type_for_alias(stated)
-                if stated is not None
-                else result_type(function, source, where=self.label)
-            )
-        after = pa.schema([(c, types[c]) for c in (*self.group_by, *self.aggregations)])
+        after = self._wanted.schema(groups, schema, *self.group_by)
         order = [key_value(schema.field(key)) for key in self.group_by]
-        return Grouping(groups, order, self.functions, after)
-
-
-def _checked(made: str, wanted: Any) -> str | tuple[Any, ...]:
-    """Give an aggregate as SQL text, or as column, word or function, and argument."""
-    where = f"Aggregator: {made!r}"
-    if isinstance(wanted, str):
-        expression_text(wanted, where=where)
-        return wanted
-    parts = tuple(wanted) if isinstance(wanted, Sequence) else ()
-    if len(parts) not in {2, 3} or not isinstance(parts[0], str):
-        raise ConfigError(
-            f"{where} is {wanted!r}: it has to be SQL, or a column and what to compute of it: "
-            "('amount', 'sum')"
-        )
-    column, how, argument = parts[0], parts[1], parts[2] if len(parts) > 2 else None  # noqa: PLR2004
-    if callable(how) and argument is None:
-        return (column, how, None)
-    if not isinstance(how, str):
-        raise ConfigError(f"{where}: {how!r} is neither an aggregate's name nor a function")
-    word = known_aggregate(how, where=where)
-    return (column, word, checked_argument(word, argument, where=where))
-
-
-def _type_name(made: str, kind: str | pa.DataType) -> str:
-    """Give a type as Arrow's word for it, which compares, prints and pickles."""
-    word = str(kind)
-    try:
-        pa.type_for_alias(word)
-    except ValueError as error:
-        raise ConfigError(
-            f"Aggregator: returns {made!r}: {word!r} is no simple Arrow type; 'double', 'int64' "
-            "and 'string' are"
-        ) from error
-    return word
+        return Grouping(groups, NUMBERED, order, self.functions, after)
