@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from arrowetl.pipeline import Pipeline
     from arrowetl.result import PipelineResult, StageResult
+    from arrowetl.rules import Rule
     from arrowetl.sinks.csv import CSVLoader
     from arrowetl.sinks.duckdb import DuckDBLoader
     from arrowetl.sinks.json import JSONLoader
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.infer import SchemaInferrer
     from arrowetl.transforms.map import Map
     from arrowetl.transforms.nulls import NullRemover
+    from arrowetl.transforms.quality import QualityScorer
     from arrowetl.transforms.query import SQL, Filter
 
 _HOMES = {
@@ -65,6 +67,7 @@ _HOMES = {
     ),
     "pipeline": ("Pipeline",),
     "result": ("PipelineResult", "StageResult"),
+    "rules": ("Rule",),
     "sinks.csv": ("CSVLoader",),
     "sinks.duckdb": ("DuckDBLoader",),
     "sinks.json": ("JSONLoader",),
@@ -90,6 +93,7 @@ _HOMES = {
     "transforms.infer": ("SchemaInferrer",),
     "transforms.map": ("Map",),
     "transforms.nulls": ("NullRemover",),
+    "transforms.quality": ("QualityScorer",),
     "transforms.query": ("SQL", "Filter"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -121,10 +125,12 @@ __all__ = [
     "PostgreSQLLoader",
     "PostgreSQLSource",
     "PythonSource",
+    "QualityScorer",
     "ReadError",
     "RejectError",
     "Rename",
     "Rows",
+    "Rule",
     "S3Loader",
     "S3Source",
     "SQLStage",

@@ -92,6 +92,20 @@ def every_stage() -> list[ae.Stage]:
         ),
         ae.Aggregator("group", {"span": ("id", np.ptp), "n": ("x", np.size)}),
         ae.Aggregator([], {"span": ("at", np.ptp)}, returns={"span": "duration[us]"}),
+        ae.QualityScorer(),
+        ae.QualityScorer(
+            rules=[
+                ae.Rule("x", range=(0, None)),
+                {"column": STRANGE, "unique": True},
+                "id > 2 OR x IS NULL",
+            ],
+            criteria=True,
+            broken_column="broken",
+            columns={"x": 2, "text": 1},
+        ),
+        ae.QualityScorer(
+            rules=[ae.Rule("text", regex="[a-z]*")], min_score=0.9, filter_low_quality=False
+        ),
     ]
 
 

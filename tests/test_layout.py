@@ -24,6 +24,7 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS.split("|")) for room
 SAME_FLOOR_BELOW = {
     "fidelity": {"stage"},
     "fitting": {"stage"},
+    "rules": {"stage"},
     "contracts": {"profiling", "rules"},
     "files": {"errors"},
     "duck": {"errors", "sql", "arrow"},
