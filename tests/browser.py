@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,14 @@ NAMES = (
     "google-chrome", "google-chrome-stable", "microsoft-edge",
 )  # fmt: skip
 PATIENCE = 60.0
+START = """
+import os, sys
+# The protocol's pipes are 3 and 4; first out of the way, since one may have that number.
+reads, writes = (os.dup2(int(each), 50 + i) for i, each in enumerate(sys.argv[1:3]))
+os.dup2(reads, 3)
+os.dup2(writes, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def browser_path():
@@ -62,10 +71,10 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.say("Emulation.setEmulatedMedia", features=features)
 
-    def press(self, key, code):
+    def press_enter(self):
+        key = {"key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13}
         for kind in ("keyDown", "keyUp"):
-            self.say("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=key[:1] * 0,
-                     windowsVirtualKeyCode=code)  # fmt: skip
+            self.say("Input.dispatchKeyEvent", type=kind, **key)
 
     def click(self, selector):
         """Click on the middle of an element, as a mouse does."""
@@ -90,17 +99,12 @@ class Browser:
         reads, self.write_end = os.pipe()
         self.read_end, writes = os.pipe()
 
-        def pipes():
-            # The protocol's pipes are 3 and 4; lifted first, since one may have that number.
-            low, high = (os.dup2(each, 10 + i) for i, each in enumerate((reads, writes)))
-            os.dup2(low, 3)
-            os.dup2(high, 4)
-
         self.process = subprocess.Popen(
-            [path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            [sys.executable, "-c", START, str(reads), str(writes),
+             path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe",
              f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=pipes, pass_fds=(3, 4, reads, writes), close_fds=True,
+            pass_fds=(reads, writes),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(reads)

@@ -6,6 +6,7 @@ their size on a telephone. Each part says by its `title` what it shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
@@ -54,12 +55,16 @@ def _bar(place: int, n: int, spread: Histogram, most: int) -> dict[str, str]:
 
 def _across(spread: Histogram, place: int) -> float:
     """Give where an edge is drawn; edges that are one number are drawn apart."""
-    first, last = spread.edges[0], spread.edges[-1]
-    # Halves, since the distance between two doubles may be none.
-    span = last / 2 - first / 2
-    if span <= 0:
+    if spread.edges[0] == spread.edges[-1]:
         return WIDTH * place / max(1, len(spread.counts))
-    return WIDTH * (spread.edges[place] / 2 - first / 2) / span
+    return _scaled(spread.edges[place], spread)
+
+
+def _scaled(at: float, spread: Histogram) -> float:
+    first, last = spread.edges[0], spread.edges[-1]
+    if math.isinf(last - first):
+        first, last, at = first / 2, last / 2, at / 2
+    return WIDTH * ((at - first) / (last - first))
 
 
 def sparkline(counts: Sequence[int]) -> Markup:
@@ -100,11 +105,6 @@ def box(found: NumberStatistics) -> Markup | None:
 def _named(at: dict[float, float]) -> list[tuple[str, float]]:
     names = {0.05: "5 %", 0.25: "25 %", 0.5: "median", 0.75: "75 %", 0.95: "95 %"}
     return [(name, at[each]) for each, name in names.items()]
-
-
-def _scaled(at: float, spread: Histogram) -> float:
-    first, last = spread.edges[0], spread.edges[-1]
-    return WIDTH * (at / 2 - first / 2) / (last / 2 - first / 2)
 
 
 def strip(shares: Sequence[float], rows: int, label: str) -> Markup:

@@ -157,16 +157,27 @@ def _enumerated(old: ColumnProfile, new: ColumnProfile, limits: Thresholds) -> C
     if fresh := [each for each in seen if each not in known]:
         rows = max(sum(counts.get(each, 0) for each in fresh), 1)
         chance = by_chance(0, _meant(old), rows, _meant(new))
-        some = ", ".join(repr(each) for each in fresh[:5])
-        text = f"{len(fresh):,} values are new, in {rows:,} rows or more"
-        yield Change(_severity(chance, limits), "new values", old.name, told, some, text)
-    if new.enum is None:
-        return
-    for each in old.top:
-        chance = by_chance(each.count, _meant(old), 0, _meant(new))
-        if each.value in known and each.value not in new.enum and chance < limits.alpha:
-            before = f"{each.value!r} in {each.count:,} rows"
-            yield Change("warning", "missing value", old.name, before, "in none", "a value is gone")
+        text = (
+            f"{len(fresh):,} {_values_are(fresh)} new, in at least {rows:,} of {_meant(new):,} rows"
+        )
+        yield Change(_severity(chance, limits), "new values", old.name, told, _some(fresh), text)
+    gone = [
+        each.value
+        for each in old.top
+        if new.enum is not None and each.value in known and each.value not in new.enum
+        if by_chance(each.count, _meant(old), 0, _meant(new)) < limits.alpha
+    ]
+    if gone:
+        text = f"{len(gone):,} frequent {_values_are(gone)} gone"
+        yield Change("warning", "missing values", old.name, _some(gone), "", text)
+
+
+def _values_are(found: list[str]) -> str:
+    return "value is" if len(found) == 1 else "values are"
+
+
+def _some(found: list[str]) -> str:
+    return ", ".join(repr(each) for each in found[:5]) + (", ..." if len(found) > 5 else "")  # noqa: PLR2004
 
 
 def _counts(

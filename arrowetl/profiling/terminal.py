@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 10
-_SHOWN = 24
+_SHOWN = 20
 _NAME = 40
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
