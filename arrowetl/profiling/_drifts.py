@@ -24,7 +24,7 @@ from arrowetl.profiling.compare import Change, Thresholds
 from arrowetl.profiling.profile import ColumnProfile, NumberStatistics, TypeFound
 
 Changes = Iterator[Change]
-_PLENTY = 1000
+_PLENTY = 10_000
 """So many different rows make a key that is more than a coincidence."""
 _DISTINCT = 1.25
 """The factor between numbers of different values that matters."""
