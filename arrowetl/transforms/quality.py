@@ -190,13 +190,13 @@ class QualityScorer(SQLStage):
         found = {COMPLETENESS: _share({f"{name(c)} IS NOT NULL": w for c, w in counted.items()})}
         for criterion in (VALIDITY, CONSISTENCY):
             kept = {
-                f"{mask} & {1 << bit}::UBIGINT = 0": rule.weight
+                (mask, bit): rule.weight
                 for word, mask in zip(words(self._rules), masks, strict=True)
                 for bit, rule in enumerate(word)
                 if rule.criterion == criterion
             }
             if kept:
-                found[criterion] = _share(kept)
+                found[criterion] = _share_kept(kept)
         return found
 
     def _score(self, parts: Mapping[str, str]) -> str:
@@ -249,6 +249,17 @@ def _share(kept: Mapping[str, float]) -> str:
         f"CASE WHEN {t} THEN {literal(float(w))} ELSE 0 END" for t, w in kept.items()
     )
     return f"least(({summed}) / {literal(total)}, 1.0)"
+
+
+def _share_kept(kept: Mapping[tuple[str, int], float]) -> str:
+    """Give the SQL of the weighted share of rules, by mask and bit, that are kept."""
+    if len(set(kept.values())) > 1:
+        return _share({f"{mask} & {1 << bit}::UBIGINT = 0": w for (mask, bit), w in kept.items()})
+    bits: dict[str, int] = {}
+    for mask, bit in kept:
+        bits[mask] = bits.get(mask, 0) | 1 << bit
+    counted = " + ".join(f"bit_count({mask} & {some}::UBIGINT)" for mask, some in bits.items())
+    return f"({len(kept)} - ({counted})) / {len(kept)}"
 
 
 def _weights(given: Mapping[str, float], known: Mapping[str, float]) -> dict[str, float]:
