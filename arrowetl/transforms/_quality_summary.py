@@ -72,9 +72,8 @@ class Summary(Observer):
     def summary(self) -> pa.Table:
         """Give a line a column, a rule, and one for the score."""
         mean = self._total / 1e12 / self._rows if self._rows else math.nan
-        lines = [
-            ("score", "", self._rows, self._low if self._least is not None else None, mean, [])
-        ]
+        low = None if self._least is None else self._low
+        lines: list[tuple[Any, ...]] = [("score", "", self._rows, low, mean, [])]
         lines += [
             (column, "completeness", self._rows, int(missing), self._share(missing), [])
             for column, missing in zip(self._columns, self._missing, strict=True)

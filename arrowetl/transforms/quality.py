@@ -258,7 +258,9 @@ def _share_kept(kept: Mapping[tuple[str, int], float]) -> str:
     bits: dict[str, int] = {}
     for mask, bit in kept:
         bits[mask] = bits.get(mask, 0) | 1 << bit
-    counted = " + ".join(f"bit_count({mask} & {some}::UBIGINT)" for mask, some in bits.items())
+    counted = " + ".join(
+        f"bit_count({mask} & {some}::UBIGINT)::INTEGER" for mask, some in bits.items()
+    )
     return f"({len(kept)} - ({counted})) / {len(kept)}"
 
 
