@@ -24,7 +24,7 @@ from arrowetl.profiling.compare import Change, Thresholds
 from arrowetl.profiling.profile import ColumnProfile, NumberStatistics, TypeFound
 
 Changes = Iterator[Change]
-_PLENTY = 10_000
+_PLENTY = 5_000
 """So many different rows make a key that is more than a coincidence."""
 _DISTINCT = 1.25
 """The factor between numbers of different values that matters."""
@@ -122,12 +122,16 @@ def keys(old: ColumnProfile, new: ColumnProfile, limits: Thresholds) -> Changes:
     if not old.key or new.key or new.distinct is None or not _meant(new):
         return
     repeats = _meant(new) - new.distinct.count
-    if repeats <= 5 * new.distinct.error * new.distinct.count:
+    told = f"{repeats:,} of {_meant(new):,} repeat another"
+    if not new.distinct.exact and repeats <= 5 * new.distinct.error * new.distinct.count:
+        # Too few to be counted; but some were seen, or nulls are why it is no key.
+        repeats = 0 if _missing(new) else 1
+        told = "some repeat another"
+    if repeats <= 0:
         return
     chance = repeats_by_chance(repeats, _meant(old), _meant(new))
     severity = "info" if old.rows < _PLENTY else "warning"
     severity = "error" if chance < limits.alpha else severity
-    told = f"{repeats:,} of {_meant(new):,} repeat another"
     yield Change(severity, "key", old.name, old.key, told, "the values don't identify a row")
 
 
