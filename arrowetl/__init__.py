@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.columns import Cast, Rename, Select
     from arrowetl.transforms.dedup import Deduplicator
     from arrowetl.transforms.infer import SchemaInferrer
+    from arrowetl.transforms.lookup import Lookup
     from arrowetl.transforms.map import Map
     from arrowetl.transforms.nulls import NullRemover
     from arrowetl.transforms.quality import QualityScorer
@@ -91,6 +92,7 @@ _HOMES = {
     "transforms.columns": ("Cast", "Rename", "Select"),
     "transforms.dedup": ("Deduplicator",),
     "transforms.infer": ("SchemaInferrer",),
+    "transforms.lookup": ("Lookup",),
     "transforms.map": ("Map",),
     "transforms.nulls": ("NullRemover",),
     "transforms.quality": ("QualityScorer",),
@@ -115,6 +117,7 @@ __all__ = [
     "JSONLoader",
     "JSONSource",
     "LedgerError",
+    "Lookup",
     "Map",
     "Mode",
     "NullRemover",

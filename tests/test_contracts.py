@@ -92,6 +92,8 @@ def every_stage() -> list[ae.Stage]:
         ),
         ae.Aggregator("group", {"span": ("id", np.ptp), "n": ("x", np.size)}),
         ae.Aggregator([], {"span": ("at", np.ptp)}, returns={"span": "duration[us]"}),
+        ae.Lookup(pa.table({"k": [1, 2], STRANGE + "!": ["a", "b"]}), on={"id": "k"}),
+        ae.Lookup(pa.table({"id": [1, 2], "new": ["a", "b"]}), on="id", how="inner"),
         ae.QualityScorer(),
         ae.QualityScorer(
             rules=[

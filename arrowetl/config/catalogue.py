@@ -56,6 +56,10 @@ STAGE = Role("transform", Stage, "")
 SINK = Role("destination", Sink, "Loader")
 
 
+ONE_TABLE = "source"
+"""The option of a stage that is another table: a source stands there, as elsewhere."""
+
+
 @cache
 def _types(role: Role) -> Mapping[str, type]:
     named = ((name, getattr(arrowetl, name)) for name in arrowetl.__all__)
@@ -68,6 +72,10 @@ def _types(role: Role) -> Mapping[str, type]:
 
 def _is_describable(cls: type) -> bool:
     """Say whether text can give all that a constructor requires."""
-    required = (p for p in parameters(cls).values() if p.default is inspect.Parameter.empty)
+    required = (
+        parameter
+        for name, parameter in parameters(cls).items()
+        if parameter.default is inspect.Parameter.empty and name != ONE_TABLE
+    )
     hints = [parameter.annotation for parameter in required]
     return all(hint not in {Any, object} and is_settable(hint) for hint in hints)

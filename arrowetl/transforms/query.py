@@ -50,7 +50,7 @@ class SQL(SQLStage):
         for each in self.tables:
             if each.lower() == INPUT:
                 raise ConfigError(f"SQL: a table can't be called {each!r}: that is the rows so far")
-        tables = {each: _readable(each, table) for each, table in self.tables.items()}
+        tables = {each: readable(each, table, where="SQL") for each, table in self.tables.items()}
         object.__setattr__(self, "tables", tables)
 
     def select(self, schema: pa.Schema) -> str:  # noqa: ARG002 - it names its own columns
@@ -121,7 +121,7 @@ def _has_subquery(expression: str) -> bool:
     return '"class":"SUBQUERY"' in tree or '"error":true' in tree
 
 
-def _readable(named: str, table: Any) -> Any:
+def readable(named: str, table: Any, *, where: str) -> Any:
     """Give a side table as the engine takes it: a source, a reader or an Arrow table."""
     if isinstance(table, (Source, pa.Table, pa.RecordBatchReader)):
         return table
@@ -130,6 +130,6 @@ def _readable(named: str, table: Any) -> Any:
     if hasattr(table, "__arrow_c_stream__"):
         return pa.table(table)
     raise ConfigError(
-        f"SQL: table {named!r} is {describe(table)}: it has to be an Arrow table, a source, or "
+        f"{where}: {named!r} is {describe(table)}: it has to be an Arrow table, a source, or "
         "something with __arrow_c_stream__"
     )

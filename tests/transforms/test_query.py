@@ -64,7 +64,7 @@ def test_other_tables_join(other):
 
 
 def test_what_is_no_table():
-    with pytest.raises(ConfigError, match=r"table 'x' is \[1\]: it has to be an Arrow table"):
+    with pytest.raises(ConfigError, match=r"'x' is \[1\]: it has to be an Arrow table"):
         SQL("SELECT * FROM input", tables={"x": [1]})
     with pytest.raises(ConfigError, match="can't be called 'Input'"):
         SQL("SELECT * FROM input", tables={"Input": TABLE})
