@@ -73,9 +73,7 @@ def growth(results: Results) -> float | None:
     )(results)
 
 
-def against(
-    title: str, task: str, rival: str, limit: float, *, metric: str = "wall"
-) -> Target:
+def against(title: str, task: str, rival: str, limit: float, *, metric: str = "wall") -> Target:
     """Give the target of taking at most so many times what a rival takes."""
     label, what = load(rival).label, "CPU time" if metric == "cpu" else "time"
     figure = over(median(task, "arrowetl", metric), median(task, rival, metric))
