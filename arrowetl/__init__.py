@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from arrowetl.sources.text import TextSource
     from arrowetl.stage import Mode, Rows, SchemaChange, Scope, Sink, Source, SQLStage, Stage
     from arrowetl.transforms.aggregate import Aggregator
+    from arrowetl.transforms.anomaly import AnomalyDetector
     from arrowetl.transforms.columns import Cast, Rename, Select
     from arrowetl.transforms.dedup import Deduplicator
     from arrowetl.transforms.infer import SchemaInferrer
@@ -89,6 +90,7 @@ _HOMES = {
     "sources.s3": ("S3Source",),
     "stage": ("Mode", "Rows", "SQLStage", "SchemaChange", "Scope", "Sink", "Source", "Stage"),
     "transforms.aggregate": ("Aggregator",),
+    "transforms.anomaly": ("AnomalyDetector",),
     "transforms.columns": ("Cast", "Rename", "Select"),
     "transforms.dedup": ("Deduplicator",),
     "transforms.infer": ("SchemaInferrer",),
@@ -103,6 +105,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "SQL",
     "Aggregator",
+    "AnomalyDetector",
     "ArrowETLError",
     "ArrowLoader",
     "ArrowSource",

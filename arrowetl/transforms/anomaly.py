@@ -1,0 +1,282 @@
+"""AnomalyDetector: rows with numbers far from where the others are."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.observing import SEEN, SET_APART, Observer
+from arrowetl.sql import literal, name
+from arrowetl.stage import Rows, Scope, SQLStage, require
+from arrowetl.transforms._anomaly_bounds import METHODS, THRESHOLDS, Bounds
+from arrowetl.transforms._anomaly_summary import Summary
+from arrowetl.transforms._arguments import choice, is_number, plain, words
+
+ACTIONS = ("flag", "filter", "reject")
+ADDED = ("is_anomaly", "anomaly_score", "anomaly_reason")
+
+_NO_QUANTITY = re.compile(
+    r"(?:^|_)(?:id|ids|key|code|codes|zip|zipcode|plz|postal|postcode|postal_code|phone|tel|year|"
+    r"month|day|weekday|week|hour|minute|no|nr|number|index|row|lat|lon|latitude|longitude|ssn)$"
+)
+"""Names of numbers that measure nothing: far from the others they are no anomaly."""
+
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class AnomalyDetector(SQLStage):
+    """Find rows with numbers outside of where a column's others are.
+
+    Each method draws bounds around a column's centre:
+
+    - ``zscore``: so many standard deviations from the mean (3).
+    - ``iqr``: so many times the distance between the quartiles beyond them (1.5; Tukey,
+      *Exploratory Data Analysis*, 1977).
+    - ``mad``: so many median absolute deviations from the median, each worth 0.6745 standard
+      deviations (3.5; Iglewicz and Hoaglin, *How to Detect and Handle Outliers*, 1993). Where more
+      than half of the values are the same, the mean absolute deviation counts, times 1.2533.
+    - ``combined``: the middle one of the three lower bounds and of the three upper bounds. A value
+      is outside if at least two of the methods say so.
+
+    A row's score is the distance of its worst value from the centre, over that of the bound: above
+    1 it is an anomaly. Nulls and NaN aren't judged, nor do they count; an infinity is an anomaly,
+    and doesn't count. Columns without spread, and groups with fewer than `min_rows` values, aren't
+    judged.
+
+    All rows are held, spilled to disk where memory ends; quartiles and medians need eight bytes of
+    memory for each value. Everything is one statement, and the same for any number of threads.
+
+    Args:
+        method: `zscore`, `iqr`, `mad` or `combined`.
+        columns: the numbers to judge. If None, all but those that measure nothing: integers that
+            are (nearly) all different or have at most `codes` values, and columns whose names say
+            that they are ids, codes, parts of dates or places (`_id`, `zip`, `year`, `lat`).
+        threshold: the method's number; for `combined` a mapping by method. Its usual one if None.
+        contamination: the share of rows to be found, in place of a threshold: those with the
+            highest scores.
+        action: ``flag`` adds the columns `is_anomaly`, `anomaly_score` and `anomaly_reason`;
+            ``filter`` removes the rows; ``reject`` sends them to the dead letters with the reason.
+        group_by: columns whose equal values are judged by themselves; nulls are equal.
+        min_rows: how many values a group needs to be judged.
+        codes: an integer column with at most so many different values holds codes.
+
+    Raises:
+        ConfigError: an option makes no sense.
+
+    >>> from arrowetl.testing import run_stage
+    >>> rows = pa.table({"amount": [10.0, 11.0, 12.0, 10.5, 9.5, 11.5, 10.0, 500.0]})
+    >>> found = run_stage(AnomalyDetector(method="mad"), rows)
+    >>> found["anomaly_reason"].to_pylist()[-1]
+    'amount 500.0 is above 14.64'
+    """
+
+    _: KW_ONLY
+    method: str = "combined"
+    columns: Sequence[str] | None = None
+    threshold: float | Mapping[str, float] | None = None
+    contamination: float | None = None
+    action: str = "flag"
+    group_by: Sequence[str] = ()
+    min_rows: int = 5
+    codes: int = 20
+
+    scope = Scope.STREAM
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        choice(self.method, METHODS, where="AnomalyDetector", option="method")
+        choice(self.action, ACTIONS, where="AnomalyDetector", option="action")
+        for option in ("columns", "group_by"):
+            value = getattr(self, option)
+            if value is not None:
+                checked = words(value, where="AnomalyDetector", option=option)
+                object.__setattr__(self, option, checked)
+        if self.columns is not None and not self.columns:
+            raise ConfigError("AnomalyDetector: columns is empty; leave it out to have them chosen")
+        object.__setattr__(self, "threshold", _thresholds(self.method, self.threshold))
+        if self.contamination is not None and not 0 < self.contamination <= 0.5:  # noqa: PLR2004
+            raise ConfigError(
+                f"AnomalyDetector: contamination is a share above 0, up to a half, not "
+                f"{self.contamination!r}"
+            )
+        for option, least in (("min_rows", 2), ("codes", 0)):
+            value = getattr(self, option)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"AnomalyDetector: {option} is a number from {least}: {value!r}")
+
+    @property
+    def rows(self) -> Rows:
+        """Rows are removed by `filter` only."""
+        return Rows.REMOVES if self.action == "filter" else Rows.SAME
+
+    @property
+    def sets_apart(self) -> bool:
+        """Anomalies go to the dead letters on request."""
+        return self.action == "reject"
+
+    def observer(self, schema: pa.Schema) -> Observer | None:
+        """Give what counts anomalies by column; nothing sees the rows that are removed."""
+        return None if self.action == "filter" else Summary(self._judged(schema))
+
+    def bind(self, schema: pa.Schema) -> pa.Schema:
+        """Give the schema, with the three columns where anomalies are flagged.
+
+        Raises:
+            SchemaError: a column isn't there or is no number, none is left, or a name is taken.
+        """
+        require(schema, self.group_by, where=self.label)
+        if not self._judged(schema):
+            raise SchemaError("there is no number to judge; say columns=", where=self.label)
+        for added in ADDED if self.action == "flag" else ():
+            if added in schema.names:
+                raise SchemaError(
+                    f"there is a column {added!r} already; rename it",
+                    where=self.label,
+                    column=added,
+                )
+        return super().bind(schema)
+
+    def _judged(self, schema: pa.Schema) -> tuple[str, ...]:
+        if self.columns is None:
+            return tuple(
+                field.name
+                for field in schema
+                if is_number(field.type)
+                and field.name not in self.group_by
+                and not _NO_QUANTITY.search(_words_of(field.name))
+            )
+        require(schema, self.columns, where=self.label)
+        for column in self.columns:
+            kind = schema.field(column).type
+            if not is_number(kind):
+                raise SchemaError(
+                    f"column {column!r} is {kind}, no number; cast it",
+                    where=self.label,
+                    column=column,
+                )
+        return tuple(self.columns)
+
+    def select(self, schema: pa.Schema) -> str:
+        """Give the SELECT: statistics, bounds, scores, in CTEs."""
+        judged = self._judged(schema)
+        chosen = [] if self.columns is not None else _whole(schema, judged)
+        bounds = Bounds(
+            judged,
+            tuple(self.group_by),
+            self.method,
+            dict(self._limits),
+            self.min_rows,
+            dict.fromkeys(chosen, self.codes),
+        )
+        factor = self._factor(bounds)
+        scored = f"{bounds.ctes()}{factor}"
+        outside = {c: bounds.outside(c, "f.factor" if factor else "1") for c in judged}
+        score = bounds.score() + (" / f.factor" if factor else "")
+        reasons = ", ".join(
+            f"CASE WHEN {test} THEN {_reason(c, bounds, bool(factor))} END"
+            for c, test in outside.items()
+        )
+        any_outside = " OR ".join(outside.values())
+        listed = [f"r.{name(column)}" for column in schema.names]
+        source = f"{bounds.joined()}{' CROSS JOIN ' + _FACTOR + ' AS f' if factor else ''}"
+        reason = f"nullif(concat_ws('; ', {reasons}), '')"
+        order = f"ORDER BY r.{bounds.row}"
+        if self.action == "filter":
+            return (
+                f"WITH {scored} SELECT {', '.join(listed)} FROM {source} "
+                f"WHERE NOT coalesce({any_outside}, false) {order}"
+            )
+        if self.action == "flag":
+            listed += [
+                f"coalesce({any_outside}, false) AS is_anomaly",
+                f"{score} AS anomaly_score",
+                f"{reason} AS anomaly_reason",
+            ]
+        else:
+            fields = f"{{'code': 'anomaly', 'reason': {reason}, 'column': {_first(outside)}}}"
+            listed.append(f"CASE WHEN {any_outside} THEN {fields} END AS {name(SET_APART)}")
+        listed.append(f"{_seen(outside, bounds)} AS {name(SEEN)}")
+        return f"WITH {scored} SELECT {', '.join(listed)} FROM {source} {order}"
+
+    @property
+    def _limits(self) -> tuple[tuple[str, float], ...]:
+        return tuple(self.threshold)  # type: ignore[arg-type]  # pairs, since it was checked
+
+    def _factor(self, bounds: Bounds) -> str:
+        """Give a CTE with the score beyond which the wanted share of rows is, if one is wanted."""
+        if self.contamination is None:
+            return ""
+        share = literal(1 - self.contamination)
+        scores = f"SELECT {bounds.score()} AS score FROM {bounds.joined()}"
+        return (
+            f", {_FACTOR} AS (SELECT coalesce(nullif(quantile_disc(score, {share}), 0), 1) AS "
+            f"factor FROM ({scores}))"
+        )
+
+
+_FACTOR = name("arrowetl:factor")
+
+
+def _words_of(column: str) -> str:
+    """Give a column's name in small letters, words apart by ``_``."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column)
+    return re.sub(r"[^0-9a-zA-Z]+", "_", apart).lower()
+
+
+def _whole(schema: pa.Schema, judged: Sequence[str]) -> list[str]:
+    """Give the integers among the columns: what may be ids and codes."""
+    return [each for each in judged if kinds.is_integer(plain(schema.field(each).type))]
+
+
+def _reason(column: str, bounds: Bounds, scaled: bool) -> str:
+    value = f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
+    factor = "f.factor" if scaled else "1"
+    low, high = (_rounded(bounds.bound(column, end, factor)) for end in ("low", "high"))
+    above = f"' is above ' || {high}"
+    below = f"' is below ' || {low}"
+    side = f"CASE WHEN {bounds.double(column)} > {bounds.middle(column)} THEN {above} ELSE {below}"
+    return f"{literal(f'{column} ')} || {value} || {side} END"
+
+
+def _rounded(number: str) -> str:
+    """Give a number to four digits, as a text."""
+    return f"format('{{:.4g}}', {number})"
+
+
+def _first(outside: Mapping[str, str]) -> str:
+    cases = " ".join(f"WHEN {test} THEN {literal(column)}" for column, test in outside.items())
+    return f"CASE {cases} END"
+
+
+def _seen(outside: Mapping[str, str], bounds: Bounds) -> str:
+    """Give a struct of two lists of flags, a column each: whether it was judged, and is outside."""
+    judged = ", ".join(f"({bounds.is_judged(column)})" for column in outside)
+    tests = ", ".join(f"coalesce({test}, false)" for test in outside.values())
+    return f"{{'judged': [{judged}], 'outside': [{tests}]}}"
+
+
+def _thresholds(method: str, given: Any) -> tuple[tuple[str, float], ...]:
+    usual = dict(THRESHOLDS) if method == "combined" else {method: THRESHOLDS[method]}
+    if given is None:
+        return tuple(usual.items())
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        if method == "combined":
+            raise ConfigError(
+                "AnomalyDetector: combined has a threshold for each method: "
+                "threshold={'zscore': 3, ...}"
+            )
+        given = {method: given}
+    for each, limit in dict(given).items():
+        if each not in usual:
+            raise ConfigError(f"AnomalyDetector: threshold of {each!r}: it is no part of {method}")
+        if not isinstance(limit, (int, float)) or not 0 < limit < math.inf:
+            raise ConfigError(f"AnomalyDetector: threshold {limit!r} isn't a number above 0")
+    return tuple((usual | {each: float(limit) for each, limit in dict(given).items()}).items())
