@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Transient,
         WriteError,
     )
+    from arrowetl.fitting import FittedStage
     from arrowetl.pipeline import Pipeline
     from arrowetl.result import PipelineResult, StageResult
     from arrowetl.rules import Rule
@@ -67,6 +68,7 @@ _HOMES = {
         "Transient",
         "WriteError",
     ),
+    "fitting": ("FittedStage",),
     "pipeline": ("Pipeline",),
     "result": ("PipelineResult", "StageResult"),
     "rules": ("Rule",),
@@ -117,6 +119,7 @@ __all__ = [
     "DuckDBLoader",
     "DuckDBSource",
     "Filter",
+    "FittedStage",
     "JSONLoader",
     "JSONSource",
     "LedgerError",

@@ -11,7 +11,7 @@ import arrowetl
 
 ROOT = Path(arrowetl.__file__).parent
 
-FLOORS = """errors findings observing rejected sql arrow duck files typemap sampling patterns
+FLOORS = """errors findings observing rejected sql arrow duck files typemap sampling spool patterns
     | stage events ml postgres stores fidelity rules profiling contracts fitting
     | planning sources transforms sinks reliability observability result
     | engines diagnosis

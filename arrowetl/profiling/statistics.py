@@ -29,7 +29,8 @@ from arrowetl.profiling.columns import (
 from arrowetl.profiling.correlations import Products
 from arrowetl.profiling.numbers import Numbers
 from arrowetl.profiling.texts import TextLook, Texts
-from arrowetl.profiling.values import Counted, Values, hashed
+from arrowetl.profiling.values import Counted, Values
+from arrowetl.sampling import hashed
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from arrowetl.profiling.profile import Distinct
+from arrowetl.sampling import Hashes
 
 KEPT = 8_192
 """How many different values are kept: up to here everything is exact, beyond it is estimated."""
@@ -25,7 +26,6 @@ FREQUENT = 512
 SHOWN_BYTES = 200
 """Longer values are cut when they are kept."""
 
-Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.int64]
 
 
@@ -148,17 +148,3 @@ def _frequent(values: Counted, missed: int) -> tuple[Counted, int]:
     chosen = ties[np.argpartition(values.hashes[ties], wanted)[:wanted]] if wanted else ties[:0]
     kept = np.concatenate([above, chosen])
     return values.take(kept[np.argsort(values.hashes[kept])]), missed + left_out
-
-
-def hashed(keys: npt.NDArray[Any]) -> Hashes:
-    """Give hashes of 64-bit keys (the finaliser of SplitMix64: Steele, Lea, Flood, 2014).
-
-    >>> hashed(np.array([0, 1], np.int64)).tolist()
-    [16294208416658607535, 10451216379200822465]
-    """
-    with np.errstate(over="ignore"):
-        mixed = keys.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        found: Hashes = mixed ^ (mixed >> np.uint64(31))
-        return found

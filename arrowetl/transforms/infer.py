@@ -18,9 +18,10 @@ from arrowetl.duck import connect, unwrapped
 from arrowetl.errors import ConfigError, ReadError, translated
 from arrowetl.observing import Observer
 from arrowetl.profiling.profile import Profile, Sample
-from arrowetl.profiling.sample import RowSample
 from arrowetl.profiling.statistics import Looker, Statistics
 from arrowetl.profiling.summarise import Reading, profile_of
+from arrowetl.sampling import RowSample
+from arrowetl.spool import spooled
 from arrowetl.sql import INPUT
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
 from arrowetl.transforms._arguments import words
@@ -133,26 +134,14 @@ class SchemaInferrer(SQLStage):
         first = next(batches, None)
         if first is None:
             return
-        with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
-            spool = Path(folder) / "rows.arrow"
-            schema = marked(first.schema, self._spooled(first, batches, spool))
-            with pa.memory_map(str(spool)) as mapped, pa.ipc.open_stream(mapped) as reader:
-                yield empty_batch(schema)
-                for batch in reader:
-                    yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-
-    def _spooled(
-        self, first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], path: Path
-    ) -> Profile:
-        """Put batches into a file, and give the profile of them."""
         with (
-            pa.ipc.new_stream(str(path), first.schema) as writer,
             closing(_Profiling(self, first.schema)) as profiling,
+            spooled(first.schema, chain((first,), batches), profiling.see) as rows,
         ):
-            for batch in chain((first,), rest):
-                profiling.see(batch)
-                writer.write_batch(batch)
-            return profiling.profile()
+            schema = marked(first.schema, profiling.profile())
+            yield empty_batch(schema)
+            for batch in rows:
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
     def observer(self, schema: pa.Schema) -> Observer:
         """Give what makes the profile while the rows pass."""

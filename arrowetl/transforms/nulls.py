@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow as pa
 from arrowetl.arrow import empty_batch
 from arrowetl.duck import describe_select, stream_select
 from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.spool import spooled
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_float, is_number, is_text, words
@@ -148,13 +148,19 @@ class NullRemover(SQLStage):
         first = next(cleaned, None)
         if first is None:
             return
-        with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
-            spool = Path(folder) / "rows.arrows"
-            kept = self._kept(first.schema, *_spooled(first, cleaned, spool))
-            with pa.memory_map(str(spool)) as mapped, pa.ipc.open_stream(mapped) as reader:
-                yield empty_batch(first.schema).select(kept)
-                for batch in reader:
-                    yield batch.select(kept)
+        rows, nulls = 0, Counter[str]()
+
+        def count(batch: pa.RecordBatch) -> None:
+            nonlocal rows
+            rows += batch.num_rows
+            for column, values in zip(batch.schema.names, batch.columns, strict=True):
+                nulls[column] += values.null_count
+
+        with spooled(first.schema, chain((first,), cleaned), count) as spool:
+            kept = self._kept(first.schema, rows, nulls)
+            yield empty_batch(first.schema).select(kept)
+            for batch in spool:
+                yield batch.select(kept)
 
     def _kept(self, schema: pa.Schema, rows: int, nulls: Mapping[str, int]) -> list[str]:
         columns = self._columns(schema)
@@ -214,19 +220,3 @@ def _is_like(quoted: str, kind: pa.DataType, null_like: Sequence[str | float]) -
     if is_number(kind) and numbers:
         tests.append(f"{quoted} IN ({', '.join(map(literal, numbers))})")
     return " OR ".join(tests)
-
-
-def _spooled(
-    first: pa.RecordBatch, rest: Iterator[pa.RecordBatch], path: Path
-) -> tuple[int, Counter[str]]:
-    """Put batches into a file, and count rows and nulls on the way."""
-    rows, nulls = 0, Counter[str]()
-    with pa.ipc.new_stream(str(path), first.schema) as writer:
-        batch: pa.RecordBatch | None = first
-        while batch is not None:
-            rows += batch.num_rows
-            for column, values in zip(batch.schema.names, batch.columns, strict=True):
-                nulls[column] += values.null_count
-            writer.write_batch(batch)
-            batch = next(rest, None)
-    return rows, nulls

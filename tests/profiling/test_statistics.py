@@ -18,9 +18,9 @@ from arrowetl.errors import SchemaError
 from arrowetl.profiling import _spread, statistics
 from arrowetl.profiling.correlations import Products
 from arrowetl.profiling.numbers import SHARES, Numbers
-from arrowetl.profiling.sample import RowSample
 from arrowetl.profiling.statistics import Statistics, statistics_of
-from arrowetl.profiling.values import KEPT, Counted, Values, hashed
+from arrowetl.profiling.values import KEPT, Counted, Values
+from arrowetl.sampling import RowSample, hashed
 
 
 @dataclass(frozen=True)
