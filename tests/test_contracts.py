@@ -96,6 +96,7 @@ def every_stage() -> list[ae.Stage]:
         ae.Lookup(pa.table({"id": [1, 2], "new": ["a", "b"]}), on="id", how="inner"),
         ae.AnomalyDetector(columns=["x"], min_rows=2),
         ae.AnomalyDetector(method="zscore", columns=["x", "id"], group_by=["group"], min_rows=2),
+        ae.AnomalyDetector(columns=["x"], min_rows=2, scale="log"),
         ae.AnomalyDetector(method="iqr", columns=["x"], threshold=0.1, action="filter"),
         ae.AnomalyDetector(method="mad", columns=["x"], contamination=0.2),
         ae.QualityScorer(),

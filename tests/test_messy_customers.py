@@ -60,7 +60,7 @@ def result() -> ae.PipelineResult:
         .transform(ae.NullRemover("drop_all", columns=["Full Name"], null_like=["n/a", "?", "-"]))
         .transform(ae.QualityScorer(rules=RULES, broken_column="broken"))
         .transform(amounts)
-        .transform(ae.AnomalyDetector(columns=["amount"], threshold={"iqr": 50, "mad": 50}))
+        .transform(ae.AnomalyDetector(columns=["amount"], scale="log"))
     )
     return pipeline.load(ae.ArrowLoader()).run().result
 

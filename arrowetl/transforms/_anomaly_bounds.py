@@ -31,6 +31,7 @@ class Bounds:
         limits: each method's threshold.
         least: how many values a group needs.
         codes: the integers that may be ids or codes, with the most values that codes have.
+        scale: `linear`, or `log` to judge orders of magnitude.
     """
 
     columns: tuple[str, ...]
@@ -39,6 +40,7 @@ class Bounds:
     limits: Mapping[str, float]
     least: int
     codes: Mapping[str, int]
+    scale: str = "linear"
 
     row = name("arrowetl:row")
 
@@ -48,8 +50,15 @@ class Bounds:
         return tuple(THRESHOLDS) if self.method == "combined" else (self.method,)
 
     def double(self, column: str) -> str:
-        """Give a row's value as a double."""
-        return f"r.{name(column)}::DOUBLE"
+        """Give a row's value as a double, on the scale by which it is judged."""
+        value = f"r.{name(column)}::DOUBLE"
+        return value if self.scale == "linear" else f"(sign({value}) * ln(1 + abs({value})))"
+
+    def plain(self, value: str) -> str:
+        """Give a value on the scale as the number that it stands for."""
+        if self.scale == "linear":
+            return value
+        return f"(sign({value}) * (exp(abs({value})) - 1))"
 
     def _finite(self, column: str) -> str:
         value = self.double(column)

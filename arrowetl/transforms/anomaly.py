@@ -19,6 +19,7 @@ from arrowetl.transforms._anomaly_bounds import METHODS, THRESHOLDS, Bounds
 from arrowetl.transforms._anomaly_summary import Summary
 from arrowetl.transforms._arguments import choice, is_number, plain, words
 
+SCALES = ("linear", "log")
 ACTIONS = ("flag", "filter", "reject")
 ADDED = ("is_anomaly", "anomaly_score", "anomaly_reason")
 
@@ -60,6 +61,9 @@ class AnomalyDetector(SQLStage):
             are (nearly) all different or have at most `codes` values, and columns whose names say
             that they are ids, codes, parts of dates or places (`_id`, `zip`, `year`, `lat`).
         threshold: the method's number; for `combined` a mapping by method. Its usual one if None.
+        scale: `linear`, or `log` for what spans orders of magnitude (amounts, sizes, durations):
+            bounds are drawn around ``sign(x) * ln(1 + |x|)``, else many sound large values of such a
+            column are outside. Reasons give them as plain numbers.
         contamination: the share of rows to be found, in place of a threshold: those with the
             highest scores.
         action: ``flag`` adds the columns `is_anomaly`, `anomaly_score` and `anomaly_reason`;
@@ -82,6 +86,7 @@ class AnomalyDetector(SQLStage):
     method: str = "combined"
     columns: Sequence[str] | None = None
     threshold: float | Mapping[str, float] | None = None
+    scale: str = "linear"
     contamination: float | None = None
     action: str = "flag"
     group_by: Sequence[str] = ()
@@ -93,6 +98,7 @@ class AnomalyDetector(SQLStage):
     def __post_init__(self) -> None:
         """Check the options."""
         choice(self.method, METHODS, where="AnomalyDetector", option="method")
+        choice(self.scale, SCALES, where="AnomalyDetector", option="scale")
         choice(self.action, ACTIONS, where="AnomalyDetector", option="action")
         for option in ("columns", "group_by"):
             value = getattr(self, option)
@@ -175,6 +181,7 @@ class AnomalyDetector(SQLStage):
             dict(self._limits),
             self.min_rows,
             dict.fromkeys(chosen, self.codes),
+            self.scale,
         )
         factor = self._factor(bounds)
         scored = f"{bounds.ctes()}{factor}"
@@ -239,7 +246,8 @@ def _whole(schema: pa.Schema, judged: Sequence[str]) -> list[str]:
 def _reason(column: str, bounds: Bounds, scaled: bool) -> str:
     value = f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
     factor = "f.factor" if scaled else "1"
-    low, high = (_rounded(bounds.bound(column, end, factor)) for end in ("low", "high"))
+    ends = (bounds.plain(bounds.bound(column, end, factor)) for end in ("low", "high"))
+    low, high = map(_rounded, ends)
     above = f"' is above ' || {high}"
     below = f"' is below ' || {low}"
     side = f"CASE WHEN {bounds.double(column)} > {bounds.middle(column)} THEN {above} ELSE {below}"

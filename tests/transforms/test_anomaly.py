@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -297,6 +298,21 @@ def test_thresholds():
     assert flags(ae.AnomalyDetector(threshold=wide), AMOUNTS) == [False] * 8
 
 
+def test_on_a_logarithmic_scale_only_other_orders_of_magnitude_are_far():
+    sound = np.random.default_rng(2).lognormal(5, 1.2, 3000).tolist()
+    table = pa.table({"x": [*sound, 2e7, -2e7, math.inf, math.nan, None]})
+    linear = flags(ae.AnomalyDetector(), table)
+    assert sum(linear[:3000]) > 100
+    found = run_stage(ae.AnomalyDetector(scale="log"), table)
+    log = found["is_anomaly"].to_pylist()
+    assert log[3000:] == [True, True, True, False, False]
+    assert sum(log[:3000]) < 15
+    assert re.fullmatch(
+        r"x 20000000.0 is above \d\.\d*e\+04|x 20000000.0 is above [0-9]{4}",
+        found["anomaly_reason"][3000].as_py(),
+    )
+
+
 def test_flights_that_took_far_longer_than_others_on_their_way():
     table = ae.Pipeline("p").extract(str(FLIGHTS)).load(ae.ArrowLoader()).run().result.table
     stage = ae.AnomalyDetector(columns=["air_time"], group_by=["origin", "dest"], min_rows=20)
@@ -316,6 +332,7 @@ def test_flights_that_took_far_longer_than_others_on_their_way():
     [
         ({"method": "zscor"}, "zscore"),
         ({"action": "drop"}, "flag"),
+        ({"scale": "logarithm"}, "log"),
         ({"columns": []}, "columns is empty"),
         ({"contamination": 0}, "contamination"),
         ({"contamination": 0.6}, "contamination"),
