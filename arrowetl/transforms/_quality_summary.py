@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,12 +94,16 @@ class Summary(Observer):
 
 
 def _shown(batch: pa.RecordBatch, rule: Rule, rows: np.ndarray[Any, Any]) -> list[str]:
-    """Give the values of some rows that broke a rule; whole rows for a predicate."""
+    """Give the values of some rows that broke a rule; of a predicate, those that it mentions."""
     if rule.column is not None:
         values = batch[rule.column].take(pa.array(rows))
         return [str(value)[:SHOWN] for value in values.to_pylist()]  # small: a few samples
-    visible = batch.drop_columns(
-        [each for each in batch.schema.names if each.startswith("arrowetl:")]
-    )
-    some = visible.take(pa.array(rows)).to_pylist()  # small: a few samples
+    columns = [each for each in batch.schema.names if not each.startswith("arrowetl:")]
+    mentioned = [each for each in columns if _mentions(rule.sql or "", each)]
+    some = batch.select(mentioned or columns).take(pa.array(rows)).to_pylist()  # small: samples
     return [", ".join(f"{k}={v}" for k, v in row.items())[: 2 * SHOWN] for row in some]
+
+
+def _mentions(sql: str, column: str) -> bool:
+    """Say whether a predicate has a column's name in it, as a whole word in any case."""
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql, re.IGNORECASE) is not None
