@@ -62,8 +62,8 @@ class AnomalyDetector(SQLStage):
             that they are ids, codes, parts of dates or places (`_id`, `zip`, `year`, `lat`).
         threshold: the method's number; for `combined` a mapping by method. Its usual one if None.
         scale: `linear`, or `log` for what spans orders of magnitude (amounts, sizes, durations):
-            bounds are drawn around ``sign(x) * ln(1 + |x|)``, else many sound large values of such a
-            column are outside. Reasons give them as plain numbers.
+            bounds are drawn around ``sign(x) * ln(1 + |x|)``, else many sound large values of such
+            a column are outside. Reasons give them as plain numbers.
         contamination: the share of rows to be found, in place of a threshold: those with the
             highest scores.
         action: ``flag`` adds the columns `is_anomaly`, `anomaly_score` and `anomaly_reason`;
