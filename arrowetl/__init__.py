@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.nulls import NullRemover
     from arrowetl.transforms.quality import QualityScorer
     from arrowetl.transforms.query import SQL, Filter
+    from arrowetl.transforms.window import WindowAggregator
 
 _HOMES = {
     "errors": (
@@ -101,6 +102,7 @@ _HOMES = {
     "transforms.nulls": ("NullRemover",),
     "transforms.quality": ("QualityScorer",),
     "transforms.query": ("SQL", "Filter"),
+    "transforms.window": ("WindowAggregator",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -158,6 +160,7 @@ __all__ = [
     "StateError",
     "TextSource",
     "Transient",
+    "WindowAggregator",
     "WriteError",
     "__version__",
 ]

@@ -99,6 +99,10 @@ def every_stage() -> list[ae.Stage]:
         ae.AnomalyDetector(columns=["x"], min_rows=2, scale="log"),
         ae.AnomalyDetector(method="iqr", columns=["x"], threshold=0.1, action="filter"),
         ae.AnomalyDetector(method="mad", columns=["x"], contamination=0.2),
+        ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)", "s": ("x", "sum")}),
+        ae.WindowAggregator("at", "1 month", slide="1 week", group_by=["group"], empty=True),
+        ae.WindowAggregator("at", gap="1 day", group_by=[STRANGE], aggregations={"n": "count(*)"}),
+        ae.WindowAggregator("at", "1 week", aggregations={"m": ("id", np.max)}),
         ae.QualityScorer(),
         ae.QualityScorer(
             rules=[
@@ -250,7 +254,7 @@ def public(base, *abstract):
 
 def test_everything_of_ours_is_checked(folder, tmp_path):
     sinks = {type(kind(tmp_path, options).sink()) for kind, options in every_destination()}
-    assert public(ae.Stage, ae.SQLStage) == {type(stage) for stage in every_stage()}
+    assert public(ae.Stage, ae.SQLStage, ae.FittedStage) == {type(stage) for stage in every_stage()}
     sources = {type(make(folder)) for make in SOURCES.values()}
     # The one that needs a server's tables is checked in sources/test_postgresql.py.
     assert public(ae.Source) == sources | {ae.PostgreSQLSource}
