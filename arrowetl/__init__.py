@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.infer import SchemaInferrer
     from arrowetl.transforms.lookup import Lookup
     from arrowetl.transforms.map import Map
+    from arrowetl.transforms.mask import Mask
     from arrowetl.transforms.nulls import NullRemover
     from arrowetl.transforms.quality import QualityScorer
     from arrowetl.transforms.query import SQL, Filter
@@ -99,6 +100,7 @@ _HOMES = {
     "transforms.infer": ("SchemaInferrer",),
     "transforms.lookup": ("Lookup",),
     "transforms.map": ("Map",),
+    "transforms.mask": ("Mask",),
     "transforms.nulls": ("NullRemover",),
     "transforms.quality": ("QualityScorer",),
     "transforms.query": ("SQL", "Filter"),
@@ -127,6 +129,7 @@ __all__ = [
     "LedgerError",
     "Lookup",
     "Map",
+    "Mask",
     "Mode",
     "NullRemover",
     "ParquetLoader",

@@ -103,6 +103,9 @@ def every_stage() -> list[ae.Stage]:
         ae.WindowAggregator("at", "1 month", slide="1 week", group_by=["group"], empty=True),
         ae.WindowAggregator("at", gap="1 day", group_by=[STRANGE], aggregations={"n": "count(*)"}),
         ae.WindowAggregator("at", "1 week", aggregations={"m": ("id", np.max)}),
+        ae.Mask({"text": "redact", "at": "month", STRANGE: "nullify"}),
+        ae.Mask(["id", "text", "tags"], key="correct horse battery staple"),
+        ae.Mask("text", "{first1}***{last1}"),
         ae.QualityScorer(),
         ae.QualityScorer(
             rules=[

@@ -56,6 +56,7 @@ stages: list[ae.Stage] = [
     ae.QualityScorer(rules=[ae.Rule("id", range=(0, None))]),
     ae.AnomalyDetector(columns=["id"], group_by=["name"]),
     ae.Lookup(sources[0], on="id", columns=["name"]),
+    ae.Mask({"name": "hash", "id": "nullify"}, key="correct horse battery staple"),
     ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)"}),
     Named(),
 ]
