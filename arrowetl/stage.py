@@ -121,8 +121,7 @@ class Source(ABC):
     ) -> Iterator[pa.RecordBatch]:
         """Give the rows as batches of at most `batch_size` rows, in the source's order.
 
-        Called only where `relation` is None. `columns` are the only ones that are needed, in this
-        order; all if None.
+        Called only where `relation` is None. Only `columns` are needed, in this order; all if None.
         """
         raise NotImplementedError(
             f"{self.label} has neither a relation nor a scan"
@@ -330,8 +329,7 @@ class SQLStage(Stage):
     def rejections(self, schema: pa.Schema) -> Sequence[Rejection]:  # noqa: ARG002
         """Give the reasons for which rows of `schema` are rejected before `select` sees them.
 
-        Rows that fit none go on. A stage that gives any starts a new segment, and its rejected
-        rows leave there as they were.
+        A stage that gives any starts a new segment; its rejected rows leave there as they were.
         """
         return ()
 
