@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import arrowetl as ae
 from arrowetl.config import ConfigFileError, load_config, read_config
 from arrowetl.config.catalogue import SOURCE
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings
 from arrowetl.config.read_toml import read_toml
-from arrowetl.config.read_yaml import read_yaml
 from arrowetl.config.schema import json_schema
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings
+from arrowetl.documents.read_yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
 GOOD = """\

@@ -28,9 +28,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import ConfigFileError, Findings, Problem
 from arrowetl.config.variables import Resolver, Secrets
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import ConfigFileError, Findings, Problem
 from arrowetl.events import Listener
 from arrowetl.stage import Sink, Source, Stage
 
@@ -150,7 +150,7 @@ def _parse(file: Path, text: str, findings: Findings) -> Node | None:
         from arrowetl.config.read_toml import read_toml
 
         return read_toml(text, findings)
-    from arrowetl.config.read_yaml import read_yaml
+    from arrowetl.documents.read_yaml import read_yaml
 
     return read_yaml(text, findings)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings
 
 TAG = "tag:yaml.org,2002:"
 MOST_NODES = 100_000
