@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from arrowetl.contracts import Contract
     from arrowetl.errors import (
         ArrowETLError,
         ConfigError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.aggregate import Aggregator
     from arrowetl.transforms.anomaly import AnomalyDetector
     from arrowetl.transforms.columns import Cast, Rename, Select
+    from arrowetl.transforms.contract import EnforceContract
     from arrowetl.transforms.dedup import Deduplicator
     from arrowetl.transforms.infer import SchemaInferrer
     from arrowetl.transforms.lookup import Lookup
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.query import SQL, Filter
 
 _HOMES = {
+    "contracts": ("Contract",),
     "errors": (
         "ArrowETLError",
         "ConfigError",
@@ -94,6 +97,7 @@ _HOMES = {
     "transforms.aggregate": ("Aggregator",),
     "transforms.anomaly": ("AnomalyDetector",),
     "transforms.columns": ("Cast", "Rename", "Select"),
+    "transforms.contract": ("EnforceContract",),
     "transforms.dedup": ("Deduplicator",),
     "transforms.infer": ("SchemaInferrer",),
     "transforms.lookup": ("Lookup",),
@@ -115,9 +119,11 @@ __all__ = [
     "CSVSource",
     "Cast",
     "ConfigError",
+    "Contract",
     "Deduplicator",
     "DuckDBLoader",
     "DuckDBSource",
+    "EnforceContract",
     "Filter",
     "FittedStage",
     "JSONLoader",

@@ -84,6 +84,7 @@ def is_list(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (*tests, *views))
 
 
+@lru_cache(maxsize=1024)
 def sql_type(kind: pa.DataType) -> str:
     """Give DuckDB's type."""
     return duck_types(pa.schema([("x", kind)]), where="Contract")[0]
@@ -165,8 +166,8 @@ def cast(value: str, old: pa.DataType, new: pa.DataType) -> str:
     >>> print(cast('"x"', pa.string(), pa.int8()))
     CASE WHEN regexp_full_match("x", '[+-]?(0|[1-9][0-9]*)') THEN TRY_CAST("x" AS TINYINT) END
     """
-    if kinds.is_string(new):
-        return f"CAST({value} AS VARCHAR)"
+    if kinds.is_string(new) or widens(old, new):
+        return f"CAST({value} AS {sql_type(new)})"
     tried = f"TRY_CAST({value} AS {sql_type(new)})"
     if kinds.is_string(old) and (shape := _shape(new)):
         return f"CASE WHEN regexp_full_match({value}, {literal(shape)}) THEN {tried} END"
