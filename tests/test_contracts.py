@@ -270,7 +270,7 @@ def public(base, *abstract):
 
 def test_everything_of_ours_is_checked(folder, tmp_path):
     sinks = {type(kind(tmp_path, options).sink()) for kind, options in every_destination()}
-    assert public(ae.Stage, ae.SQLStage) == {type(stage) for stage in every_stage()}
+    assert public(ae.Stage, ae.SQLStage, ae.FittedStage) == {type(stage) for stage in every_stage()}
     sources = {type(make(folder)) for make in SOURCES.values()}
     # The one that needs a server's tables is checked in sources/test_postgresql.py.
     assert public(ae.Source) == sources | {ae.PostgreSQLSource}

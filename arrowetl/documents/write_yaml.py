@@ -20,6 +20,11 @@ class _Dumper(yaml.SafeDumper):
         """Indent lists, too."""
         super().increase_indent(flow, False)
 
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        """Write lists of plain values in one line."""
+        flat = not any(isinstance(each, (dict, list)) for each in sequence)
+        return super().represent_sequence(tag, sequence, flow_style or flat)
+
 
 for _tag, _pattern in RESOLVERS:
     _Dumper.add_implicit_resolver(_tag, _pattern, None)
@@ -29,10 +34,7 @@ def write_yaml(value: Any) -> str:
     """Give plain values as YAML, in the order in which they are.
 
     >>> print(write_yaml({"on": ["0o17", 1e9, None]}), end="")
-    'on':
-      - '0o17'
-      - 1000000000.0
-      - null
+    'on': ['0o17', 1000000000.0, null]
     """
     return yaml.dump(
         value,

@@ -219,15 +219,15 @@ class Judgement:
     def _there(self, parts: tuple[Part, ...]) -> Callable[[str], str]:
         """Give the form of a column that says whether a value is there.
 
-        Values that aren't of the contract's type are there where they are let through.
+        One that isn't of the contract's type is there, unless it becomes null.
         """
         column, lacks = str(parts[0]), {each.parts for each in self.found if each.what != "unknown"}
         above = any(parts[:length] in lacks for length in range(1, len(parts)))
         absent = column in self.missing or any(
             each.parts == parts and each.what == "missing" for each in self.found
         )
-        evolves = self.modes["data_type"] is ContractMode.EVOLVE
-        return self._came if evolves and not above and not absent else name
+        becomes_null = self.modes["data_type"] is ContractMode.DISCARD_VALUE
+        return name if becomes_null or above or absent else self._came
 
     def _rule_mode(self, rule: Rule) -> ContractMode:
         """Give what becomes of rows that break a rule.
