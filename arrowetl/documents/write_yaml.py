@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from arrowetl.documents.read_yaml import RESOLVERS
+from arrowetl.documents.read_yaml import RESOLVERS, TAG
 
 
 class _Dumper(yaml.SafeDumper):
@@ -26,6 +26,12 @@ class _Dumper(yaml.SafeDumper):
         return super().represent_sequence(tag, sequence, flow_style or flat)
 
 
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML reads line ends of Unicode's in plain text as spaces.
+    return dumper.represent_scalar(f"{TAG}str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _text)
 for _tag, _pattern in RESOLVERS:
     _Dumper.add_implicit_resolver(_tag, _pattern, None)
 

@@ -33,7 +33,6 @@ FIRST_YEAR, LAST_YEAR, NO_YEAR = 1900, 2099, 2200
 _KEY_NAME = (
     r"(?:^|_)(?:ids?|keys?|uuid|guid|no|nr|num|number|code|sku|isbn|ean|ref|reference)(?:_|$)"
 )
-_ANY_DATE = ("date", "datetime")
 _UNSURE = ("boolean", "bic", "currency", "percentage", "date_compact")
 
 
@@ -147,8 +146,8 @@ class Belief:
     def _of(self, count: int, unit: str) -> str:
         if self.sample.complete:
             return f"{count:,} {unit}"
-        # The rule of three: nobody in n says that fewer than 3/n of all do.
-        sure = f"with 95 % certainty fewer than {3 / count:.2g} of all are"
+        # The rule of three: what none of n does, fewer than 3/n of all do.
+        sure = f"with 95 % certainty fewer than {3 / count:.2%} of all break it"
         return f"a sample of {count:,} {unit} ({sure})"
 
     def _unique(self, column: ColumnProfile, called: str, there: int, unit: str) -> Iterator[Rule]:
@@ -176,8 +175,9 @@ class Belief:
     def _format(self, column: ColumnProfile, called: str, there: int) -> Iterator[Rule]:
         if column.distinct is None or column.distinct.count < FORMAT_VALUES:
             return
-        found = _one([each for each in column.patterns if self._believed(each, column, there)])
-        if found is not None:
+        believed = [each for each in column.patterns if self._believed(each, column, there)]
+        if len(believed) == 1:
+            [found] = believed
             evidence = f"{found.count:,} of {self._of(found.of, 'values')} have it"
             yield Rule(called, format=found.name, evidence=evidence)
 
@@ -216,11 +216,3 @@ class Belief:
         last = max(LAST_YEAR, high // 100 * 100 + 99)
         evidence = f"{self._of(there, 'dates')}, all from these centuries"
         yield Rule(called, range=(f"{first:04}-01-01", f"{last}-12-31"), evidence=evidence)
-
-
-def _one(patterns: list[PatternFound]) -> PatternFound | None:
-    """Give the pattern that is meant; None if more than one may be."""
-    certain = [each for each in patterns if each.name not in _ANY_DATE]
-    if len(certain) > 1 or not patterns:
-        return None
-    return certain[0] if certain else patterns[0]
