@@ -456,13 +456,15 @@ class Preview:
 
     def __rich__(self) -> RenderableType:
         from rich.table import Table
+        from rich.text import Text
 
+        # As text: what stands in brackets would be taken for a style.
         shown = Table(caption=f"{self.table.num_rows} rows")
         for field, column in zip(self.table.schema, self.table.columns, strict=True):
             share = column.null_count / max(1, self.table.num_rows)
-            shown.add_column(f"{field.name}\n{field.type}\n{share:.0%} null")
+            shown.add_column(Text(f"{field.name}\n{field.type}\n{share:.0%} null"))
         for row in self.table.to_pylist():
-            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+            shown.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
         return shown
 
     def _repr_html_(self) -> str:
