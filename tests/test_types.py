@@ -51,10 +51,11 @@ stages: list[ae.Stage] = [
     ae.NullRemover("drop", columns=["id"]),
     ae.Deduplicator(on=["id"], keep="last"),
     ae.Aggregator("id", {"n": "count(*)"}),
+    ae.EnforceContract("contract.yaml", columns="freeze", rules="quarantine"),
     ae.Map(lambda batch: batch),
     Named(),
 ]
-pipeline = ae.Pipeline("all", dead_letters=sinks[1], allow_lossy=["id"]).extract(sources[0])
+pipeline = ae.Pipeline("all", dead_letters=sinks[1], schema_contract="c.yaml").extract(sources[0])
 for stage in stages:
     pipeline.transform(stage)
 result: ae.PipelineResult = pipeline.load(sinks[0]).run().result

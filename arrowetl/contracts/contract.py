@@ -18,6 +18,7 @@ from arrowetl.contracts.paths import Part, parts_of, path_of
 from arrowetl.contracts.types import LIST, STRUCT, type_of
 from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 from arrowetl.rules import Rule, as_rules
+from arrowetl.rules.learning import LEAST_ROWS
 
 if TYPE_CHECKING:
     from arrowetl.profiling.profile import Profile
@@ -243,15 +244,23 @@ class Contract:
         )
 
     @classmethod
-    def learn(cls, profile: Profile, **options: Any) -> Contract:
+    def learn(cls, profile: Profile, *, rows: int = LEAST_ROWS, share: float = 1.0) -> Contract:
         """Give the contract that the rows of a profile keep.
 
-        Fields have the types in which the rows came; of what else is believed, and why, see
-        `arrowetl.rules.inferred`, which takes the options. Values of personal data aren't in it.
+        Fields have the types in which the rows came; what else is believed, and why, is told at
+        `arrowetl.rules.inferred`. Values of personal data aren't in it.
+
+        Args:
+            profile: what was found in the rows, by `SchemaInferrer.profile` for instance.
+            rows: how many values have to be there for a rule to be learned.
+            share: the share of texts that have to have a pattern.
+
+        Raises:
+            ConfigError: an option makes no sense.
         """
         from arrowetl.contracts.learning import learned
 
-        return learned(profile, **options)
+        return learned(profile, rows=rows, share=share)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Contract:

@@ -17,10 +17,10 @@ from arrowetl.rules import Rule
 from arrowetl.rules.learning import Belief, belief_of
 
 
-def learned(profile: Profile, **options: Any) -> Contract:
-    """Give the contract that the rows of a profile keep; `options` are those of `inferred`."""
+def learned(profile: Profile, *, rows: int, share: float) -> Contract:
+    """Give the contract that the rows of a profile keep, as `Contract.learn` says."""
     known = {each.name: each for each in profile.columns}
-    looking = _Looking(known, belief_of(profile, **options))
+    looking = _Looking(known, belief_of(profile, rows=rows, share=share))
     fields, rules = [], []
     for place, column in enumerate(schema_from_text(profile.arrow_schema)):
         for field, kept in looking.parts(

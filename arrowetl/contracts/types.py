@@ -26,11 +26,12 @@ WORDS = (
 
 _DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
 _ZONED = re.compile(r"timestamp\[(s|ms|us|ns), ?tz=(.+)\]")
-_OPAQUE = re.compile(r"(map|extension|dense_union|sparse_union|struct)<.*>")
+_MAP = re.compile(r"map<([^,<>]+(?:\([^)]*\)|\[[^]]*\])?), (.+)>")
+_OPAQUE = re.compile(r"(map|extension|dense_union|sparse_union|struct|list)<.*>")
 
 
 def type_of(word: str) -> pa.DataType | None:
-    """Give the Arrow type of a word; None for one that can only be compared (a map).
+    """Give the Arrow type of a word; None for one that can only be compared (a map of structs).
 
     Raises:
         ConfigError: there is no such type; names the nearest.
@@ -41,9 +42,12 @@ def type_of(word: str) -> pa.DataType | None:
     Traceback (most recent call last):
     arrowetl.errors.ConfigError: no type 'integer64'; did you mean 'int64' or 'uint64'?
     """
-    if _OPAQUE.fullmatch(word):
-        return None
     try:
+        if found := _MAP.fullmatch(word):
+            key, item = type_of(found[1]), type_of(found[2])
+            return None if key is None or item is None else pa.map_(key, item)
+        if _OPAQUE.fullmatch(word):
+            return None
         if found := _DECIMAL.fullmatch(word):
             return pa.decimal128(int(found[1]), int(found[2]))
         if found := _ZONED.fullmatch(word):

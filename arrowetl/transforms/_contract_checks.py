@@ -31,6 +31,7 @@ REMOVED = "arrowetl:removed"
 """The column that says whether a row is removed."""
 
 _ROW = name("arrowetl:row")
+_NULLED = ("rules", ContractMode.DISCARD_VALUE)
 _CODES = {"columns": "column", "data_type": "data_type", "rules": "rule"}
 
 
@@ -98,8 +99,9 @@ class Judgement:
             nulled=self._nulled,
         )
         found = {}
+        came = set(self.schema.names)
         for column, node in self.contract.columns.items():
-            if column in self.schema.names:
+            if column in came:
                 given = name(column), self.schema.field(column).type, node
                 found[column] = judged.made(*given), leaving.made(*given)
         return found
@@ -128,10 +130,11 @@ class Judgement:
             return self._came(column)
         return name(column) if leaving == judged else name(f"arrowetl:out:{column}")
 
-    @property
+    @cached_property
     def missing(self) -> tuple[str, ...]:
         """The columns of the contract that don't arrive."""
-        return tuple(each for each in self.contract.columns if each not in self.schema.names)
+        came = set(self.schema.names)
+        return tuple(each for each in self.contract.columns if each not in came)
 
     def _columns(self) -> str:
         """Give the columns in the contract's types, beside what they were and will be."""
@@ -221,13 +224,15 @@ class Judgement:
 
         One that isn't of the contract's type is there, unless it becomes null.
         """
-        column, lacks = str(parts[0]), {each.parts for each in self.found if each.what != "unknown"}
-        above = any(parts[:length] in lacks for length in range(1, len(parts)))
-        absent = column in self.missing or any(
-            each.parts == parts and each.what == "missing" for each in self.found
-        )
+        above = any(parts[:length] in self._lacking for length in range(1, len(parts)))
+        absent = self._lacking.get(parts) == "missing"
         becomes_null = self.modes["data_type"] is ContractMode.DISCARD_VALUE
         return name if becomes_null or above or absent else self._came
+
+    @cached_property
+    def _lacking(self) -> Mapping[tuple[Part, ...], str]:
+        """Where something is missing, or of another type."""
+        return {each.parts: each.what for each in self.found if each.what != "unknown"}
 
     def _rule_mode(self, rule: Rule) -> ContractMode:
         """Give what becomes of rows that break a rule.
@@ -285,26 +290,24 @@ class Judgement:
     def _changed(self) -> Iterator[tuple[str, str]]:
         """Give the columns that leave otherwise than they came."""
         for column in (*self.renewed, *self.missing):
-            missing = column in self.missing
+            missing = column not in self.renewed
             leaves = name(column) if missing else self._leaves(column)
-            nulled = self._nulls(column)
-            if nulled:
-                leaves = f"CASE WHEN NOT {nulled} THEN {leaves} END"
+            if column in self._nulls:
+                leaves = f"CASE WHEN NOT {self._nulls[column]} THEN {leaves} END"
             if missing or leaves != self._came(column):
                 yield column, leaves
 
-    def _nulls(self, column: str) -> str | None:
-        """Give the predicate that a whole column's value breaks a rule and is dropped."""
-        tests = [
-            f"{mask} & {1 << bit}::UBIGINT <> 0"
-            for mask, checks in self._words
-            for bit, check in enumerate(checks)
-            if check.entity == "rules"
-            and check.mode is ContractMode.DISCARD_VALUE
-            and check.column is not None
-            and parts_of(check.column) == (column,)
-        ]
-        return f"({' OR '.join(tests)})" if tests else None
+    @cached_property
+    def _nulls(self) -> Mapping[str, str]:
+        """The predicates that whole columns' values break rules, and are dropped."""
+        tests: dict[str, list[str]] = {}
+        for mask, checks in self._words:
+            for bit, check in enumerate(checks):
+                parts = parts_of(check.column) if check.column is not None else ()
+                if len(parts) == 1 and (check.entity, check.mode) == _NULLED:
+                    test = f"{mask} & {1 << bit}::UBIGINT <> 0"
+                    tests.setdefault(str(parts[0]), []).append(test)
+        return {column: f"({' OR '.join(each)})" for column, each in tests.items()}
 
     def _seen(self) -> str:
         """Give the struct for the observer: the masks, and why a row ends the run."""

@@ -20,6 +20,10 @@ CLOSED = (ContractMode.DISCARD_VALUE, ContractMode.DISCARD_ROW, ContractMode.QUA
 """The modes under which only the contract's columns leave."""
 
 
+TOLD = 20
+"""How many differences an error names."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """A place where what arrives isn't what the contract says.
@@ -58,8 +62,14 @@ class Difference:
 
     @property
     def castable(self) -> bool:
-        """Whether there is a cast at all; maps are only compared."""
-        return self.wanted in {STRUCT, LIST} or type_of(self.wanted) is not None
+        """Whether there can be such values: some types (maps of structs) are only compared."""
+        return self.node is None or _castable(self.node)
+
+
+def _castable(node: Node) -> bool:
+    if node.field.type in {STRUCT, LIST}:
+        return all(map(_castable, node.members.values()))
+    return type_of(node.field.type) is not None
 
 
 def differences(contract: Contract, schema: pa.Schema, *, where: str) -> tuple[Difference, ...]:
@@ -115,7 +125,7 @@ def refuse(
     *,
     where: str,
 ) -> None:
-    """Raise SchemaError for what the modes freeze; names all of it.
+    """Raise SchemaError for what the modes freeze; names the first twenty.
 
     Raises:
         SchemaError: something is frozen, or there is no cast for it.
@@ -126,8 +136,9 @@ def refuse(
     known = [each.name for each in contract.fields]
     first = told[0]
     nearest = closest(first.path, known) if first.what == "unknown" else ()
+    more = f"; and {len(told) - TOLD:,} more" if len(told) > TOLD else ""
     raise SchemaError(
-        "; ".join(_said(each, known) for each in told),
+        "; ".join(_said(each, known) for each in told[:TOLD]) + more,
         where=where,
         column=first.path,
         nearest=nearest,
@@ -136,7 +147,7 @@ def refuse(
 
 def _is_frozen(each: Difference, modes: Mapping[str, ContractMode]) -> bool:
     if each.what != "type":
-        return modes["columns"] is ContractMode.FREEZE
+        return modes["columns"] is ContractMode.FREEZE or not each.castable
     mode = modes["data_type"]
     if mode is ContractMode.FREEZE:
         return not each.widens
@@ -144,8 +155,9 @@ def _is_frozen(each: Difference, modes: Mapping[str, ContractMode]) -> bool:
 
 
 def _said(each: Difference, known: list[str]) -> str:
+    why = "" if each.castable else ", which nothing is cast to"
     if each.what == "missing":
-        return f"column {each.path!r} of the contract is missing"
+        return f"column {each.path!r} of the contract is missing{why and f': {each.wanted}{why}'}"
     if each.what == "unknown":
         nearest = closest(each.path, known)
         hint = f" (did you mean {' or '.join(map(repr, nearest))}?)" if nearest else ""

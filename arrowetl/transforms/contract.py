@@ -144,7 +144,7 @@ class EnforceContract(Stage):
         """Give the schema in which rows leave.
 
         Raises:
-            SchemaError: columns or types differ, and are frozen; names all of them.
+            SchemaError: columns or types differ, and are frozen; names them.
         """
         judge, keep = self.stages
         return keep.bind(judge.bind(schema))
