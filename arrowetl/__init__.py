@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from arrowetl.contracts import Contract
     from arrowetl.errors import (
         ArrowETLError,
         ConfigError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.aggregate import Aggregator
     from arrowetl.transforms.anomaly import AnomalyDetector
     from arrowetl.transforms.columns import Cast, Rename, Select
+    from arrowetl.transforms.contract import EnforceContract
     from arrowetl.transforms.dedup import Deduplicator
     from arrowetl.transforms.infer import SchemaInferrer
     from arrowetl.transforms.lookup import Lookup
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.window import WindowAggregator
 
 _HOMES = {
+    "contracts": ("Contract",),
     "errors": (
         "ArrowETLError",
         "ConfigError",
@@ -96,6 +99,7 @@ _HOMES = {
     "transforms.aggregate": ("Aggregator",),
     "transforms.anomaly": ("AnomalyDetector",),
     "transforms.columns": ("Cast", "Rename", "Select"),
+    "transforms.contract": ("EnforceContract",),
     "transforms.dedup": ("Deduplicator",),
     "transforms.infer": ("SchemaInferrer",),
     "transforms.lookup": ("Lookup",),
@@ -119,9 +123,11 @@ __all__ = [
     "CSVSource",
     "Cast",
     "ConfigError",
+    "Contract",
     "Deduplicator",
     "DuckDBLoader",
     "DuckDBSource",
+    "EnforceContract",
     "Filter",
     "FittedStage",
     "JSONLoader",

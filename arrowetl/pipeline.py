@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of, rebatched
+from arrowetl.contracts import Contract
 from arrowetl.diagnosis import Diagnosis, diagnose
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
@@ -32,6 +34,7 @@ from arrowetl.reliability.deadletters import RunFacts
 from arrowetl.result import PipelineResult, ResultFolder
 from arrowetl.sources.anything import source_of
 from arrowetl.stage import BATCH_ROWS, Sink, Source, Stage
+from arrowetl.transforms.contract import enforced
 from arrowetl.transforms.map import Map
 from arrowetl.transforms.query import SQL
 
@@ -56,6 +59,8 @@ class Pipeline:
         ordered: whether rows keep the source's order; False is quicker, and takes less memory.
         allow_lossy: the columns that may lose something in the destination (nanoseconds, a NaN),
             or True for all; `explain` and `arrowetl types` say what. Without it that is an error.
+        schema_contract: what the source's rows have to keep: a `Contract`, the path of one, or a
+            mapping of `contract` and the modes of `EnforceContract`, which does it.
         progress: whether to draw a progress bar; by default only on a terminal.
         listeners: callables that are given every event of a run (see `arrowetl.events`).
 
@@ -87,6 +92,7 @@ class Pipeline:
         max_rejects: float | None = None,
         ordered: bool = True,
         allow_lossy: bool | Sequence[str] = False,
+        schema_contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None = None,
         progress: bool | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
@@ -103,7 +109,8 @@ class Pipeline:
         self._progress = progress
         self._listeners = tuple(listeners)
         self._source: Source | None = None
-        self._stages: list[Stage] = []
+        self._contract = enforced(schema_contract, where="Pipeline")
+        self._added: list[Stage] = []
         self._sink: Sink | None = None
         self._result: PipelineResult | None = None
         self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
@@ -126,7 +133,7 @@ class Pipeline:
             self._source = source_of(source)
         elif source._source is not None and source._plain:  # noqa: SLF001 - another of its kind
             self._source = source._source  # noqa: SLF001
-            self._stages[:0] = source._stages  # noqa: SLF001
+            self._added[:0] = source._added  # noqa: SLF001
         else:
             self._source = _Inner(source)
         return self
@@ -134,18 +141,18 @@ class Pipeline:
     @property
     def _plain(self) -> bool:
         """Whether it has nothing of its own but a source and stages."""
-        own = (self._dead_letters, self._max_rejects, self._listeners or None)
+        own = (self._dead_letters, self._max_rejects, self._listeners or self._contract or None)
         return own == (None, None, None) and self._settings == Settings()
 
     def transform(self, stage: Transform) -> Pipeline:
         """Add a stage: one of ours, a SELECT over `input`, or a function over a batch."""
         match stage:
             case Stage():
-                self._stages.extend(stage.stages)
+                self._added.extend(stage.stages)
             case str():
-                self._stages.append(SQL(stage))
+                self._added.append(SQL(stage))
             case _ if callable(stage):
-                self._stages.append(Map(stage))
+                self._added.append(Map(stage))
             case _:
                 raise ConfigError(
                     f"transform takes a stage, a SELECT or a function over a batch, not {stage!r}"
@@ -277,6 +284,11 @@ class Pipeline:
         if self._source is None:
             raise ConfigError("nothing to read from: add .extract(...)")
         return self._source
+
+    @property
+    def _stages(self) -> list[Stage]:
+        """All stages: those of the contract directly behind the source."""
+        return [*self._contract, *self._added]
 
     def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
         ordered = self._settings.ordered
@@ -444,13 +456,15 @@ class Preview:
 
     def __rich__(self) -> RenderableType:
         from rich.table import Table
+        from rich.text import Text
 
+        # As text: what stands in brackets would be taken for a style.
         shown = Table(caption=f"{self.table.num_rows} rows")
         for field, column in zip(self.table.schema, self.table.columns, strict=True):
             share = column.null_count / max(1, self.table.num_rows)
-            shown.add_column(f"{field.name}\n{field.type}\n{share:.0%} null")
+            shown.add_column(Text(f"{field.name}\n{field.type}\n{share:.0%} null"))
         for row in self.table.to_pylist():
-            shown.add_row(*("" if value is None else str(value) for value in row.values()))
+            shown.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
         return shown
 
     def _repr_html_(self) -> str:

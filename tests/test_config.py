@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import arrowetl as ae
 from arrowetl.config import ConfigFileError, load_config, read_config
 from arrowetl.config.catalogue import SOURCE
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings
 from arrowetl.config.read_toml import read_toml
-from arrowetl.config.read_yaml import read_yaml
 from arrowetl.config.schema import json_schema
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings
+from arrowetl.documents.read_yaml import read_yaml
 
 ROOT = Path(__file__).parents[1]
 GOOD = """\
@@ -228,6 +228,23 @@ def test_secrets_are_hidden_in_texts_and_in_json(config):
     assert "5432" not in repr(made.secrets.hide(repr(made.source)))
 
 
+def test_a_contract(config, wrong, tmp_path):
+    (tmp_path / "c.yaml").write_text("columns: {a: int64}")
+    given = f"{tmp_path}/c.yaml"
+    made = config(GOOD + f"settings: {{schema_contract: {given}}}")
+    assert made.settings == {"schema_contract": given}
+    assert "EnforceContract" in repr(made.pipeline())
+    modes = f"settings: {{schema_contract: {{contract: {given}, rules: quarantine}}}}"
+    assert "EnforceContract" in repr(config(GOOD + modes).pipeline())
+    stage = config(GOOD + f"transforms: [{{enforce_contract: {given}, columns: freeze}}]").stages[0]
+    assert (stage.known.fields[0].name, stage.columns) == ("a", "freeze")
+    [said] = wrong(GOOD + "settings: {schema_contract: {rules: freeze}}")
+    assert said.startswith("orders.yaml:3: settings: Pipeline: schema_contract has modes and no")
+    (tmp_path / "c.yaml").write_text("columns: {a: int65}")
+    [said] = wrong(GOOD + f"transforms: [{{enforce_contract: {given}}}]")
+    assert "c.yaml:1: columns.a: Field 'a': no type 'int65'" in said
+
+
 def test_every_problem_is_told_at_once_in_the_order_of_lines(wrong):
     said = wrong("""\
 version: 2
@@ -255,7 +272,7 @@ load: {type: parquet, mode: 5}
         (
             "orders.yaml:4: settings.memroy_limit: unknown option; did you mean 'memory_limit'? "
             "settings takes batch_size, memory_limit, threads, max_rejects, ordered, "
-            "allow_lossy"
+            "allow_lossy, schema_contract"
         ),
         "orders.yaml:5: settings.threads: expected a whole number, got 'many'",
     ]

@@ -20,6 +20,7 @@ import pytest
 from destinations import every_destination
 
 import arrowetl as ae
+from arrowetl.contracts import Field
 from arrowetl.testing import SINK_CHECKS, SOURCE_CHECKS, STAGE_CHECKS, run_stage, same
 from tests.s3_server import filled, only_the_chain
 
@@ -43,6 +44,20 @@ STRANGE = TABLE.column_names[3]
 def doubled(batch: pa.RecordBatch) -> pa.RecordBatch:
     at = batch.schema.get_field_index("x")
     return batch.set_column(at, "x", pc.multiply(batch["x"], 2))
+
+
+CONTRACT = ae.Contract(
+    [
+        Field("id", "int64", nullable=False),
+        Field("x", "float"),
+        Field(f'"{STRANGE.replace(chr(34), chr(34) * 2)}"', "int32"),
+        Field("text", "int64"),
+        Field("tags", "list"),
+        Field("tags[]", "string"),
+        Field("added", "date32"),
+    ],
+    rules=[ae.Rule("tags[]", enum=["a", "b"]), ae.Rule("x", range=(0, None)), "id <> 3"],
+)
 
 
 def every_stage() -> list[ae.Stage]:
@@ -72,6 +87,11 @@ def every_stage() -> list[ae.Stage]:
         ae.Deduplicator(on=["group"], keep="best_quality"),
         ae.Deduplicator(on=["tags"], keep="keep_best_quality", score_column="x"),
         ae.Deduplicator(on=["group"], report_column="repeats"),
+        ae.EnforceContract(CONTRACT, data_type="evolve", rules="evolve"),
+        ae.EnforceContract(CONTRACT, columns="discard_value", data_type="discard_value"),
+        ae.EnforceContract(
+            CONTRACT, columns="evolve", data_type="discard_row", rules="discard_value"
+        ),
         ae.SchemaInferrer(patterns=["us_ssn"]),
         ae.SchemaInferrer(cast=True, patterns=[]),
         ae.SchemaInferrer(sample_size=5, seed=1, patterns=["uuid"], correlations=True),

@@ -11,7 +11,8 @@ import arrowetl
 
 ROOT = Path(arrowetl.__file__).parent
 
-FLOORS = """errors findings observing rejected sql arrow duck files typemap sampling spool patterns
+FLOORS = """errors documents findings observing rejected sql arrow duck files typemap sampling
+    spool patterns
     | stage events ml postgres stores fidelity rules profiling contracts fitting
     | planning sources transforms sinks reliability observability result
     | engines diagnosis
@@ -24,8 +25,8 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS.split("|")) for room
 SAME_FLOOR_BELOW = {
     "fidelity": {"stage"},
     "fitting": {"stage"},
-    "rules": {"stage"},
     "contracts": {"profiling", "rules"},
+    "rules": {"stage", "profiling"},
     "files": {"errors"},
     "duck": {"errors", "sql", "arrow"},
     "testing": {"pipeline"},

@@ -313,3 +313,10 @@ def test_rows_too_large_for_a_lean_run_arrive_all_the_same(tmp_path, monkeypatch
     assert pq.read_table(tmp_path / "out.parquet", columns=["x"])["x"].to_pylist() == list(
         range(3000)
     )
+
+
+def test_a_preview_shows_brackets_as_they_are():
+    table = pa.table({"at[x]": pa.array(["[red]a", "tags[]"])})
+    shown = str(ae.Pipeline().extract(ae.ArrowSource(table)).preview())
+    assert "at[x]" in shown
+    assert "[red]a" in shown

@@ -51,6 +51,7 @@ stages: list[ae.Stage] = [
     ae.NullRemover("drop", columns=["id"]),
     ae.Deduplicator(on=["id"], keep="last"),
     ae.Aggregator("id", {"n": "count(*)"}),
+    ae.EnforceContract("contract.yaml", columns="freeze", rules="quarantine"),
     ae.Map(lambda batch: batch),
     ae.SchemaInferrer(sample_size=10),
     ae.QualityScorer(rules=[ae.Rule("id", range=(0, None))]),
@@ -60,7 +61,7 @@ stages: list[ae.Stage] = [
     ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)"}),
     Named(),
 ]
-pipeline = ae.Pipeline("all", dead_letters=sinks[1], allow_lossy=["id"]).extract(sources[0])
+pipeline = ae.Pipeline("all", dead_letters=sinks[1], schema_contract="c.yaml").extract(sources[0])
 for stage in stages:
     pipeline.transform(stage)
 result: ae.PipelineResult = pipeline.load(sinks[0]).run().result

@@ -65,7 +65,7 @@ class _Commands(click.Group):
 
 
 def _complain(error: Exception, ctx: click.Context) -> None:
-    from arrowetl.config.problems import ConfigFileError
+    from arrowetl.documents.problems import ConfigFileError
 
     secrets = ctx.meta.get("secrets")
     text = str(error)

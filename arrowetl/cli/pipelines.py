@@ -90,7 +90,7 @@ def validate(files: tuple[Path, ...], profile: str | None, output: str) -> None:
     arrowetl validate orders.yaml
     arrowetl validate pipelines/*.yaml --output json
     """
-    from arrowetl.config.problems import ConfigFileError, Problem
+    from arrowetl.documents.problems import ConfigFileError, Problem
 
     problems: list[Problem] = []
     for file in files:

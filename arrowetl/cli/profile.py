@@ -15,6 +15,7 @@ from arrowetl.cli.output import echo, show
 
 if TYPE_CHECKING:
     from arrowetl.profiling.profile import Profile
+    from arrowetl.stage import Source
 
 _ROWS = click.IntRange(min=1)
 _FILE = click.Path(path_type=Path)
@@ -28,6 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--html", type=_FILE, metavar="PATH", help="Write one page that needs no network.")
 @click.option("--save", type=_FILE, metavar="PATH", help="Write it as JSON, to compare with later.")
 @click.option("--compare", type=_FILE, metavar="OLD", help="Say what changed since a saved one.")
+@click.option("--contract", type=_FILE, metavar="PATH", help="Learn a data contract, as YAML.")
 @click.option("--correlations", is_flag=True, help="Say how columns of numbers go together.")
 @click.option("--no-pii", is_flag=True, help="Don't look for personal data, and mask nothing.")
 @click.option("--show-values", is_flag=True, help="Show values of personal data as they are.")
@@ -42,6 +44,7 @@ def profile(
     html: Path | None,
     save: Path | None,
     compare: Path | None,
+    contract: Path | None,
     output: str,
     **options: Any,
 ) -> None:
@@ -57,6 +60,7 @@ def profile(
     arrowetl profile "orders/*.parquet" --sample 100000 --html orders.html
     arrowetl profile customers.csv --save monday.json
     arrowetl profile customers.csv --compare monday.json
+    arrowetl profile customers.csv --contract customers.yaml
     arrowetl profile customers.csv --output json
     """
     old = _saved(compare) if compare else None
@@ -75,6 +79,31 @@ def profile(
         from arrowetl.profiling.terminal import rendered
 
         show(rendered(found))
+    if contract:
+        _learn(file, contract, found, told=output != "json", **options)
+
+
+def _learn(file: str, path: Path, found: Profile, *, told: bool, **options: Any) -> None:
+    """Write the contract that the rows keep in the types in which a pipeline reads them."""
+    from arrowetl.contracts import Contract
+    from arrowetl.sources.anything import source_of
+
+    source = source_of(file)
+    as_text = source.schema() != _source(file).schema()
+    if as_text or options["no_pii"]:
+        # Values of personal data are kept out of contracts, so they have to be known.
+        found = _profile(file, **{**options, "no_pii": False, "correlations": False}, source=source)
+    learned = Contract.learn(found)
+    learned.write(path)
+    there = sum(not field.nullable for field in learned.fields)
+    rules = learned.checked_rules
+    click.echo(
+        f"Wrote {path}: {len(learned.columns)} columns, {there} values that have to be there, "
+        f"{len(rules)} other rules",
+        err=True,
+    )
+    for rule in rules if told else ():
+        echo(f"{rule.name}: {rule.evidence}")
 
 
 def _profile(
@@ -87,6 +116,7 @@ def _profile(
     no_pii: bool,
     show_values: bool,
     day_first: bool | None,
+    source: Source | None = None,
 ) -> Profile:
     from arrowetl.transforms.infer import SchemaInferrer
 
@@ -101,7 +131,7 @@ def _profile(
         day_first=day_first,
     )
     with _counting(file) as progress:
-        return inferrer.profile(_source(file), progress=progress)
+        return inferrer.profile(source or _source(file), progress=progress)
 
 
 def _source(file: str) -> Any:

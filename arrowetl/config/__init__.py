@@ -28,9 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import ConfigFileError, Findings, Problem
 from arrowetl.config.variables import Resolver, Secrets
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import ConfigFileError, Findings, Problem
+from arrowetl.documents.text import text_of
 from arrowetl.events import Listener
 from arrowetl.stage import Sink, Source, Stage
 
@@ -127,16 +128,8 @@ def read_config(
 
 
 def _read(file: Path, findings: Findings) -> Node | None:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        findings.add(Node(None, 0), f"can't be read: {error.strerror or error}")
-        return None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        findings.add(Node(None, line), f"isn't UTF-8: byte {content[error.start]:#04x}")
+    text = text_of(file, findings)
+    if text is None:
         return None
     root = _parse(file, text, findings)
     if root is not None and not isinstance(root.value, dict):
@@ -150,7 +143,7 @@ def _parse(file: Path, text: str, findings: Findings) -> Node | None:
         from arrowetl.config.read_toml import read_toml
 
         return read_toml(text, findings)
-    from arrowetl.config.read_yaml import read_yaml
+    from arrowetl.documents.read_yaml import read_yaml
 
     return read_yaml(text, findings)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from arrowetl.config.catalogue import ONE_TABLE, SOURCE, STAGE, Role
 from arrowetl.config.hints import imported
-from arrowetl.config.nodes import Node, merged
 from arrowetl.config.options import Options
-from arrowetl.config.problems import Findings, hint
 from arrowetl.config.variables import Secrets
+from arrowetl.documents.nodes import Node, merged
+from arrowetl.documents.problems import Findings, hint
 from arrowetl.errors import ArrowETLError, closest
 from arrowetl.pipeline import Pipeline
 

@@ -16,9 +16,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, Required, TypedDict
 
 from arrowetl.config.hints import is_settable, settable
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings
 from arrowetl.config.wording import report
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings
 
 
 @dataclass(frozen=True)

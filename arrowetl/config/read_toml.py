@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings, hint
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings, hint
 from arrowetl.errors import closest
 
 _VARIABLE = re.compile(

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings, hint
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings, hint
 from arrowetl.errors import closest
 
 _EXPECTED = {

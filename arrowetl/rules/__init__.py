@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arrowetl.rules.learning import inferred as inferred
 from arrowetl.rules.rule import CONSISTENCY as CONSISTENCY
 from arrowetl.rules.rule import VALIDITY as VALIDITY
 from arrowetl.rules.rule import Rule as Rule

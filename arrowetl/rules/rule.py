@@ -181,21 +181,25 @@ class Rule:
             case _:
                 return f"({expression_text(self.sql or '', where='Rule')})"
 
-    def reason(self) -> str:
-        """Give the SQL text that says of a row which broke it what is wrong."""
-        if self.sql is not None:
-            return literal(f"not {self.name}")
-        expected = {
+    @property
+    def expected(self) -> str:
+        """What is said of a value that breaks it."""
+        return {
             "range": f"not {self.name.removeprefix(f'{self.column} ')}",
             "regex": f"doesn't fit {self.regex}",
             "enum": "isn't one of those there may be",
             "format": f"is no {PATTERNS[self.format].title}" if self.format else "",
             "unique": "isn't the only one",
             "not_null": "is missing",
-        }[self.check]
+        }.get(self.check, "")
+
+    def reason(self) -> str:
+        """Give the SQL text that says of a row which broke it what is wrong."""
+        if self.sql is not None:
+            return literal(f"not {self.name}")
         column = name(self.column or "")
         shown = f"coalesce(' ' || left({column}::VARCHAR, {SHOWN}), '')"
-        return f"{literal(self.column)} || {shown} || {literal(f' {expected}')}"
+        return f"{literal(self.column)} || {shown} || {literal(f' {self.expected}')}"
 
 
 def _check_range(rule: Rule) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+import arrowetl as ae
 from arrowetl.cli import main
 from arrowetl.profiling.profile import Profile
 
@@ -85,3 +87,34 @@ def test_errors_are_messages(arguments, code, words):
 def test_its_help_teaches():
     done = profile("--help")
     assert "arrowetl profile customers.csv --compare monday.json" in done.stdout
+
+
+def test_it_learns_a_contract_that_a_pipeline_of_the_file_keeps():
+    Path("people.csv").write_text(
+        "\n".join(["id,mail,since", *(f"{n},u{n}@example.org,2024-01-09" for n in range(60))])
+    )
+    done = profile("people.csv", "--contract", "people.yaml")
+    assert done.exit_code == 0
+    written = "Wrote people.yaml: 3 columns, 3 values that have to be there, 4 other rules\n"
+    assert done.stderr == written
+    assert "mail is email: 60 of 60 values have it\n" in done.stdout
+    contract = ae.Contract.read("people.yaml")
+    assert [field.type for field in contract.fields] == ["int64", "string", "date32[day]"]
+    frozen = {"contract": "people.yaml", "columns": "freeze", "rules": "freeze"}
+    pipeline = ae.Pipeline(schema_contract=frozen).extract("people.csv")
+    assert pipeline.load(ae.ArrowLoader()).run().result.table.num_rows == 60
+
+
+def test_a_contract_has_no_values_of_personal_data():
+    rows = [f"{n},{('male', 'female')[n % 2]}" for n in range(200)]
+    Path("people.csv").write_text("\n".join(["id,gender", *rows]))
+    done = profile("people.csv", "--contract", "c.yaml", "--no-pii", "--output", "json")
+    assert Profile.from_json(done.stdout).rows == 200
+    assert "male" not in Path("c.yaml").read_text()
+
+
+def test_a_contract_is_learned_from_what_isnt_csv_too():
+    table = pa.table({"a": [{"b": n} for n in range(50)]})
+    ae.Pipeline().extract(table).load(ae.ParquetLoader("a.parquet")).run()
+    assert profile("a.parquet", "--contract", "a.yaml").exit_code == 0
+    assert [field.name for field in ae.Contract.read("a.yaml").fields] == ["a", "a.b"]

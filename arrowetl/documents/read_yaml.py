@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from arrowetl.config.nodes import Node
-from arrowetl.config.problems import Findings
+from arrowetl.documents.nodes import Node
+from arrowetl.documents.problems import Findings
 
 TAG = "tag:yaml.org,2002:"
 MOST_NODES = 100_000
@@ -32,9 +32,13 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
-for _tag, _pattern in _SCALARS.items():
-    _whole = re.compile(f"(?:{_pattern.pattern})$")
-    _Loader.add_implicit_resolver(TAG + _tag, _whole, None)
+RESOLVERS = tuple(
+    (TAG + tag, re.compile(f"(?:{pattern.pattern})$")) for tag, pattern in _SCALARS.items()
+)
+"""What a text without quotes is taken for: a tag, and the expression that all of it has to fit."""
+
+for _tag, _whole in RESOLVERS:
+    _Loader.add_implicit_resolver(_tag, _whole, None)
 
 
 def read_yaml(text: str, findings: Findings) -> Node | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from arrowetl.config.nodes import Node
+from arrowetl.documents.nodes import Node
 from arrowetl.errors import ConfigError, closest
 
 

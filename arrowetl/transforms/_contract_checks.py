@@ -1,0 +1,372 @@
+"""The SELECT that judges rows by a contract: which checks each breaks, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+import pyarrow as pa
+
+from arrowetl.contracts import Contract, ContractMode
+from arrowetl.contracts.paths import Part, parts_of
+from arrowetl.contracts.types import cast, plain, type_of
+from arrowetl.observing import SEEN, SET_APART
+from arrowetl.rules import WORD, Rule
+from arrowetl.rules.rule import SHOWN
+from arrowetl.sql import INPUT, literal, name
+from arrowetl.transforms._contract_fit import CLOSED, Difference, differences, note, refuse
+from arrowetl.transforms._contract_values import (
+    EACH,
+    Shape,
+    breaking,
+    declared,
+    same_shape,
+    values_at,
+)
+
+NEW = "arrowetl:new:"
+"""What begins the name of a column as it will be, beside itself as it came."""
+REMOVED = "arrowetl:removed"
+"""The column that says whether a row is removed."""
+
+_ROW = name("arrowetl:row")
+_NULLED = ("rules", ContractMode.DISCARD_VALUE)
+_CODES = {"columns": "column", "data_type": "data_type", "rules": "rule"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that is asked of each row.
+
+    Attributes:
+        entity: `columns`, `data_type` or `rules`.
+        called: what it is called in the summary.
+        column: the way to what is to blame; None of predicates.
+        mode: what becomes of rows that break it.
+        broken: the SQL predicate, never null.
+        reason: a SQL text that says what is wrong.
+        sql: the predicate as it was written, if it is one across columns.
+    """
+
+    entity: str
+    called: str
+    column: str | None
+    mode: ContractMode
+    broken: str
+    reason: str
+    sql: str | None = None
+
+
+@dataclass
+class Judgement:
+    """A contract as it is applied to rows of a schema: pure text, nothing runs."""
+
+    contract: Contract
+    modes: Mapping[str, ContractMode]
+    schema: pa.Schema
+    where: str
+    parts: dict[str, str] = field(default_factory=dict)
+    """Columns of values of nested parts that checks look at: their aliases by their SQL."""
+
+    @cached_property
+    def found(self) -> tuple[Difference, ...]:
+        """The differences.
+
+        Raises:
+            SchemaError: what is different is frozen.
+        """
+        found = differences(self.contract, self.schema, where=self.where)
+        refuse(found, self.modes, self.contract, where=self.where)
+        return found
+
+    @property
+    def notes(self) -> Iterator[tuple[str, str, str]]:
+        """What the summary says of differences: entity, column, and what became of it."""
+        for each in self.found:
+            entity = "data_type" if each.what == "type" else "columns"
+            yield entity, each.path, note(each, self.modes)
+
+    # --- columns ---------------------------------------------------------------------------
+
+    @cached_property
+    def renewed(self) -> Mapping[str, tuple[str | None, str | None]]:
+        """The SQL of each column of the contract: in its types, and as it leaves; None if as is."""
+        judged = Shape(typed=True, closed=True)
+        leaving = Shape(
+            typed=self.modes["data_type"] is not ContractMode.EVOLVE,
+            closed=self.modes["columns"] in CLOSED,
+            nulled=self._nulled,
+        )
+        found = {}
+        came = set(self.schema.names)
+        for column, node in self.contract.columns.items():
+            if column in came:
+                given = name(column), self.schema.field(column).type, node
+                found[column] = judged.made(*given), leaving.made(*given)
+        return found
+
+    @property
+    def _nulled(self) -> dict[tuple[Part, ...], list[Rule]]:
+        """The rules whose values become null, of parts of nested columns."""
+        found: dict[tuple[Part, ...], list[Rule]] = {}
+        for rule in self.contract.checked_rules:
+            parts = parts_of(rule.column) if rule.column is not None else ()
+            if len(parts) > 1 and self._rule_mode(rule) is ContractMode.DISCARD_VALUE:
+                found.setdefault(parts, []).append(rule)
+        return found
+
+    def _was(self, column: str) -> str:
+        """Give the column as it came, where its name is another's."""
+        return name(f"arrowetl:was:{column}")
+
+    def _came(self, column: str) -> str:
+        return self._was(column) if self.renewed.get(column, (None,))[0] else name(column)
+
+    def _leaves(self, column: str) -> str:
+        """Give the column as it leaves, but for values that break rules."""
+        judged, leaving = self.renewed[column]
+        if leaving is None:
+            return self._came(column)
+        return name(column) if leaving == judged else name(f"arrowetl:out:{column}")
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The columns of the contract that don't arrive."""
+        came = set(self.schema.names)
+        return tuple(each for each in self.contract.columns if each not in came)
+
+    def _columns(self) -> str:
+        """Give the columns in the contract's types, beside what they were and will be."""
+        listed = []
+        for column in self.schema.names:
+            judged, leaving = self.renewed.get(column, (None, None))
+            if judged is not None:
+                listed += [f"{judged} AS {name(column)}", f"{name(column)} AS {self._was(column)}"]
+            else:
+                listed.append(name(column))
+            if leaving is not None and leaving != judged:
+                listed.append(f"{leaving} AS {name(f'arrowetl:out:{column}')}")
+        listed += [
+            f"CAST(NULL AS {declared(self.contract.columns[column])}) AS {name(column)}"
+            for column in self.missing
+        ]
+        # Windows lose the order of rows.
+        return ", ".join([*listed, *([f"row_number() OVER () AS {_ROW}"] if self.ordered else [])])
+
+    @property
+    def ordered(self) -> bool:
+        """Whether rows have to be put into their order again."""
+        return any(rule.unique for rule in self.contract.checked_rules)
+
+    # --- checks ----------------------------------------------------------------------------
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """All that is asked of each row."""
+        return (*self._unknown(), *self._misfits(), *map(self._rule, self.contract.checks))
+
+    def _any(
+        self, form: Callable[[str], str], parts: tuple[Part, ...], test: Callable[[str], str]
+    ) -> tuple[str, str]:
+        """Give the predicate that a test is true of some value there, and the first such value."""
+        column = form(str(parts[0]))
+        if len(parts) == 1:
+            return test(column), column
+        values = values_at(column, parts[1:])
+        alias = self.parts.setdefault(values, name(f"arrowetl:part{len(self.parts)}"))
+        found = breaking(alias, test(name(EACH)))
+        return f"len({found}) > 0", f"({found})[1]"
+
+    def _unknown(self) -> Iterator[Check]:
+        mode = self.modes["columns"]
+        if mode not in CLOSED[1:]:
+            return
+        for each in self.found:
+            if each.what == "unknown":
+                broken, shown = self._any(self._came, each.parts, "{} IS NOT NULL".format)
+                expected = "isn't in the contract"
+                reason = _reason(each.path, shown, expected)
+                called = f"{each.path} {expected}"
+                yield Check("columns", called, each.path, mode, broken, reason)
+
+    def _misfits(self) -> Iterator[Check]:
+        mode = self.modes["data_type"]
+        if mode is ContractMode.FREEZE:
+            return
+        for each in self.found:
+            if each.what != "type" or each.widens or not each.castable:
+                continue
+            broken, shown = self._any(self._came, each.parts, partial(_misfits, each))
+            expected = f"is no {each.wanted}"
+            reason, called = _reason(each.path, shown, expected), f"{each.path} {expected}"
+            yield Check("data_type", called, each.path, mode, broken, reason)
+
+    def _rule(self, rule: Rule) -> Check:
+        mode = self._rule_mode(rule)
+        if rule.column is None:
+            broken, reason = f"NOT {rule.passes()}", rule.reason()
+            return Check("rules", rule.name, None, mode, broken, reason, sql=rule.sql)
+        parts = parts_of(rule.column)
+        if rule.not_null:
+            broken, shown = self._any(self._there(parts), parts, "{} IS NULL".format)
+        elif len(parts) == 1:
+            shown = name(str(parts[0]))
+            broken = f"NOT {replace(rule, column=parts[0]).passes()}"
+        else:
+            test = f"NOT {replace(rule, column=EACH).passes()}"
+            broken, shown = self._any(name, parts, lambda _: test)
+        reason = _reason(rule.column, shown, rule.expected)
+        return Check("rules", rule.name, rule.column, mode, broken, reason)
+
+    def _there(self, parts: tuple[Part, ...]) -> Callable[[str], str]:
+        """Give the form of a column that says whether a value is there.
+
+        One that isn't of the contract's type is there, unless it becomes null.
+        """
+        above = any(parts[:length] in self._lacking for length in range(1, len(parts)))
+        absent = self._lacking.get(parts) == "missing"
+        becomes_null = self.modes["data_type"] is ContractMode.DISCARD_VALUE
+        return name if becomes_null or above or absent else self._came
+
+    @cached_property
+    def _lacking(self) -> Mapping[tuple[Part, ...], str]:
+        """Where something is missing, or of another type."""
+        return {each.parts: each.what for each in self.found if each.what != "unknown"}
+
+    def _rule_mode(self, rule: Rule) -> ContractMode:
+        """Give what becomes of rows that break a rule.
+
+        Without the value a row is as wrong as with it, if the rule is about values that are missing
+        or about several columns, or if there has to be one.
+        """
+        mode = self.modes["rules"]
+        if mode is not ContractMode.DISCARD_VALUE:
+            return mode
+        mends = rule.column is not None and not rule.not_null
+        if mends and self.contract.field_at(rule.column or "").nullable:
+            return mode
+        return ContractMode.DISCARD_ROW
+
+    # --- the statement ---------------------------------------------------------------------
+
+    @cached_property
+    def _words(self) -> list[tuple[str, Sequence[Check]]]:
+        """The names of the masks, with their checks; there is one mask at least."""
+        starts = range(0, max(len(self.checks), 1), WORD)
+        return [
+            (name(f"arrowetl:mask{at}"), self.checks[start : start + WORD])
+            for at, start in enumerate(starts)
+        ]
+
+    def _broken(self, *modes: ContractMode) -> str | None:
+        """Give the predicate that a row breaks a check of some modes; None if there is none."""
+        tests = []
+        for mask, checks in self._words:
+            wanted = sum(1 << bit for bit, check in enumerate(checks) if check.mode in modes)
+            if wanted:
+                tests.append(f"{mask} & {wanted}::UBIGINT <> 0")
+        return f"({' OR '.join(tests)})" if tests else None
+
+    def select(self) -> str:
+        """Give the SELECT: the columns as they came, those that change, and what was found."""
+        masks = ", ".join(f"{_mask(checks)} AS {mask}" for mask, checks in self._words)
+        renewed = f"SELECT {self._columns()} FROM {INPUT}"
+        if self.parts:
+            parts = "".join(f", {values} AS {alias}" for values, alias in self.parts.items())
+            renewed = f"SELECT *{parts} FROM ({renewed})"
+        judged = f"SELECT *, {masks} FROM ({renewed})"
+        wanted = [f"{self._came(column)} AS {name(column)}" for column in self.schema.names]
+        wanted += [f"{sql} AS {name(NEW + column)}" for column, sql in self._changed()]
+        removes = self._broken(ContractMode.DISCARD_ROW)
+        if removes:
+            wanted.append(f"{removes} AS {name(REMOVED)}")
+        wanted.append(f"{self._seen()} AS {name(SEEN)}")
+        if ContractMode.QUARANTINE in self.modes.values():
+            wanted.append(f"{self._apart()} AS {name(SET_APART)}")
+        order = f" ORDER BY {_ROW}" if self.ordered else ""
+        return f"SELECT {', '.join(wanted)} FROM ({judged}){order}"
+
+    def _changed(self) -> Iterator[tuple[str, str]]:
+        """Give the columns that leave otherwise than they came."""
+        for column in (*self.renewed, *self.missing):
+            missing = column not in self.renewed
+            leaves = name(column) if missing else self._leaves(column)
+            if column in self._nulls:
+                leaves = f"CASE WHEN NOT {self._nulls[column]} THEN {leaves} END"
+            if missing or leaves != self._came(column):
+                yield column, leaves
+
+    @cached_property
+    def _nulls(self) -> Mapping[str, str]:
+        """The predicates that whole columns' values break rules, and are dropped."""
+        tests: dict[str, list[str]] = {}
+        for mask, checks in self._words:
+            for bit, check in enumerate(checks):
+                parts = parts_of(check.column) if check.column is not None else ()
+                if len(parts) == 1 and (check.entity, check.mode) == _NULLED:
+                    test = f"{mask} & {1 << bit}::UBIGINT <> 0"
+                    tests.setdefault(str(parts[0]), []).append(test)
+        return {column: f"({' OR '.join(each)})" for column, each in tests.items()}
+
+    def _seen(self) -> str:
+        """Give the struct for the observer: the masks, and why a row ends the run."""
+        fields = [f"'m{at}': {mask}" for at, (mask, _) in enumerate(self._words)]
+        frozen = self._broken(ContractMode.FREEZE)
+        why = f"CASE WHEN {frozen} THEN {self._reasons(ContractMode.FREEZE)} END"
+        return f"{{{', '.join(fields)}, 'why': {why if frozen else 'NULL::VARCHAR'}}}"
+
+    def _reasons(self, *modes: ContractMode) -> str:
+        told = [
+            f"CASE WHEN {mask} & {1 << bit}::UBIGINT <> 0 THEN {check.reason} END"
+            for mask, checks in self._words
+            for bit, check in enumerate(checks)
+            if check.mode in modes
+        ]
+        return f"concat_ws('; ', {', '.join(told)})"
+
+    def _apart(self) -> str:
+        """Give why a row goes to the dead letters: the first thing that is wrong, and all of it."""
+        apart = self._broken(ContractMode.QUARANTINE)
+        if apart is None:
+            return 'NULL::STRUCT(code VARCHAR, reason VARCHAR, "column" VARCHAR)'
+        set_apart = [
+            (f"{mask} & {1 << bit}::UBIGINT <> 0", check)
+            for mask, checks in self._words
+            for bit, check in enumerate(checks)
+            if check.mode is ContractMode.QUARANTINE
+        ]
+        codes = " ".join(f"WHEN {t} THEN {literal(_CODES[c.entity])}" for t, c in set_apart)
+        blamed = " ".join(f"WHEN {t} THEN {literal(c.column)}::VARCHAR" for t, c in set_apart)
+        reasons = self._reasons(ContractMode.QUARANTINE, ContractMode.DISCARD_ROW)
+        return (
+            f"CASE WHEN {apart} THEN {{'code': CASE {codes} END, 'reason': {reasons}, "
+            f"'column': CASE {blamed} END}} END"
+        )
+
+
+def _mask(checks: Sequence[Check]) -> str:
+    """Give the expression that says which checks a row breaks, the first the lowest bit."""
+    bits = (
+        f"CASE WHEN {check.broken} THEN {1 << bit}::UBIGINT ELSE 0::UBIGINT END"
+        for bit, check in enumerate(checks)
+    )
+    return " | ".join(bits) or "0::UBIGINT"
+
+
+def _misfits(each: Difference, value: str) -> str:
+    """Give the predicate that a value isn't of the contract's type."""
+    there = f"{value} IS NOT NULL"
+    if not same_shape(each.kind, each.wanted):
+        return there
+    wanted = type_of(each.wanted)
+    return (
+        there
+        if wanted is None
+        else (f"{there} AND ({cast(value, plain(each.kind), wanted)}) IS NULL")
+    )
+
+
+def _reason(path: str, value: str, expected: str) -> str:
+    shown = f"coalesce(' ' || left({value}::VARCHAR, {SHOWN}), '')"
+    return f"{literal(path)} || {shown} || {literal(f' {expected}')}"
