@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from arrowetl.transforms.infer import SchemaInferrer
     from arrowetl.transforms.lookup import Lookup
     from arrowetl.transforms.map import Map
+    from arrowetl.transforms.mask import Mask
     from arrowetl.transforms.nulls import NullRemover
     from arrowetl.transforms.quality import QualityScorer
     from arrowetl.transforms.query import SQL, Filter
+    from arrowetl.transforms.window import WindowAggregator
 
 _HOMES = {
     "contracts": ("Contract",),
@@ -102,9 +104,11 @@ _HOMES = {
     "transforms.infer": ("SchemaInferrer",),
     "transforms.lookup": ("Lookup",),
     "transforms.map": ("Map",),
+    "transforms.mask": ("Mask",),
     "transforms.nulls": ("NullRemover",),
     "transforms.quality": ("QualityScorer",),
     "transforms.query": ("SQL", "Filter"),
+    "transforms.window": ("WindowAggregator",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -131,6 +135,7 @@ __all__ = [
     "LedgerError",
     "Lookup",
     "Map",
+    "Mask",
     "Mode",
     "NullRemover",
     "ParquetLoader",
@@ -164,6 +169,7 @@ __all__ = [
     "StateError",
     "TextSource",
     "Transient",
+    "WindowAggregator",
     "WriteError",
     "__version__",
 ]

@@ -252,11 +252,15 @@ def register_tables(
 
     Args:
         connection: where.
-        tables: Arrow tables, or whatever has `__arrow_c_stream__`, by name.
+        tables: Arrow tables, or whatever has `__arrow_c_stream__`, by name; or bytes, which
+            `getvariable` gives.
         empty: only their schemas, for binding.
     """
     for table_name, table in tables.items():
-        if empty:
+        if isinstance(table, bytes):
+            value = b"" if empty else table
+            connection.execute(f"SET VARIABLE {name(table_name)} = $value", {"value": value})
+        elif empty:
             schema = table.schema() if callable(table.schema) else table.schema
             connection.register(table_name, pa.Table.from_batches([empty_batch(schema)]))
         else:

@@ -121,8 +121,7 @@ class Source(ABC):
     ) -> Iterator[pa.RecordBatch]:
         """Give the rows as batches of at most `batch_size` rows, in the source's order.
 
-        Called only where `relation` is None. `columns` are the only ones that are needed, in this
-        order; all if None.
+        Called only where `relation` is None. Only `columns` are needed, in this order; all if None.
         """
         raise NotImplementedError(
             f"{self.label} has neither a relation nor a scan"
@@ -172,8 +171,7 @@ class Source(ABC):
     def largest_part(self) -> int | None:
         """Give the bytes of the largest part of `relation` that is read by one thread alone.
 
-        None if parts are small. To keep the order, DuckDB's COPY holds each part whole: a large
-        one is streamed to the destination instead.
+        None if they are small. DuckDB's COPY holds each part whole, so a large one is streamed.
         """
         return None
 
@@ -236,10 +234,7 @@ class Stage(ABC):
 
     @property
     def scope(self) -> Scope:
-        """What it has to see; a stage that looks further than one batch must say so.
-
-        Where options don't matter, a class attribute does: ``scope = Scope.STREAM``.
-        """
+        """What it has to see; a stage that looks further than one batch must say so."""
         return Scope.ROW
 
     @property
@@ -259,7 +254,7 @@ class Stage(ABC):
     def dynamic(self) -> bool:
         """Whether the rows decide the schema: what leaves may lack columns that `bind` gave.
 
-        What follows is then bound again, when the first batch has come out.
+        What follows is bound again when the first batch has come out.
         """
         return False
 
@@ -272,6 +267,11 @@ class Stage(ABC):
     def stages(self) -> tuple[Stage, ...]:
         """What runs in its place, one after the other: itself, mostly."""
         return (self,)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The columns whose values nobody may see before this stage has run, dead letters too."""
+        return ()
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema that comes out for the one that goes in.
@@ -319,9 +319,8 @@ class SQLStage(Stage):
     def select(self, schema: pa.Schema) -> str | None:
         """Give the SELECT over `input`, which has `schema`. A pure function; nothing runs.
 
-        It may have a column called `SEEN` for the stage's observer alone. A stage that
-        SQL can say with some options and not with others gives None for the others; it then runs
-        by its own `process`.
+        It may have a column `SEEN` for the stage's observer alone. None, for options that SQL
+        can't say, makes the stage run by its own `process`.
 
         Raises:
             SchemaError: the stage can't work on the schema.
@@ -330,8 +329,7 @@ class SQLStage(Stage):
     def rejections(self, schema: pa.Schema) -> Sequence[Rejection]:  # noqa: ARG002
         """Give the reasons for which rows of `schema` are rejected before `select` sees them.
 
-        Rows that fit none go on. A stage that gives any starts a new segment, and its rejected
-        rows leave there as they were.
+        A stage that gives any starts a new segment; its rejected rows leave there as they were.
         """
         return ()
 
@@ -344,7 +342,10 @@ class SQLStage(Stage):
         return False
 
     def side_tables(self) -> dict[str, Any]:
-        """Give the other tables that `select` names: Arrow tables, readers or sources, by name."""
+        """Give what else `select` names: Arrow tables, readers or sources, by name.
+
+        Bytes are what ``getvariable('name')`` gives, a constant that no statement shows.
+        """
         return {}
 
     def bind(self, schema: pa.Schema) -> pa.Schema:

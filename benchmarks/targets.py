@@ -142,6 +142,15 @@ TARGETS = (
             median("csv_to_postgres", "arrowetl", "wall"),
         ),
     ),
+    Target(
+        "ten rules on each row, three of them regular expressions: of the time without",
+        1.3,
+        units.ratio,
+        over(
+            median("ten_rules", "arrowetl", "wall"),
+            median("no_rules", "arrowetl", "wall"),
+        ),
+    ),
     Target("ten times the rows: peak memory", 1.1, units.ratio, growth),
     Target(
         "deduplication under 1 GB: resident memory",

@@ -119,6 +119,13 @@ def every_stage() -> list[ae.Stage]:
         ae.AnomalyDetector(columns=["x"], min_rows=2, scale="log"),
         ae.AnomalyDetector(method="iqr", columns=["x"], threshold=0.1, action="filter"),
         ae.AnomalyDetector(method="mad", columns=["x"], contamination=0.2),
+        ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)", "s": ("x", "sum")}),
+        ae.WindowAggregator("at", "1 month", slide="1 week", group_by=["group"], empty=True),
+        ae.WindowAggregator("at", gap="1 day", group_by=[STRANGE], aggregations={"n": "count(*)"}),
+        ae.WindowAggregator("at", "1 week", aggregations={"m": ("id", np.max)}),
+        ae.Mask({"text": "redact", "at": "month", STRANGE: "nullify"}),
+        ae.Mask(["id", "text", "tags"], key="correct horse battery staple"),
+        ae.Mask("text", "{first1}***{last1}"),
         ae.QualityScorer(),
         ae.QualityScorer(
             rules=[

@@ -53,6 +53,12 @@ stages: list[ae.Stage] = [
     ae.Aggregator("id", {"n": "count(*)"}),
     ae.EnforceContract("contract.yaml", columns="freeze", rules="quarantine"),
     ae.Map(lambda batch: batch),
+    ae.SchemaInferrer(sample_size=10),
+    ae.QualityScorer(rules=[ae.Rule("id", range=(0, None))]),
+    ae.AnomalyDetector(columns=["id"], group_by=["name"]),
+    ae.Lookup(sources[0], on="id", columns=["name"]),
+    ae.Mask({"name": "hash", "id": "nullify"}, key="correct horse battery staple"),
+    ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)"}),
     Named(),
 ]
 pipeline = ae.Pipeline("all", dead_letters=sinks[1], schema_contract="c.yaml").extract(sources[0])
@@ -88,7 +94,7 @@ def test_a_strict_script_with_every_class_is_clean(tmp_path):
 
 
 def test_the_script_has_every_class():
-    bases = (ae.Source, ae.Sink, ae.Stage)
+    bases = (ae.Source, ae.Sink, ae.Stage, ae.FittedStage)
     for name in ae.__all__:
         value = getattr(ae, name)
         if inspect.isclass(value) and issubclass(value, bases) and value not in bases:

@@ -44,6 +44,8 @@ class Trouble:
 
     stop: threading.Event = field(default_factory=threading.Event)
     first: BaseException | None = None
+    told: Callable[[BaseException], BaseException] = lambda error: error
+    """What every error goes through before anybody sees it: it may show what is masked."""
 
     def check(self) -> None:
         """Raise Stopped if somebody asked for it."""
@@ -77,6 +79,7 @@ class Trouble:
             yield
         except Exception as error:
             cause = self.first if self.first is not None else translate(error, where)
+            cause = self.told(cause)
             if cause is error:
                 raise
             raise cause from cause.__cause__

@@ -20,6 +20,7 @@ from arrowetl.arrow import conform, reader_of, rebatched
 from arrowetl.duck import connect
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
+from arrowetl.engines.shield import Shield, Shielded
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
 from arrowetl.fidelity import refuse_rare
 from arrowetl.observing import SEEN, SET_APART, Observer, unseen
@@ -75,7 +76,7 @@ class LocalRun:
         self.plan = plan
         self.settings = settings
         self.rejects = rejects
-        self.trouble = Trouble()
+        self.trouble = Trouble(told=Shield(plan, 0).without_quotes)
         self.source_meter = Meter()
         self.running: list[Running] = []
         self.schema = plan.schema
@@ -152,9 +153,12 @@ class LocalRun:
                 running.statement.drain()
             running.statement.settle()
         first = self.running[0].statement if self.running and self.plan.relation else None
-        for why in self.plan.source.rejected(first.cursor if first else None):
-            text = pa.RecordBatch.from_arrays([why["text"]], names=["text"])
-            self.rejects.add(self.plan.source.label, why, text)
+        label = self.plan.source.label
+        with self.trouble.explained(label):
+            for why in self.plan.source.rejected(first.cursor if first else None):
+                told = Shield(self.plan, 0).unread(why)
+                text = pa.RecordBatch.from_arrays([told["text"]], names=["text"])
+                self.rejects.add(label, told, text)
 
     def counts(self) -> Counts:
         """Give the exact counts of every stage, once it has settled; checked.
@@ -245,6 +249,8 @@ class LocalRun:
             )
         last = segment.steps[-1] if segment.steps else None
         observer = last.stage.observer(last.before) if last else None
+        if last and observer:
+            observer = Shielded(observer, Shield(self.plan, last.position + 1))
         running = Running(segment, statement, observer=observer)
         self.running.append(running)
         if statement and (number or self.plan.relation is None):
@@ -336,7 +342,9 @@ class LocalRun:
             fields = reasons.filter(bad).flatten()
             why = pa.RecordBatch.from_arrays(fields, names=["reason_code", "reason", "column"])
             # As they were before the step: whatever else is hidden in them, or was added.
-            self.rejects.add(step.name, why, rows.filter(bad).select(step.before.names))
+            shield = Shield(self.plan, step.position)
+            gone = rows.filter(bad).select(step.before.names)
+            self.rejects.add(step.name, shield.without_values(why, gone), shield.redacted(gone))
             yield rows.filter(pc.invert(bad))
 
     # --- counts ----------------------------------------------------------------------------

@@ -109,7 +109,9 @@ class Bounds:
             value = self._finite(column)
             yield f"count({value}) AS {self._at('n', column)}"
             if "zscore" in self.parts:
-                yield f"{exact_mean(f'({value})')} AS {self._at('mean', column)}"
+                # A sum's last digit may put the mean of equal values beside them.
+                mean = f"greatest(min({value}), least(max({value}), {exact_mean(f'({value})')}))"
+                yield f"{mean} AS {self._at('mean', column)}"
             if {"iqr", "mad"} & set(self.parts):
                 yield (
                     f"quantile_cont({value}, [0.25, 0.5, 0.75]) AS {self._at('quarters', column)}"

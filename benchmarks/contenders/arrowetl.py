@@ -9,6 +9,8 @@ from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.group_by import KEYS
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.ten_rules import CITY, DATES, NOTE
+from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
 
 LABEL = "arrowetl"
 PACKAGES = ("arrowetl",)
@@ -80,6 +82,43 @@ def group_by(source: Path, output: Path) -> None:
         .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
         .run()
     )
+
+
+def no_rules(source: Path, output: Path) -> None:
+    """No transform: DuckDB copies."""
+    import arrowetl as ae
+
+    target = ae.ParquetLoader(output, mode="replace", compression="zstd")
+    ae.Pipeline().extract(ae.CSVSource(source)).load(target).run()
+
+
+def ten_rules(source: Path, output: Path) -> None:
+    """The QualityScorer: a row that breaks a rule has a score below 1."""
+    import arrowetl as ae
+
+    rules = [
+        ae.Rule("id", range=(0, None)),
+        ae.Rule("price", range=(None, 450)),
+        ae.Rule("date", range=DATES),
+        ae.Rule("email", regex=EMAIL_RULE),
+        ae.Rule("note", regex=NOTE),
+        ae.Rule("city", regex=CITY),
+        ae.Rule("price", not_null=True),
+        ae.Rule("qty", not_null=True),
+        ae.Rule("qty", enum=list(range(1, 10))),
+        ae.Rule(sql="price * qty <= 4000"),
+    ]
+    scorer = ae.QualityScorer(rules=rules, min_score=1, filter_low_quality=True, columns=["id"])
+    result = (
+        ae.Pipeline()
+        .extract(ae.CSVSource(source))
+        .transform(scorer)
+        .transform(ae.Select(exclude=["quality_score"]))
+        .load(ae.ParquetLoader(output, mode="replace", compression="zstd"))
+        .run()
+        .result
+    )
+    print(result.stages[1].summary)
 
 
 def json_lines_to_parquet(source: Path, output: Path) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.ten_rules import RULES
 
 LABEL = "DuckDB, by hand"
 PACKAGES = ("duckdb",)
 NOT_APPLICABLE: dict[str, str] = {}
 STARTUP = "import duckdb"
+ZSTD = "FORMAT parquet, COMPRESSION zstd"
 
 
 def csv_to_parquet(source: Path, output: Path) -> None:
@@ -27,6 +29,23 @@ def csv_to_parquet(source: Path, output: Path) -> None:
             WHERE price IS NOT NULL AND regexp_matches(email, '{EMAIL}')
                 AND price * qty > {MIN_TOTAL}
         ) TO '{output}' (FORMAT parquet, COMPRESSION zstd)""")
+
+
+def no_rules(source: Path, output: Path) -> None:
+    """One COPY statement."""
+    import duckdb
+
+    duckdb.execute(f"COPY (FROM read_csv('{source}')) TO '{output}' ({ZSTD})")
+
+
+def ten_rules(source: Path, output: Path) -> None:
+    """A COPY of the good rows, and a second scan that counts the broken rules."""
+    import duckdb
+
+    good = " AND ".join(f"coalesce({rule}, true)" for rule in RULES)
+    duckdb.execute(f"COPY (SELECT * FROM read_csv('{source}') WHERE {good}) TO '{output}' ({ZSTD})")
+    broken = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in RULES)
+    print(duckdb.sql(f"SELECT {broken} FROM read_csv('{source}')").fetchall())
 
 
 def parquet_to_sqlite(source: Path, output: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from benchmarks.postgres import uri_in
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.ten_rules import CITY, DATES, NOTE
+from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
 
 LABEL = "Polars, streaming"
 PACKAGES = ("polars",)
@@ -31,6 +33,38 @@ def csv_to_parquet(source: Path, output: Path) -> None:
         .filter(pl.col("total") > MIN_TOTAL)
         .sink_parquet(output, compression="zstd", compression_level=3)
     )
+
+
+def no_rules(source: Path, output: Path) -> None:
+    """From scan to sink."""
+    import polars as pl
+
+    rows = pl.scan_csv(source, try_parse_dates=True)
+    rows.sink_parquet(output, compression="zstd", compression_level=3)
+
+
+def ten_rules(source: Path, output: Path) -> None:
+    """From scan to sink, and a second scan that counts the broken rules."""
+    import polars as pl
+
+    first, last = (pl.lit(day).str.to_date() for day in DATES)
+    rules = [
+        pl.col("id") >= 0,
+        pl.col("price") <= 450,  # noqa: PLR2004
+        pl.col("date").is_between(first, last),
+        pl.col("email").str.contains(f"^(?:{EMAIL_RULE})$"),
+        pl.col("note").str.contains(f"^(?:{NOTE})$"),
+        pl.col("city").str.contains(f"^(?:{CITY})$"),
+        pl.col("price").is_not_null(),
+        pl.col("qty").is_not_null(),
+        pl.col("qty").is_in(list(range(1, 10))),
+        pl.col("price") * pl.col("qty") <= 4000,  # noqa: PLR2004
+    ]
+    rows = pl.scan_csv(source, try_parse_dates=True)
+    good = [rule.fill_null(value=True) for rule in rules]
+    rows.filter(*good).sink_parquet(output, compression="zstd", compression_level=3)
+    broken = [(~rule).sum().alias(str(at)) for at, rule in enumerate(rules)]
+    print(rows.select(*broken).collect(engine="streaming"))
 
 
 def parquet_to_sqlite(source: Path, output: Path) -> None:

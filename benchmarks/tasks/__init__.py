@@ -10,6 +10,7 @@ from benchmarks.tasks import (
     group_by,
     json_lines_to_parquet,
     memory_growth,
+    no_rules,
     parquet_to_sqlite,
     postgres_one_bad,
     postgres_percent_bad,
@@ -17,6 +18,7 @@ from benchmarks.tasks import (
     postgres_to_postgres,
     postgres_upsert,
     startup,
+    ten_rules,
 )
 
 TASKS: dict[str, Task] = {
@@ -34,6 +36,8 @@ TASKS: dict[str, Task] = {
         postgres_to_postgres,
         dedup,
         group_by,
+        no_rules,
+        ten_rules,
         startup,
     )
 }

@@ -129,7 +129,9 @@ def test_an_abandoned_stream_closes_what_feeds_it(tmp_path):
     with LocalRun(plan, Settings(1000), tmp_path, rejects) as run:
         assert next(iter(run.reader())).num_rows > 0
     assert sorted(closed) == ["source", "stage"]
-    assert threading.active_count() == 1
+    # Python makes a dummy of each of DuckDB's threads that has ever called it, and keeps it.
+    ours = [each for each in threading.enumerate() if not each.name.startswith("Dummy-")]
+    assert ours == [threading.main_thread()]
 
 
 def test_a_slow_reader_holds_the_source_back():
