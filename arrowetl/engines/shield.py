@@ -72,7 +72,8 @@ class Shield:
             [why["reason"], why["column"], *rows.select(covered).columns],
             names=["reason", "column", *(f"c{number}" for number in range(len(covered)))],
         )
-        judged = stream_select(lambda _: _telling(covered), iter([told]))
+        nested = [kinds.is_nested(rows.schema.field(column).type) for column in covered]
+        judged = stream_select(lambda _: _telling(covered, nested), iter([told]))
         reasons = pa.concat_arrays([batch["reason"] for batch in judged])
         place = why.schema.get_field_index("reason")
         return why.set_column(place, why.schema.field(place), reasons)
@@ -139,10 +140,13 @@ def _covered(column: pa.Array, counted: bool) -> pa.Array:
     return pc.if_else(pc.is_valid(column), instead, pa.scalar(None, kind))
 
 
-def _telling(covered: list[str]) -> str:
+def _telling(covered: list[str], nested: list[bool]) -> str:
+    # A reason may show any part of what is nested.
     seen = " OR ".join(
-        f"contains(lower(reason), left(lower(trim({value})), {_SHOWN}))"
-        for number in range(len(covered))
+        f"c{number} IS NOT NULL"
+        if whole
+        else f"contains(lower(reason), left(lower(trim({value})), {_SHOWN}))"
+        for number, whole in enumerate(nested)
         for value in [f"nullif(trim(c{number}::VARCHAR), '')"]
     )
     safe = f"{name('column')} IS NOT NULL AND {name('column')} NOT IN {_listed(covered)}"

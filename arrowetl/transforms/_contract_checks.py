@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import pyarrow as pa
 
 from arrowetl.contracts import Contract, ContractMode
-from arrowetl.contracts.paths import Part, parts_of
+from arrowetl.contracts.paths import Part, parts_of, path_of
 from arrowetl.contracts.types import cast, plain, type_of
 from arrowetl.observing import SEEN, SET_APART
 from arrowetl.rules import WORD, Rule
@@ -42,20 +42,20 @@ class Check:
     Attributes:
         entity: `columns`, `data_type` or `rules`.
         called: what it is called in the summary.
-        column: the way to what is to blame; None of predicates.
         mode: what becomes of rows that break it.
         broken: the SQL predicate, never null.
         reason: a SQL text that says what is wrong.
-        sql: the predicate as it was written, if it is one across columns.
+        column: the column that is to blame, or the way to a part of it; None of predicates.
+        source: the column that it is in.
     """
 
     entity: str
     called: str
-    column: str | None
     mode: ContractMode
     broken: str
     reason: str
-    sql: str | None = None
+    column: str | None = None
+    source: str | None = None
 
 
 @dataclass
@@ -188,7 +188,7 @@ class Judgement:
                 expected = "isn't in the contract"
                 reason = _reason(each.path, shown, expected)
                 called = f"{each.path} {expected}"
-                yield Check("columns", called, each.path, mode, broken, reason)
+                yield _on(each.parts, Check("columns", called, mode, broken, reason))
 
     def _misfits(self) -> Iterator[Check]:
         mode = self.modes["data_type"]
@@ -200,24 +200,24 @@ class Judgement:
             broken, shown = self._any(self._came, each.parts, partial(_misfits, each))
             expected = f"is no {each.wanted}"
             reason, called = _reason(each.path, shown, expected), f"{each.path} {expected}"
-            yield Check("data_type", called, each.path, mode, broken, reason)
+            yield _on(each.parts, Check("data_type", called, mode, broken, reason))
 
     def _rule(self, rule: Rule) -> Check:
         mode = self._rule_mode(rule)
         if rule.column is None:
-            broken, reason = f"NOT {rule.passes()}", rule.reason()
-            return Check("rules", rule.name, None, mode, broken, reason, sql=rule.sql)
+            return Check("rules", rule.name, mode, f"NOT {rule.passes()}", rule.reason())
         parts = parts_of(rule.column)
         if rule.not_null:
             broken, shown = self._any(self._there(parts), parts, "{} IS NULL".format)
         elif len(parts) == 1:
-            shown = name(str(parts[0]))
+            # As it came: what is said of it can be compared with the row.
+            shown = self._came(str(parts[0]))
             broken = f"NOT {replace(rule, column=parts[0]).passes()}"
         else:
             test = f"NOT {replace(rule, column=EACH).passes()}"
             broken, shown = self._any(name, parts, lambda _: test)
         reason = _reason(rule.column, shown, rule.expected)
-        return Check("rules", rule.name, rule.column, mode, broken, reason)
+        return _on(parts, Check("rules", rule.name, mode, broken, reason))
 
     def _there(self, parts: tuple[Part, ...]) -> Callable[[str], str]:
         """Give the form of a column that says whether a value is there.
@@ -303,18 +303,16 @@ class Judgement:
         tests: dict[str, list[str]] = {}
         for mask, checks in self._words:
             for bit, check in enumerate(checks):
-                parts = parts_of(check.column) if check.column is not None else ()
-                if len(parts) == 1 and (check.entity, check.mode) == _NULLED:
+                whole = check.source is not None and check.source == check.column
+                if whole and (check.entity, check.mode) == _NULLED:
                     test = f"{mask} & {1 << bit}::UBIGINT <> 0"
-                    tests.setdefault(str(parts[0]), []).append(test)
+                    tests.setdefault(check.source or "", []).append(test)
         return {column: f"({' OR '.join(each)})" for column, each in tests.items()}
 
     def _seen(self) -> str:
-        """Give the struct for the observer: the masks, and why a row ends the run."""
+        """Give the struct of masks for the observer."""
         fields = [f"'m{at}': {mask}" for at, (mask, _) in enumerate(self._words)]
-        frozen = self._broken(ContractMode.FREEZE)
-        why = f"CASE WHEN {frozen} THEN {self._reasons(ContractMode.FREEZE)} END"
-        return f"{{{', '.join(fields)}, 'why': {why if frozen else 'NULL::VARCHAR'}}}"
+        return f"{{{', '.join(fields)}}}"
 
     def _reasons(self, *modes: ContractMode) -> str:
         told = [
@@ -343,6 +341,12 @@ class Judgement:
             f"CASE WHEN {apart} THEN {{'code': CASE {codes} END, 'reason': {reasons}, "
             f"'column': CASE {blamed} END}} END"
         )
+
+
+def _on(parts: tuple[Part, ...], check: Check) -> Check:
+    """Give a check with the column, or the part of one, that it is on."""
+    source = str(parts[0])
+    return replace(check, column=source if len(parts) == 1 else path_of(parts), source=source)
 
 
 def _mask(checks: Sequence[Check]) -> str:

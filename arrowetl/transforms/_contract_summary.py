@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arrowetl.contracts.paths import parts_of
+from arrowetl.contracts import ContractMode
 from arrowetl.errors import StageError
 from arrowetl.observing import SEEN, Observer
 from arrowetl.rules import WORD
@@ -52,18 +52,31 @@ class Summary(Observer):
         Raises:
             StageError: a row breaks what is frozen; names the first.
         """
-        *masks, why = batch[SEEN].flatten()
-        if why.null_count < batch.num_rows:
-            self._stop(why)
+        masks = [mask.to_numpy() for mask in batch[SEEN].flatten()]
+        self._stop(batch, masks)
         for at, mask in enumerate(masks):
-            self._see_word(batch, at * WORD, mask.to_numpy())
+            self._see_word(batch, at * WORD, mask)
         self._rows += batch.num_rows
 
-    def _stop(self, why: pa.Array) -> None:
-        first = int(np.flatnonzero(why.is_valid().to_numpy(zero_copy_only=False))[0])
+    def _stop(self, batch: pa.RecordBatch, masks: Sequence[np.ndarray[Any, Any]]) -> None:
+        frozen = [
+            (masks[at // WORD] & np.uint64(1 << at % WORD) != 0, check)
+            for at, check in enumerate(self._checks)
+            if check.mode is ContractMode.FREEZE
+        ]
+        hit = np.flatnonzero(sum((broken for broken, _ in frozen), np.zeros(batch.num_rows, bool)))
+        if not hit.size:
+            return
+        first = int(hit[0])
+        # Of what came, since that may be masked by now, and the checks' own reasons aren't.
+        told = [
+            f"{check.called} ({', '.join(_shown(batch, check, hit[:1])) or 'false'})"
+            for broken, check in frozen
+            if broken[first]
+        ]
         raise StageError(
             f"{self._where}: row {self._rows + first + 1:,} breaks the contract: "
-            f"{why[first]}; rules are frozen, so nothing is written"
+            f"{'; '.join(told)}; rules are frozen, so nothing is written"
         )
 
     def _see_word(self, batch: pa.RecordBatch, first: int, mask: np.ndarray[Any, Any]) -> None:
@@ -96,8 +109,7 @@ class Summary(Observer):
 
 def _shown(batch: pa.RecordBatch, check: Check, rows: np.ndarray[Any, Any]) -> list[str]:
     """Give the values, as they came, of some rows that break a check on a column."""
-    column = None if check.column is None else str(parts_of(check.column)[0])
-    if column is None or column not in batch.schema.names:
+    if check.source is None or check.source not in batch.schema.names:
         return []
-    values = batch[column].take(pa.array(rows))
+    values = batch[check.source].take(pa.array(rows))
     return [str(value)[:SHOWN] for value in values.to_pylist()]  # small: a few samples
