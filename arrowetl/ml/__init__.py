@@ -1,0 +1,1 @@
+"""The numerics of the stages that compare and learn: arrays in, arrays out, no pipeline."""

@@ -1,0 +1,93 @@
+"""Sketches: bits that tell nearly how alike two texts are, twenty times as fast as the texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from arrowetl.ml._threads import in_order
+from arrowetl.ml.grams import CODE_BITS, CODES, Rows
+from arrowetl.ml.minhash import uniform
+from arrowetl.ml.weights import Floats, WeighedSets
+
+Words = npt.NDArray[np.uint64]
+
+BITS = 1024
+_WORDS = BITS // 64
+_USUAL = 300
+"""How many bits a long row sets: more would set the same ones again."""
+_MOST = 700
+_PER_GRAM = 4
+_ROWS = 4096
+_LANES = np.uint64(0x00FF00FF00FF00FF)
+_SUM = np.uint64(0x0001000100010001)
+
+
+@dataclass(frozen=True)
+class Sketches:
+    """For each row 1,024 bits, some of them set by each trigram, more by one that tells more.
+
+    What two rows share is near the bits that both set, less those that both would by chance.
+    """
+
+    sets: WeighedSets
+    bits: Words
+    counts: Floats
+    unit: float
+    """What one bit stands for."""
+
+    def similar(self, left: Rows, right: Rows, least: float) -> npt.NDArray[np.bool_]:
+        """Say which pairs may be as alike as `least`; a row with too many bits may be like any."""
+        both = self.bits[left]
+        both &= self.bits[right]
+        seen = _ones(both)
+        first, second = self.counts[left], self.counts[right]
+        shared = (seen - first * second / BITS) / (1 - (first + second) / (2 * BITS))
+        shared *= self.unit
+        either = self.sets.totals[left] + self.sets.totals[right] - shared
+        return (shared >= least * either) | (first > _MOST) | (second > _MOST)
+
+
+def sketches(sets: WeighedSets, *, threads: int = 1) -> Sketches:
+    """Sketch every row. Memory: 136 bytes a row."""
+    heaviest = sets.weights.max() * sets.levels[-1]
+    long = np.quantile(sets.totals, 0.95) if sets.rows else 0.0
+    unit = float(max(heaviest / _PER_GRAM, long / _USUAL))
+    # The one place for all trigrams of single rows sets nothing.
+    weights = np.append(0.0, sets.weights[1:]) / unit
+    rounding = np.append(0.0, uniform(sets.vocabulary, 1 << 20))
+    where = np.stack(
+        [
+            np.append(0, uniform(sets.vocabulary, (1 << 20) + 1 + bit) * BITS).astype(np.intp)
+            for bit in range(_PER_GRAM + 1)
+        ]
+    )
+    found = Sketches(sets, np.zeros((sets.rows, _WORDS), np.uint64), np.zeros(sets.rows), unit)
+    starts = sets.sets.starts
+
+    def draw(low: int) -> None:
+        high = min(low + _ROWS, sets.rows)
+        grams = sets.sets.grams[starts[low] : starts[high]]
+        rows = np.repeat(np.arange(high - low) * BITS, np.diff(starts[low : high + 1]))
+        places = sets.places.take(grams & np.uint32(CODES - 1)).astype(np.intp)
+        told = weights.take(places) * sets.levels[grams >> np.uint32(CODE_BITS)]
+        wanted = told + rounding.take(places)
+        dots = np.zeros((high - low) * BITS, np.bool_)
+        for bit, positions in enumerate(where, 1):
+            set_ = np.flatnonzero(wanted >= bit)
+            dots[rows[set_] + positions.take(places[set_])] = True
+        found.bits[low:high] = np.packbits(dots).view(np.uint64).reshape(high - low, _WORDS)
+        found.counts[low:high] = _ones(found.bits[low:high])
+
+    list(in_order(draw, range(0, sets.rows, _ROWS), threads=threads))
+    return found
+
+
+def _ones(words: Words) -> Floats:
+    """Count the bits of each row: of each byte, then of pairs of bytes, then all at once."""
+    bytes_ = np.bitwise_count(words).view(np.uint64)
+    sums = bytes_[:, 0] + bytes_[:, 1]
+    sums = (sums & _LANES) + (sums >> np.uint64(8) & _LANES)
+    return (sums * _SUM >> np.uint64(48)).astype(np.float64)
