@@ -20,6 +20,8 @@ CODES = 1 << CODE_BITS
 """How many trigrams are told apart."""
 _BLANK = 32
 _LEVEL_BITS = 5
+_ASCII, _LATIN = 0x7F, 0xFF
+_LEAD, _CONTINUED = 0xC0, 0x80
 _BYTES = 1 << 20
 """How much text is cut into trigrams at a time: 60 times as much memory is used meanwhile."""
 
@@ -41,9 +43,9 @@ class GramSets:
         return len(self.starts) - 1
 
     def slices(self, size: int) -> Iterator[tuple[int, int]]:
-        """Give the first row and the one after the last of slices of about `size` grams.
+        r"""Give the first row and the one after the last of slices of about `size` grams.
 
-        >>> sets = gram_sets([pa.array(["cat", "at cat", "emu"])], characters=11)
+        >>> sets = gram_sets([pa.array(["\x01cat", "\x01at cat", "\x01emu"])], characters=11)
         >>> list(sets.slices(8))
         [(0, 2), (2, 3)]
         """
@@ -62,11 +64,12 @@ def gram_sets(texts: Iterable[pa.Array], *, characters: int, threads: int = 1) -
     U+0100 have codes of their own; others share 2^24 codes by hashing.
 
     Args:
-        texts: without nulls; characters below 32 are blanks and say the level of what follows.
+        texts: without nulls; each begins with a blank. Characters below 32 are blanks that say the
+            level of what follows them.
         characters: at least how many characters there are in all, blanks aside.
         threads: how many work at once.
 
-    >>> sets = gram_sets([pa.array(["cat", "at cat", "emu"])], characters=11)
+    >>> sets = gram_sets([pa.array(["\x01cat", "\x01at cat", "\x01emu"])], characters=11)
     >>> sets.rows, np.diff(sets.starts).tolist()
     (3, [3, 4, 3])
     """
@@ -122,10 +125,10 @@ def _points(texts: pa.LargeStringArray) -> tuple[Codes, Rows]:
     offsets = _offsets(texts)
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     offsets = offsets - offsets[0]
-    if not len(data) or data.max() < 0x80:
+    if not len(data) or data.max() <= _ASCII:
         return data.astype(np.uint32), offsets
     points = np.frombuffer(data.tobytes().decode().encode("utf-32-le"), np.uint32)
-    firsts = np.cumsum((data & 0xC0) != 0x80)
+    firsts = np.cumsum((data & _LEAD) != _CONTINUED)
     return points, np.concatenate([[0], firsts])[offsets]
 
 
@@ -145,8 +148,9 @@ def _codes(points: Codes, middles: Rows) -> Codes:
     three = np.roll(points, 1)[middles], points[middles], np.roll(points, -1)[middles]
     before, middle, after = three
     codes: Codes = before << np.uint32(16) ^ middle << np.uint32(8) ^ after
-    if points.max(initial=0) > 0xFF:
+    if points.max(initial=0) > _LATIN:
         # Beyond Latin-1 three characters don't fit: they are spread by multiplication.
         for part, odd in zip(three, (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D), strict=True):
             codes ^= (part >> np.uint32(8)) * np.uint32(odd) >> np.uint32(7)
-    return codes & np.uint32(CODES - 1)
+    codes &= np.uint32(CODES - 1)
+    return codes

@@ -17,17 +17,19 @@ NOTHING = int(_NEVER.view(np.uint32))
 
 
 def signatures(sets: WeighedSets, numbers: range, *, threads: int = 1) -> Codes:
-    """Give the hashes of these numbers for all rows, one line per number.
+    r"""Give the hashes of these numbers for all rows, one line per number.
 
     Two rows have the same hash with a probability that is their weighted Jaccard similarity: each
-    trigram has an exponential clock as fast as it weighs, and the first to ring is the hash (Moulton
-    and Jiang, Maximally Consistent Sampling, 2018). Trigrams that one row alone has are left out,
-    so the probability is a little higher. Memory: 4 bytes for each, and a table of the vocabulary.
+    trigram has an exponential clock as fast as it weighs, and the first to ring is the hash
+    (Moulton and Jiang, Maximally Consistent Sampling, 2018). Trigrams that one row alone has are
+    left out, so the probability is a little higher. Memory: 4 bytes for each, and a table of the
+    vocabulary.
 
     >>> import pyarrow as pa
     >>> from arrowetl.ml.grams import gram_sets
     >>> from arrowetl.ml.weights import weigh
-    >>> words = weigh(gram_sets([pa.array(["tin cat", "tin cat", "emu"])], characters=16))
+    >>> texts = pa.array(["\x01tin cat", "\x01tin cat", "\x01emu"])
+    >>> words = weigh(gram_sets([texts], characters=16))
     >>> hashes = signatures(words, range(3))
     >>> (hashes[:, 0] == hashes[:, 1]).all(), (hashes[:, 2] == NOTHING).all()
     (np.True_, np.True_)

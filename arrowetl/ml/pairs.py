@@ -57,7 +57,7 @@ def similar_pairs(
     alike = np.zeros(0)
 
     def promising(band: int) -> Rows:
-        return _promising(hashes, planned, band, drawn, threshold - _DOUBT)
+        return _promising(hashes, planned, band, drawn, least=threshold - _DOUBT)
 
     for packed in in_order(promising, range(planned.bands), threads=threads):
         new = np.setdiff1d(packed, found, assume_unique=True)
@@ -73,7 +73,7 @@ _ROW_BITS = 32
 _ROW = (1 << _ROW_BITS) - 1
 
 
-def _promising(hashes: Codes, planned: Plan, band: int, drawn: Sketches, least: float) -> Rows:
+def _promising(hashes: Codes, planned: Plan, band: int, drawn: Sketches, *, least: float) -> Rows:
     kept = [np.zeros(0, np.int64)]
     for left, right in candidates(hashes, planned, band):
         like = drawn.similar(left, right, least)

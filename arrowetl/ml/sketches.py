@@ -90,4 +90,5 @@ def _ones(words: Words) -> Floats:
     bytes_ = np.bitwise_count(words).view(np.uint64)
     sums = bytes_[:, 0] + bytes_[:, 1]
     sums = (sums & _LANES) + (sums >> np.uint64(8) & _LANES)
-    return (sums * _SUM >> np.uint64(48)).astype(np.float64)
+    found: Floats = (sums * _SUM >> np.uint64(48)).astype(np.float64)
+    return found

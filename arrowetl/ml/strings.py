@@ -19,7 +19,8 @@ def normalised(expression: str) -> str:
     symbols such as emoji.
 
     >>> import duckdb
-    >>> duckdb.sql(f"SELECT {normalised("' Crème-Brûlée,  Ltd. '")}, {normalised("'?!'")}").fetchall()
+    >>> both = [normalised("' Crème-Brûlée,  Ltd. '"), normalised("'?!'")]
+    >>> duckdb.sql(f"SELECT {both[0]}, {both[1]}").fetchall()
     [('creme brulee ltd', None)]
     """
     words = (

@@ -47,13 +47,13 @@ class WeighedSets:
 
 
 def weigh(sets: GramSets, levels: Sequence[float] = (1.0,), *, threads: int = 1) -> WeighedSets:
-    """Count the rows of every trigram; the more there are, the less it tells.
+    r"""Count the rows of every trigram; the more there are, the less it tells.
 
     Memory: 200 MB for the counts, whatever the rows are.
 
     >>> import pyarrow as pa
     >>> from arrowetl.ml.grams import gram_sets
-    >>> weighed = weigh(gram_sets([pa.array(["cat", "at cat"])], characters=8))
+    >>> weighed = weigh(gram_sets([pa.array(["\x01cat", "\x01at cat"])], characters=8))
     >>> weighed.totals.tolist()
     [1.5, 2.0]
     """
@@ -83,13 +83,13 @@ def weigh(sets: GramSets, levels: Sequence[float] = (1.0,), *, threads: int = 1)
 
 
 def _told(sets: WeighedSets, grams: Codes) -> Floats:
-    told = sets.weights.take(sets.places.take(grams & np.uint32(CODES - 1)))
+    told: Floats = sets.weights.take(sets.places.take(grams & np.uint32(CODES - 1)))
     told *= sets.levels[grams >> np.uint32(CODE_BITS)] if len(sets.levels) > 1 else sets.levels[0]
     return told
 
 
 def similarities(sets: WeighedSets, left: Rows, right: Rows) -> Floats:
-    """Give the weighted Jaccard similarity of pairs of rows, exactly.
+    r"""Give the weighted Jaccard similarity of pairs of rows, exactly.
 
     It is what both have by what either has; where columns weigh differently, a trigram that is in
     two of them counts as shared by the lower weight and as had by the higher (Ruzicka, 1958). Rows
@@ -97,7 +97,7 @@ def similarities(sets: WeighedSets, left: Rows, right: Rows) -> Floats:
 
     >>> import pyarrow as pa
     >>> from arrowetl.ml.grams import gram_sets
-    >>> weighed = weigh(gram_sets([pa.array(["cat", "at cat", "emu"])], characters=11))
+    >>> weighed = weigh(gram_sets([pa.array(["\x01cat", "\x01at cat", "\x01emu"])], characters=11))
     >>> similarities(weighed, np.array([0, 0]), np.array([1, 2])).tolist()
     [0.75, 0.0]
     """
@@ -111,7 +111,8 @@ def similarities(sets: WeighedSets, left: Rows, right: Rows) -> Floats:
     told = _told(sets, (bare[hits] & (CODES - 1) | level).astype(np.uint32))
     shared = np.bincount(bare[hits] >> CODE_BITS, weights=told, minlength=len(left))
     either = sets.totals[left] + sets.totals[right] - shared
-    return np.divide(shared, either, out=np.zeros(len(left)), where=either > 0)
+    found: Floats = np.divide(shared, either, out=np.zeros(len(left)), where=either > 0)
+    return found
 
 
 _LEVEL_BITS = 8

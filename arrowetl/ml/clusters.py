@@ -1,0 +1,96 @@
+"""Clusters of rows from pairs that are alike, with no chain from one end to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from arrowetl.ml.grams import Rows
+from arrowetl.ml.pairs import Pairs
+from arrowetl.ml.weights import Floats
+from arrowetl.sampling import hashed
+
+Compare = Callable[[Rows, Rows], Floats]
+
+
+def components(rows: int, left: Rows, right: Rows) -> Rows:
+    """Give each row the lowest row that pairs join it with, over however many others.
+
+    Cost: a few passes over the pairs, as many as the logarithm of the longest way.
+
+    >>> components(5, np.array([1, 4]), np.array([2, 1])).tolist()
+    [0, 1, 1, 3, 1]
+    """
+    found = np.arange(rows)
+    while True:
+        first, second = found[left], found[right]
+        apart = first != second
+        if not apart.any():
+            return found
+        left, right, first, second = left[apart], right[apart], first[apart], second[apart]
+        np.minimum.at(found, np.maximum(first, second), np.minimum(first, second))
+        while (found[found] != found).any():
+            found = found[found]
+
+
+def clusters(rows: int, pairs: Pairs, compare: Compare, *, least: float) -> Rows:
+    """Give each row the lowest row of its cluster; whoever differs from the centre has to leave.
+
+    A component's centre is the row that is most alike to its neighbours in all. A component with a
+    row less alike to the centre than `least` is split: centres are chosen anew, each the best among
+    its neighbours, and each other row goes to the centre most like it. The order of the pairs makes
+    no difference.
+
+    Args:
+        rows: how many there are.
+        pairs: which are alike.
+        compare: how alike pairs of rows are, exactly.
+        least: how alike each row of a cluster is to its centre.
+    """
+    found = components(rows, pairs.left, pairs.right)
+    worth = np.bincount(pairs.left, weights=pairs.similarity, minlength=rows)
+    worth += np.bincount(pairs.right, weights=pairs.similarity, minlength=rows)
+    # Equal ones by chance, or a long chain would be cut link by link.
+    rank = np.empty(rows, np.int64)
+    rank[np.lexsort((hashed(np.arange(rows)), -worth))] = np.arange(rows)
+    best = np.full(rows, rows)
+    np.minimum.at(best, found, rank)
+    by_rank = np.argsort(rank)
+    members = np.flatnonzero(np.bincount(found, minlength=rows)[found] > 1)
+    centres = by_rank[best[found[members]]]
+    far = compare(members, centres) < least
+    torn = np.zeros(rows, np.bool_)
+    torn[found[members[far & (members != centres)]]] = True
+    inside = torn[found[pairs.left]]
+    parts = Pairs(pairs.left[inside], pairs.right[inside], pairs.similarity[inside])
+    centre = _pivots(np.flatnonzero(torn[found]), parts, rank)
+    lowest = np.full(rows, rows)
+    loose = np.flatnonzero(torn[found])
+    np.minimum.at(lowest, centre[loose], loose)
+    found[loose] = lowest[centre[loose]]
+    return found
+
+
+def _pivots(loose: Rows, pairs: Pairs, rank: Rows) -> Rows:
+    """Give each of `loose` its centre: no two centres are neighbours."""
+    rows = len(rank)
+    left = np.append(pairs.left, pairs.right)
+    right = np.append(pairs.right, pairs.left)
+    open_ = np.zeros(rows, np.bool_)
+    open_[loose] = True
+    pivot = np.zeros(rows, np.bool_)
+    while open_.any():
+        live = open_[left] & open_[right]
+        lowest = np.full(rows, rows)
+        np.minimum.at(lowest, left[live], rank[right[live]])
+        chosen = open_ & (rank < lowest)
+        pivot |= chosen
+        open_ &= ~chosen
+        open_[right[chosen[left]]] = False
+    centre = np.arange(rows)
+    joins = pivot[right] & ~pivot[left]
+    order = np.lexsort((-rank[right[joins]], np.append(pairs.similarity, pairs.similarity)[joins]))
+    # The last that is written stays: the most alike.
+    centre[left[joins][order]] = right[joins][order]
+    return centre
