@@ -46,7 +46,8 @@ def clusters(rows: int, pairs: Pairs, compare: Compare, *, least: float) -> Rows
         rows: how many there are.
         pairs: which are alike.
         compare: how alike pairs of rows are, exactly.
-        least: how alike each row of a cluster is to its centre.
+        least: how alike each row of a cluster is to its centre; the threshold of the pairs is a
+            good choice.
     """
     found = components(rows, pairs.left, pairs.right)
     worth = np.bincount(pairs.left, weights=pairs.similarity, minlength=rows)
