@@ -15,6 +15,7 @@ from arrowetl.ml.weights import WeighedSets, weigh
 from arrowetl.sql import name
 
 _ALL = name("arrowetl:record_texts")
+_KEPT = name("arrowetl:different_texts")
 _BATCH = 20_000
 
 
@@ -59,23 +60,29 @@ def read_texts(
     """
     weights = levels(columns, where="read_texts")
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_ALL} AS SELECT id, text, "
-        "min(id) OVER (PARTITION BY text) AS first FROM (SELECT "
+        f"CREATE OR REPLACE TEMP TABLE {_ALL} AS SELECT * FROM (SELECT "
         f"{name(id_column)}::BIGINT AS id, {record_text(columns)} AS text FROM {name(table)}) "
         "WHERE text IS NOT NULL"
     )
     try:
-        kept = f"FROM {_ALL} WHERE id = first ORDER BY text"
-        size = _column(connection, f"SELECT sum(length(text))::BIGINT FROM {_ALL} WHERE id = first")
-        ids = _column(connection, f"SELECT id {kept}")
-        texts = connection.sql(f"SELECT text {kept}").to_arrow_reader(_BATCH)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_KEPT} AS SELECT min(id) AS id, text FROM {_ALL} "
+            "GROUP BY text ORDER BY text"
+        )
+        size = _column(connection, f"SELECT sum(length(text))::BIGINT FROM {_KEPT}")
+        ids = _column(connection, f"SELECT id FROM {_KEPT} ORDER BY rowid")
+        texts = connection.sql(f"SELECT text FROM {_KEPT} ORDER BY rowid").to_arrow_reader(_BATCH)
         sets = gram_sets(
             (batch.column(0) for batch in texts), characters=int(size[0]), threads=threads
         )
-        other = f"FROM {_ALL} WHERE id <> first ORDER BY id"
-        repeated = _column(connection, f"SELECT id {other}")
-        first = _column(connection, f"SELECT first {other}")
+        other = (
+            f"FROM {_ALL} AS every JOIN {_KEPT} AS kept ON every.text = kept.text "
+            "WHERE every.id <> kept.id ORDER BY every.id"
+        )
+        repeated = _column(connection, f"SELECT every.id {other}")
+        first = _column(connection, f"SELECT kept.id {other}")
     finally:
+        connection.execute(f"DROP TABLE IF EXISTS {_KEPT}")
         connection.execute(f"DROP TABLE {_ALL}")
     order = np.argsort(ids)
     places = order[np.searchsorted(ids, first, sorter=order)] if len(first) else first
