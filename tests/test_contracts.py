@@ -92,6 +92,14 @@ def every_stage() -> list[ae.Stage]:
         ae.EnforceContract(
             CONTRACT, columns="evolve", data_type="discard_row", rules="discard_value"
         ),
+        ae.Deduplicator(on=["text", "group"], method="fuzzy"),
+        ae.Deduplicator(
+            on={"text": 2, STRANGE: 1},
+            method="fuzzy",
+            threshold=0.2,
+            report_column="repeats",
+            similarity_column="alike",
+        ),
         ae.SchemaInferrer(patterns=["us_ssn"]),
         ae.SchemaInferrer(cast=True, patterns=[]),
         ae.SchemaInferrer(sample_size=5, seed=1, patterns=["uuid"], correlations=True),

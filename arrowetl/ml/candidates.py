@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from arrowetl.errors import ConfigError
 from arrowetl.ml.grams import Codes, Rows
@@ -16,13 +15,12 @@ from arrowetl.sampling import Hashes, hashed
 
 Pairs = tuple[Rows, Rows]
 
-_MISSED = 0.03
+_MISSED = 0.01
 """How many pairs as alike as the threshold, and no more, may be missed."""
 _BANDS = 60
 _DEPTH = 8
-_CROWD = 100
-"""Rows of a block that are compared each with each; of more, each with this many neighbours."""
-_PER_ROW = 50
+_CROWDS = (1000, 100)
+_PER_ROW = 80
 _FEW = 10_000_000
 _RULER = np.array([0, 1, 4, 9, 15, 22, 32, 34])
 """A band takes the hashes at these distances: two bands share few (a Golomb ruler)."""
@@ -32,20 +30,19 @@ _PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class Plan:
-    """How candidates are found: rows meet if `depth` hashes agree, in any of `bands` choices.
-
-    `candidates` says how many pairs that gives, at most; counted, not guessed, from the first
-    bands.
-    """
+    """How candidates are found: rows meet if `depth` hashes agree, in any of `bands` choices."""
 
     depth: int
     bands: int
+    crowd: int
+    """So many rows that meet are paired each with each; more are divided by further hashes."""
     candidates: int
+    """How many pairs that gives, at most: counted in two bands, and reckoned for all."""
 
     def chance(self, similarity: float) -> float:
         """Give the probability that a pair as alike as this becomes a candidate.
 
-        >>> round(Plan(depth=2, bands=10, candidates=0).chance(0.5), 3)
+        >>> round(Plan(depth=2, bands=10, crowd=100, candidates=0).chance(0.5), 3)
         0.944
         """
         return 1 - (1 - similarity**self.depth) ** self.bands
@@ -70,10 +67,12 @@ def plan(hashes: Codes, threshold: float) -> Plan:
     few = max(_FEW, _PER_ROW * hashes.shape[1])
     for depth in range(1, _DEPTH + 1):
         bands = _bands(threshold, depth)
-        seen = [_count(_blocks(hashes, band, depth)[0]) for band in (0, 1)]
-        found = Plan(depth, bands, sum(seen) * bands // 2)
-        if found.candidates <= few:
-            break
+        sizes = [_sizes(_blocks(hashes, band, depth)[0]) for band in (0, 1)]
+        for crowd in _CROWDS:
+            pairs = sum(_count(size, crowd) for size in sizes)
+            found = Plan(depth, bands, crowd, pairs * bands // 2)
+            if found.candidates <= few:
+                return found
     return found
 
 
@@ -101,18 +100,19 @@ def refuse(planned: Plan, limit: int, rows: int) -> None:
 def candidates(hashes: Codes, planned: Plan, band: int) -> Iterator[Pairs]:
     """Give the pairs of one band, the lower row first, in pieces; each pair once.
 
-    Blocks of more than 100 rows are divided by further hashes. What then is still together is so
-    alike that each row is paired with its next 99 only, in the rows' order: never all pairs.
+    A crowd is divided by further hashes. What then is still together is so alike that each row is
+    paired with the next few only, in the rows' order: never all pairs.
     """
     depth, rows = planned.depth, None
     while True:
         keys, found = _blocks(hashes, band, depth, rows)
-        crowded = _crowded(keys)
+        sizes = _sizes(keys)
+        crowded = np.repeat(sizes > planned.crowd, sizes)
         depth += 1
         if depth > _DEPTH or int(_RULER[depth - 1]) >= len(hashes) or not crowded.any():
-            yield from _pairs(keys, found)
+            yield from _pairs(keys, found, planned.crowd)
             return
-        yield from _pairs(keys[~crowded], found[~crowded])
+        yield from _pairs(keys[~crowded], found[~crowded], planned.crowd)
         rows = np.sort(found[crowded])
 
 
@@ -137,21 +137,15 @@ def _sizes(keys: Hashes) -> Rows:
     return np.diff(ends, prepend=-1)
 
 
-def _count(keys: Hashes) -> int:
-    sizes = _sizes(keys)
-    nearest = np.minimum(sizes, _CROWD)
-    return int((nearest * (nearest - 1) // 2 + (sizes - nearest) * (_CROWD - 1)).sum())
+def _count(sizes: Rows, crowd: int) -> int:
+    nearest = np.minimum(sizes, crowd)
+    return int((nearest * (nearest - 1) // 2 + (sizes - nearest) * (crowd - 1)).sum())
 
 
-def _crowded(keys: Hashes) -> npt.NDArray[np.bool_]:
-    sizes = _sizes(keys)
-    return np.repeat(sizes > _CROWD, sizes)
-
-
-def _pairs(keys: Hashes, rows: Rows) -> Iterator[Pairs]:
+def _pairs(keys: Hashes, rows: Rows, crowd: int) -> Iterator[Pairs]:
     """Pair each row with those after it that have its key: the next, the one after, and so on."""
     places = np.arange(len(keys))
-    for step in range(1, _CROWD):
+    for step in range(1, crowd):
         places = places[: np.searchsorted(places, len(keys) - step)]
         places = places[keys[places + step] == keys[places]]
         if not len(places):

@@ -1,6 +1,8 @@
-"""Clusters: rows that are alike put together, so that no chain joins what isn't."""
+"""Clusters of rows from pairs that are alike, with no chain from one end to another."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -9,73 +11,87 @@ from arrowetl.ml.pairs import Pairs
 from arrowetl.ml.weights import Floats
 from arrowetl.sampling import hashed
 
+Compare = Callable[[Rows, Rows], Floats]
 
-def stars(rows: int, pairs: Pairs) -> Rows:
-    """Give for each row the centre of its cluster; itself where it is alike to none.
 
-    Connected components would join A and C when both are alike to B, and so on along a chain whose
-    ends share nothing. A star has a centre that each of its rows is alike to (Aslam, Pelekhov and
-    Rus, The Star Clustering Algorithm, 2004): rows with the most neighbours become centres first,
-    among equals those whose hash is higher, and a row between two centres goes to the one that it
-    is most alike to. So any two rows of a cluster are alike to a third.
+def components(rows: int, left: Rows, right: Rows) -> Rows:
+    """Give each row the lowest row that pairs join it with, over however many others.
 
-    The answer depends on the pairs, not on their order. Memory: 60 bytes a pair.
+    Cost: a few passes over the pairs, as many as the logarithm of the longest way.
+
+    >>> components(5, np.array([1, 4]), np.array([2, 1])).tolist()
+    [0, 1, 1, 3, 1]
+    """
+    found = np.arange(rows)
+    while True:
+        first, second = found[left], found[right]
+        apart = first != second
+        if not apart.any():
+            return found
+        left, right, first, second = left[apart], right[apart], first[apart], second[apart]
+        np.minimum.at(found, np.maximum(first, second), np.minimum(first, second))
+        while (found[found] != found).any():
+            found = found[found]
+
+
+def clusters(rows: int, pairs: Pairs, compare: Compare, *, least: float) -> Rows:
+    """Give each row the lowest row of its cluster; whoever differs from the centre has to leave.
+
+    A component's centre is the row that is most alike to its neighbours in all. A component with a
+    row less alike to the centre than `least` is split: centres are chosen anew, each the best among
+    its neighbours, and each other row goes to the centre most like it. The order of the pairs makes
+    no difference.
 
     Args:
         rows: how many there are.
-        pairs: those that are alike.
-
-    >>> alike = Pairs(np.array([0, 1]), np.array([1, 2]), np.array([0.9, 0.8]))
-    >>> stars(4, alike).tolist()
-    [1, 1, 1, 3]
+        pairs: which are alike.
+        compare: how alike pairs of rows are, exactly.
+        least: how alike each row of a cluster is to its centre; the threshold of the pairs is a
+            good choice.
     """
-    one = np.concatenate([pairs.left, pairs.right])
-    other = np.concatenate([pairs.right, pairs.left])
-    similarity = np.concatenate([pairs.similarity, pairs.similarity])
-    rank = _ranks(np.bincount(one, minlength=rows))
-    # By row, then by how alike, then by rank: the last of a row is the centre it would choose.
-    order = np.lexsort((rank[other], similarity, one))
-    one, other = one[order], other[order]
-    centres = np.arange(rows)
-    free = np.ones(rows, np.bool_)
-    while len(one):
-        highest = _highest(one, rank[other], rows)
-        # A row whose neighbours are all lower.
-        leads = free & (rank > highest) & (highest >= 0)
-        chosen = leads[other]
-        # Of several assignments to a place the last one stays.
-        centres[one[chosen]] = other[chosen]
-        free[one[chosen]] = False
-        free[leads] = False
-        left = free[one] & free[other]
-        one, other = one[left], other[left]
-    return centres
-
-
-def _ranks(degrees: Rows) -> Rows:
-    """Give each row a rank of its own: by its neighbours, then by a hash of its number."""
-    ranks = np.empty(len(degrees), np.int64)
-    ranks[np.lexsort((hashed(np.arange(len(degrees))), degrees))] = np.arange(len(degrees))
-    return ranks
-
-
-def _highest(one: Rows, ranks: Rows, rows: int) -> Rows:
-    """Give the highest rank among each row's neighbours; -1 where it has none. `one` ascends."""
-    found = np.full(rows, -1)
-    begins = np.flatnonzero(np.append(True, one[1:] != one[:-1]))
-    found[one[begins]] = np.maximum.reduceat(ranks, begins)
+    found = components(rows, pairs.left, pairs.right)
+    worth = np.bincount(pairs.left, weights=pairs.similarity, minlength=rows)
+    worth += np.bincount(pairs.right, weights=pairs.similarity, minlength=rows)
+    # Equal ones by chance, or a long chain would be cut link by link.
+    rank = np.empty(rows, np.int64)
+    rank[np.lexsort((hashed(np.arange(rows)), -worth))] = np.arange(rows)
+    best = np.full(rows, rows)
+    np.minimum.at(best, found, rank)
+    by_rank = np.argsort(rank)
+    members = np.flatnonzero(np.bincount(found, minlength=rows)[found] > 1)
+    centres = by_rank[best[found[members]]]
+    far = compare(members, centres) < least
+    torn = np.zeros(rows, np.bool_)
+    torn[found[members[far & (members != centres)]]] = True
+    inside = torn[found[pairs.left]]
+    parts = Pairs(pairs.left[inside], pairs.right[inside], pairs.similarity[inside])
+    centre = _pivots(np.flatnonzero(torn[found]), parts, rank)
+    lowest = np.full(rows, rows)
+    loose = np.flatnonzero(torn[found])
+    np.minimum.at(lowest, centre[loose], loose)
+    found[loose] = lowest[centre[loose]]
     return found
 
 
-def similarity_to(centres: Rows, pairs: Pairs) -> Floats:
-    """Give how alike each row is to its cluster's centre; 1 for centres.
-
-    >>> alike = Pairs(np.array([0]), np.array([1]), np.array([0.9]))
-    >>> sorted(similarity_to(stars(3, alike), alike).tolist())
-    [0.9, 1.0, 1.0]
-    """
-    found = np.ones(len(centres))
-    for one, other in ((pairs.left, pairs.right), (pairs.right, pairs.left)):
-        to_centre = centres[one] == other
-        found[one[to_centre]] = pairs.similarity[to_centre]
-    return found
+def _pivots(loose: Rows, pairs: Pairs, rank: Rows) -> Rows:
+    """Give each of `loose` its centre: no two centres are neighbours."""
+    rows = len(rank)
+    left = np.append(pairs.left, pairs.right)
+    right = np.append(pairs.right, pairs.left)
+    open_ = np.zeros(rows, np.bool_)
+    open_[loose] = True
+    pivot = np.zeros(rows, np.bool_)
+    while open_.any():
+        live = open_[left] & open_[right]
+        lowest = np.full(rows, rows)
+        np.minimum.at(lowest, left[live], rank[right[live]])
+        chosen = open_ & (rank < lowest)
+        pivot |= chosen
+        open_ &= ~chosen
+        open_[right[chosen[left]]] = False
+    centre = np.arange(rows)
+    joins = pivot[right] & ~pivot[left]
+    order = np.lexsort((-rank[right[joins]], np.append(pairs.similarity, pairs.similarity)[joins]))
+    # The last that is written stays: the most alike.
+    centre[left[joins][order]] = right[joins][order]
+    return centre

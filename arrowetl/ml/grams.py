@@ -19,9 +19,9 @@ CODE_BITS = 24
 CODES = 1 << CODE_BITS
 """How many trigrams are told apart."""
 _BLANK = 32
-_ASCII = 0x80
-_LATIN = 0xFF
 _LEVEL_BITS = 5
+_ASCII, _LATIN = 0x7F, 0xFF
+_LEAD, _CONTINUED = 0xC0, 0x80
 _BYTES = 1 << 20
 """How much text is cut into trigrams at a time: 60 times as much memory is used meanwhile."""
 
@@ -64,8 +64,8 @@ def gram_sets(texts: Iterable[pa.Array], *, characters: int, threads: int = 1) -
     U+0100 have codes of their own; others share 2^24 codes by hashing.
 
     Args:
-        texts: without nulls. Each begins with a character below 32, a blank that says the level of
-            what follows; there may be more of them.
+        texts: without nulls; each begins with a blank. Characters below 32 are blanks that say the
+            level of what follows them.
         characters: at least how many characters there are in all, blanks aside.
         threads: how many work at once.
 
@@ -125,10 +125,10 @@ def _points(texts: pa.LargeStringArray) -> tuple[Codes, Rows]:
     offsets = _offsets(texts)
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     offsets = offsets - offsets[0]
-    if not len(data) or data.max() < _ASCII:
+    if not len(data) or data.max() <= _ASCII:
         return data.astype(np.uint32), offsets
     points = np.frombuffer(data.tobytes().decode().encode("utf-32-le"), np.uint32)
-    firsts = np.cumsum((data & 0xC0) != _ASCII)
+    firsts = np.cumsum((data & _LEAD) != _CONTINUED)
     return points, np.concatenate([[0], firsts])[offsets]
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from arrowetl.ml._threads import in_order
-from arrowetl.ml.candidates import PLANNING, candidates, plan, refuse
-from arrowetl.ml.grams import Rows
+from arrowetl.ml.candidates import PLANNING, Plan, candidates, plan, refuse
+from arrowetl.ml.grams import Codes, Rows
 from arrowetl.ml.minhash import signatures
 from arrowetl.ml.sketches import Sketches, sketches
 from arrowetl.ml.weights import Floats, WeighedSets, similarities
@@ -57,8 +57,7 @@ def similar_pairs(
     alike = np.zeros(0)
 
     def promising(band: int) -> Rows:
-        found = candidates(hashes, planned, band)
-        return _promising(found, drawn, threshold - _DOUBT)
+        return _promising(hashes, planned, band, drawn, least=threshold - _DOUBT)
 
     for packed in in_order(promising, range(planned.bands), threads=threads):
         new = np.setdiff1d(packed, found, assume_unique=True)
@@ -74,9 +73,9 @@ _ROW_BITS = 32
 _ROW = (1 << _ROW_BITS) - 1
 
 
-def _promising(found: Iterator[tuple[Rows, Rows]], drawn: Sketches, least: float) -> Rows:
+def _promising(hashes: Codes, planned: Plan, band: int, drawn: Sketches, *, least: float) -> Rows:
     kept = [np.zeros(0, np.int64)]
-    for left, right in found:
+    for left, right in candidates(hashes, planned, band):
         like = drawn.similar(left, right, least)
         kept.append(left[like] << _ROW_BITS | right[like])
     return np.concatenate(kept)

@@ -111,7 +111,8 @@ def similarities(sets: WeighedSets, left: Rows, right: Rows) -> Floats:
     told = _told(sets, (bare[hits] & (CODES - 1) | level).astype(np.uint32))
     shared = np.bincount(bare[hits] >> CODE_BITS, weights=told, minlength=len(left))
     either = sets.totals[left] + sets.totals[right] - shared
-    return np.divide(shared, either, out=np.zeros(len(left)), where=either > 0)
+    found: Floats = np.divide(shared, either, out=np.zeros(len(left)), where=either > 0)
+    return found
 
 
 _LEVEL_BITS = 8

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
-from arrowetl.ml.strings import levels, record_text
 from arrowetl.sql import STREAM, name
 from arrowetl.stage import BATCH_ROWS
 
@@ -24,15 +23,16 @@ if TYPE_CHECKING:
 
 LIMIT = 1_000_000_000
 """How many candidates are compared at most, unless somebody says otherwise: minutes of work."""
-ROW = name("arrowetl:row")
+ROW = "arrowetl:row"
 """The column with a row's number in the source's order."""
 
-_TEXT = name("arrowetl:text")
-_ROWS = name("arrowetl:rows")
-_TEXTS = name("arrowetl:texts")
-_CENTRES = name("arrowetl:centres")
-_CHOSEN = name("arrowetl:chosen")
-_ALIKE = name("arrowetl:alike")
+_TEXT = "arrowetl:text"
+_CLUSTER = "arrowetl:cluster"
+_ROW = name(ROW)
+_ROWS = "arrowetl:rows"
+_TEXTS = "arrowetl:texts"
+_CHOSEN = "arrowetl:chosen"
+_ALIKE = "arrowetl:alike"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Likeness:
     """Rows in a database, their texts compared.
 
     Attributes:
-        connection: has the rows, numbered, their different texts, and each text's centre.
+        connection: has the rows, numbered, and for each with a text its text's number and cluster.
         sets: the texts, weighed.
     """
 
@@ -74,31 +74,33 @@ class Likeness:
         self._choose(best)
         repeats, alike = report
         listed = ", ".join(f"r.{name(column)}" for column in columns if column not in report)
-        chosen = f"FROM {_ROWS} AS r JOIN {_CHOSEN} AS c USING ({ROW})"
+        chosen = f"FROM {name(_ROWS)} AS r JOIN {name(_CHOSEN)} AS c USING ({_ROW})"
         if repeats is None:
-            query = f"SELECT {listed} {chosen} WHERE c.kept = {ROW} ORDER BY {ROW}"
+            query = f"SELECT {listed} {chosen} WHERE c.kept = {_ROW} ORDER BY {_ROW}"
         else:
-            listed += f", CASE WHEN c.kept <> {ROW} THEN c.kept - 1 END AS {name(repeats)}"
+            listed += f", CASE WHEN c.kept <> {_ROW} THEN c.kept - 1 END AS {name(repeats)}"
             if alike is not None:
                 self._compare()
-                chosen += f" LEFT JOIN {_ALIKE} AS a USING ({ROW})"
+                chosen += f" LEFT JOIN {name(_ALIKE)} AS a USING ({_ROW})"
                 listed += f", a.similarity AS {name(alike)}"
-            query = f"SELECT {listed} {chosen} ORDER BY {ROW}"
+            query = f"SELECT {listed} {chosen} ORDER BY {_ROW}"
         with self.connection.sql(query).to_arrow_reader(BATCH_ROWS) as reader:
             yield from reader
 
     def _choose(self, best: str) -> None:
         """Make the table that says of each row which one stands for it."""
+        text, cluster = name(_TEXT), name(_CLUSTER)
         # Rows without a text are alone.
         clustered = (
-            f"SELECT r.*, t.id, coalesce(n.centre, -r.{ROW}) AS centre FROM {_ROWS} AS r "
-            f"LEFT JOIN {_TEXTS} AS t USING ({_TEXT}) LEFT JOIN {_CENTRES} AS n USING (id)"
+            f"SELECT r.*, t.{text}, coalesce(t.{cluster}, -{_ROW}) AS {cluster} "
+            f"FROM {name(_ROWS)} AS r LEFT JOIN {name(_TEXTS)} AS t USING ({_ROW})"
         )
         self.connection.execute(
-            f"CREATE TEMP TABLE {_CHOSEN} AS "
+            f"CREATE TEMP TABLE {name(_CHOSEN)} AS "
             f"WITH clustered AS MATERIALIZED ({clustered}), "
-            f"kept AS (SELECT centre, {best} AS kept FROM clustered GROUP BY centre) "
-            f"SELECT {ROW}, id, kept FROM clustered JOIN kept USING (centre)"
+            f"chosen AS (SELECT {cluster}, {best} AS kept FROM clustered GROUP BY {cluster}) "
+            f"SELECT c.{_ROW}, c.{text}, k.kept "
+            f"FROM clustered AS c JOIN chosen AS k USING ({cluster})"
         )
 
     def _compare(self) -> None:
@@ -106,15 +108,14 @@ class Likeness:
         from arrowetl.ml.pairs import compared
 
         pairs = self.connection.sql(
-            f"SELECT c.{ROW}, c.id, k.id AS other FROM {_CHOSEN} AS c "
-            f"JOIN {_CHOSEN} AS k ON k.{ROW} = c.kept WHERE c.kept <> c.{ROW} ORDER BY c.{ROW}"
+            f"SELECT c.{_ROW}, c.{name(_TEXT)} AS text, k.{name(_TEXT)} AS other "
+            f"FROM {name(_CHOSEN)} AS c JOIN {name(_CHOSEN)} AS k ON k.{_ROW} = c.kept "
+            f"WHERE c.kept <> c.{_ROW} ORDER BY c.{_ROW}"
         ).to_arrow_table()
-        left, right = (pairs[column].to_numpy() for column in ("id", "other"))
-        similarity = compared(self.sets, left, right, threads=_threads())
-        made = pa.Table.from_arrays(
-            [pairs.column(0), pa.array(similarity)], names=["arrowetl:row", "similarity"]
-        )
-        self.connection.register(_ALIKE.strip('"'), made)
+        left, right = (pairs[column].to_numpy() for column in ("text", "other"))
+        similarity = pa.array(compared(self.sets, left, right, threads=_threads()))
+        made = pa.Table.from_arrays([pairs[ROW], similarity], names=[ROW, "similarity"])
+        self.connection.register(_ALIKE, made)
 
 
 @contextmanager
@@ -135,13 +136,8 @@ def likeness(
     ):
         connection.register(STREAM, reader_of(schema, batches))
         connection.execute(
-            f"CREATE TEMP TABLE {_ROWS} AS SELECT *, row_number() OVER () AS {ROW}, "
-            f"{record_text(weights)} AS {_TEXT} FROM {name(STREAM)}"
-        )
-        # In the texts' own order: which rows are alike doesn't depend on the rows' order.
-        connection.execute(
-            f"CREATE TEMP TABLE {_TEXTS} AS SELECT *, row_number() OVER (ORDER BY {_TEXT}) - 1 "
-            f"AS id FROM (SELECT DISTINCT {_TEXT} FROM {_ROWS} WHERE {_TEXT} IS NOT NULL)"
+            f"CREATE TEMP TABLE {name(_ROWS)} AS "
+            f"SELECT *, row_number() OVER () AS {_ROW} FROM {name(STREAM)}"
         )
         yield Likeness(connection, _clustered(connection, weights, search))
 
@@ -149,34 +145,28 @@ def likeness(
 def _clustered(
     connection: duckdb.DuckDBPyConnection, weights: Mapping[str, float], search: Search
 ) -> WeighedSets:
-    """Compare the texts, and register each one's centre."""
-    from arrowetl.ml.clusters import stars
-    from arrowetl.ml.grams import gram_sets
-    from arrowetl.ml.pairs import similar_pairs
-    from arrowetl.ml.weights import weigh
-
-    threads = _threads()
-    count = f"SELECT coalesce(sum(length({_TEXT})), 0)::BIGINT FROM {_TEXTS}"
-    ((characters,),) = connection.sql(count).fetchall()
-    texts = connection.sql(f"SELECT {_TEXT} FROM {_TEXTS} ORDER BY id")
-    with texts.to_arrow_reader(BATCH_ROWS) as reader:
-        columns = (batch.column(0) for batch in reader)
-        sets = gram_sets(columns, characters=characters, threads=threads)
-    weighed = weigh(sets, levels(weights, where="Deduplicator"), threads=threads)
-    pairs = similar_pairs(weighed, search.threshold, limit=search.limit, threads=threads)
-    centres = stars(weighed.rows, pairs)
-    known = pa.Table.from_arrays(
-        [_counted(len(centres)), pa.array(centres)],
-        names=["id", "centre"],
-    )
-    connection.register(_CENTRES.strip('"'), known)
-    return weighed
-
-
-def _counted(rows: int) -> pa.Array:
+    """Compare the texts, and register which text and cluster each row has."""
     import numpy as np
 
-    return pa.array(np.arange(rows))
+    from arrowetl.ml.clusters import clusters
+    from arrowetl.ml.pairs import compared, similar_pairs
+    from arrowetl.ml.texts import read_texts
+
+    threads = _threads()
+    texts = read_texts(connection, _ROWS, weights, id_column=ROW, threads=threads)
+    pairs = similar_pairs(texts.sets, search.threshold, limit=search.limit, threads=threads)
+    cluster = clusters(
+        texts.sets.rows,
+        pairs,
+        lambda left, right: compared(texts.sets, left, right, threads=threads),
+        least=search.threshold,
+    )
+    again, which = texts.repeats
+    text = np.concatenate([np.arange(texts.sets.rows), which])
+    columns = [np.concatenate([texts.ids, again]), text, cluster[text]]
+    known = pa.Table.from_arrays([pa.array(each) for each in columns], [ROW, _TEXT, _CLUSTER])
+    connection.register(_TEXTS, known)
+    return texts.sets
 
 
 def _threads() -> int:

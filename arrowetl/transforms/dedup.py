@@ -170,7 +170,7 @@ class Deduplicator(SQLStage):
         )
         with likeness(schema, chain((first,), batches), weights, self._search) as alike:
             columns = self.bind(schema).names
-            yield from alike.rows(self._best(schema, ROW), self._reported, columns)
+            yield from alike.rows(self._best(schema, name(ROW)), self._reported, columns)
 
     @property
     def _search(self) -> Search:

@@ -118,7 +118,6 @@ def test_scope_rows_and_keys_follow_the_options():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "fuzzy"}, "isn't there yet"),
         ({"method": "exakt"}, "did you mean 'exact'"),
         ({"keep": "frist"}, "did you mean 'first'"),
         ({"keep": "keep_best"}, "one of first, last, best_quality"),
