@@ -60,6 +60,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def quality(session: nox.Session) -> None:
+    """Measure how well near duplicates are found, on labelled people."""
+    install(session, "quality")
+    session.run("python", "-m", "benchmarks.quality")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against hand-written DuckDB, Polars, pandas and plain Python."""
     install(session, "bench")
