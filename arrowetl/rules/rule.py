@@ -146,7 +146,7 @@ class Rule:
         given = f"SELECT CAST(NULL AS {declared}) AS {column}{constants}"
         try:
             with describing() as connection:
-                connection.sql(f"SELECT *, {self.passes()} FROM ({given})").fetchall()
+                connection.sql(f"SELECT *, {self.passes()} FROM ({given})").to_arrow_table()
         except duckdb.Error as error:
             raise SchemaError(
                 f"rule {self.name!r}: column {self.column!r} is {kind}: {first_line(error)}",

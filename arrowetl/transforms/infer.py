@@ -29,6 +29,7 @@ from arrowetl.transforms._infer_cast import InferredCast, marked
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
+    from arrowetl.rules import Rule
 
 SEED = 0
 _MEMORY = "256MB"
@@ -174,6 +175,20 @@ class SchemaInferrer(SQLStage):
                 if progress is not None:
                     progress(profiling.sample.rows if profiling.sample else profiling.rows)
             return profiling.profile(source.label if source else "", sum(unreadable))
+
+    def rules(self, data: Any) -> tuple[Rule, ...]:
+        """Give the rules that all rows keep, each with its evidence; see `arrowetl.rules.inferred`.
+
+        `QualityScorer(rules=...)` holds other rows against them.
+
+        >>> for rule in SchemaInferrer().rules(pa.table({"state": ["new", "paid"] * 50})):
+        ...     print(f"{rule.name}: {rule.evidence}")
+        state is there: no null in 100 rows
+        state is one of 2: 2 different values in 100 rows, each at least 50 times
+        """
+        from arrowetl.rules import inferred
+
+        return inferred(self.profile(data))
 
     def statistics(self, data: Any) -> Statistics:
         """Give the statistics that a profile is read from; those of parts merge.

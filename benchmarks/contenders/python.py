@@ -14,6 +14,8 @@ from typing import Any
 
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.ten_rules import CITY, DATES, NOTE, RULES
+from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
 
 LABEL = "Python loop"
 PACKAGES = ("pyarrow",)  # only to read and write Parquet
@@ -46,6 +48,58 @@ def _cleaned(records: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
             "total": price * qty,
             "year": day.year,
         }
+
+
+def no_rules(source: Path, output: Path) -> None:
+    """The csv module, a dictionary a record."""
+    with source.open(newline="", encoding="utf-8") as file:
+        _write(output, map(_typed, csv.DictReader(file)))
+
+
+def ten_rules(source: Path, output: Path) -> None:
+    """The same, each rule an expression; the broken ones are counted on the way."""
+    broken = [0] * len(RULES)
+
+    def good(records: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        for record in map(_typed, records):
+            kept = _kept(record)
+            for at, right in enumerate(kept):
+                broken[at] += not right
+            if all(kept):
+                yield record
+
+    with source.open(newline="", encoding="utf-8") as file:
+        _write(output, good(csv.DictReader(file)))
+    print(broken)
+
+
+def _typed(record: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": int(record["id"]),
+        "email": record["email"],
+        "price": float(record["price"]) if record["price"] else None,
+        "qty": int(record["qty"]) if record["qty"] else None,
+        "city": record["city"],
+        "date": date.fromisoformat(record["date"]),
+        "note": record["note"],
+    }
+
+
+def _kept(record: dict[str, Any]) -> list[bool]:
+    price, qty = record["price"], record["qty"]
+    first, last = map(date.fromisoformat, DATES)
+    return [
+        record["id"] >= 0,
+        price is None or price <= 450,  # noqa: PLR2004
+        first <= record["date"] <= last,
+        re.fullmatch(EMAIL_RULE, record["email"]) is not None,
+        re.fullmatch(NOTE, record["note"]) is not None,
+        re.fullmatch(CITY, record["city"]) is not None,
+        price is not None,
+        qty is not None,
+        qty is None or qty in range(1, 10),
+        price is None or qty is None or price * qty <= 4000,  # noqa: PLR2004
+    ]
 
 
 def parquet_to_sqlite(source: Path, output: Path) -> None:

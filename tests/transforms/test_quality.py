@@ -276,3 +276,22 @@ load: {{type: csv, path: "{tmp_path}/out.csv"}}
     )
     result = load_config(config).run().result
     assert (result.records_loaded, result.records_rejected) == (1, 1)
+
+
+def test_rules_that_were_inferred_find_what_breaks_them():
+    good = pa.table(
+        {
+            "id": range(100),
+            "state": ["new", "paid"] * 50,
+            "at": [f"user{n}@example.org" for n in range(100)],
+        }
+    )
+    rules = ae.SchemaInferrer().rules(good)
+    assert all(rule.evidence for rule in rules)
+    stage = ae.QualityScorer(rules=rules, broken_column="broken")
+    assert run_stage(stage, good)["broken"].to_pylist() == [[]] * 100
+    bad = pa.table({"id": [-1, 1, 1], "state": ["payd", "new", None], "at": ["x", None, "a@b.org"]})
+    found = run_stage(stage, bad)["broken"].to_pylist()
+    assert {"state is one of 2", "at is email", "id from 0"} <= set(found[0])
+    assert {"id is unique", "at is there"} <= set(found[1])
+    assert {"id is unique", "state is there"} <= set(found[2])
