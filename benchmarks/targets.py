@@ -151,6 +151,18 @@ TARGETS = (
             median("no_rules", "arrowetl", "wall"),
         ),
     ),
+    Target(
+        "a profile of a million rows by twenty columns",
+        10,
+        units.seconds,
+        median("profile", "arrowetl", "wall"),
+    ),
+    Target(
+        "its resident memory",
+        5e8,
+        units.size,
+        median("profile", "arrowetl", "peak"),
+    ),
     Target("ten times the rows: peak memory", 1.1, units.ratio, growth),
     Target(
         "deduplication under 1 GB: resident memory",

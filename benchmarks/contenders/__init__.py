@@ -16,6 +16,8 @@ NAMES = (
     "adbc",
     "connectorx",
     "dlt",
+    "ydata",
+    "dataprofiler",
     "python",
     "bare",
 )

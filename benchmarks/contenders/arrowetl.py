@@ -9,6 +9,7 @@ from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.group_by import KEYS
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.profile import NUMBERS
 from benchmarks.tasks.ten_rules import CITY, DATES, NOTE
 from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
 
@@ -119,6 +120,27 @@ def ten_rules(source: Path, output: Path) -> None:
         .result
     )
     print(result.stages[1].summary)
+
+
+def profile(source: Path, output: Path) -> None:
+    """SchemaInferrer with all patterns, over all rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import arrowetl as ae
+
+    found = ae.SchemaInferrer().profile(ae.ParquetSource(source))
+    facts = [
+        {
+            "name": column,
+            "minimum": each.minimum,
+            "maximum": each.maximum,
+            "mean": round(each.mean or 0.0, 6),
+        }
+        for column in NUMBERS
+        if (each := found.column(column).numbers) is not None
+    ]
+    pq.write_table(pa.Table.from_pylist(facts), output)
 
 
 def json_lines_to_parquet(source: Path, output: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.profile import NUMBERS
 from benchmarks.tasks.ten_rules import RULES
 
 LABEL = "DuckDB, by hand"
@@ -46,6 +47,19 @@ def ten_rules(source: Path, output: Path) -> None:
     duckdb.execute(f"COPY (SELECT * FROM read_csv('{source}') WHERE {good}) TO '{output}' ({ZSTD})")
     broken = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in RULES)
     print(duckdb.sql(f"SELECT {broken} FROM read_csv('{source}')").fetchall())
+
+
+def profile(source: Path, output: Path) -> None:
+    """SUMMARIZE, which knows least, greatest, quartiles, spread, distinct values and nulls."""
+    import duckdb
+
+    duckdb.execute(f"""
+        COPY (
+            SELECT column_name AS name, min::DOUBLE AS minimum, max::DOUBLE AS maximum,
+                round(avg::DOUBLE, 6) AS mean
+            FROM (SUMMARIZE FROM read_parquet('{source}'))
+            WHERE list_contains({list(NUMBERS)}, column_name)
+        ) TO '{output}' ({ZSTD})""")
 
 
 def parquet_to_sqlite(source: Path, output: Path) -> None:

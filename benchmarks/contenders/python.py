@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.profile import NUMBERS
 from benchmarks.tasks.ten_rules import CITY, DATES, NOTE, RULES
 from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
 
@@ -100,6 +102,31 @@ def _kept(record: dict[str, Any]) -> list[bool]:
         qty is None or qty in range(1, 10),
         price is None or qty is None or price * qty <= 4000,  # noqa: PLR2004
     ]
+
+
+def profile(source: Path, output: Path) -> None:
+    """Three numbers a column, nothing else."""
+    least: dict[str, float] = dict.fromkeys(NUMBERS, math.inf)
+    greatest: dict[str, float] = dict.fromkeys(NUMBERS, -math.inf)
+    total, count = dict.fromkeys(NUMBERS, 0.0), dict.fromkeys(NUMBERS, 0)
+    for record in _read(source):
+        for column in NUMBERS:
+            value = record[column]
+            if value is not None:
+                least[column] = min(least[column], value)
+                greatest[column] = max(greatest[column], value)
+                total[column] += value
+                count[column] += 1
+    facts = (
+        {
+            "name": column,
+            "minimum": float(least[column]),
+            "maximum": float(greatest[column]),
+            "mean": round(total[column] / count[column], 6),
+        }
+        for column in NUMBERS
+    )
+    _write(output, facts)
 
 
 def parquet_to_sqlite(source: Path, output: Path) -> None:

@@ -17,6 +17,7 @@ from benchmarks.tasks import (
     postgres_to_parquet,
     postgres_to_postgres,
     postgres_upsert,
+    profile,
     startup,
     ten_rules,
 )
@@ -38,6 +39,7 @@ TASKS: dict[str, Task] = {
         group_by,
         no_rules,
         ten_rules,
+        profile,
         startup,
     )
 }
