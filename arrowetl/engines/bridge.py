@@ -24,13 +24,15 @@ from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM
 
-_PROFILED = (
+_SETTINGS = (
     "SET enable_profiling = 'no_output'",
     "SET profiling_coverage = 'ALL'",
     "SET tracked_metrics = ['operator.*']",
     "SET enable_progress_bar = true",
     "SET enable_progress_bar_print = false",
     "SET progress_bar_time = 0",
+    # Of rows that are streamed on; with the usual megabyte threads wait for who takes them.
+    "SET streaming_buffer_size = '16MB'",
 )
 
 
@@ -157,7 +159,7 @@ class Statement:
         self._trouble = trouble
         self._reader: pa.RecordBatchReader | None = None
         self.taps: list[Tapped] = []
-        for setting in _PROFILED:
+        for setting in _SETTINGS:
             self.cursor.execute(setting)
         register_tables(self.cursor, tables)
 

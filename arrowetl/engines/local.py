@@ -343,8 +343,11 @@ class LocalRun:
             why = pa.RecordBatch.from_arrays(fields, names=["reason_code", "reason", "column"])
             # As they were before the step: whatever else is hidden in them, or was added.
             shield = Shield(self.plan, step.position)
-            gone = rows.filter(bad).select(step.before.names)
-            self.rejects.add(step.name, shield.without_values(why, gone), shield.redacted(gone))
+            if self.rejects.keep or shield.up:
+                gone = rows.filter(bad).select(step.before.names)
+                self.rejects.add(step.name, shield.without_values(why, gone), shield.redacted(gone))
+            else:
+                self.rejects.add(step.name, why, None)
             yield rows.filter(pc.invert(bad))
 
     # --- counts ----------------------------------------------------------------------------

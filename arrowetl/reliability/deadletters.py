@@ -74,16 +74,16 @@ class Rejects:
         """Count the rows that one stage rejected."""
         return sum(rows for (label, _), rows in self.counts.items() if label == stage)
 
-    def add(self, stage: str, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:
+    def add(self, stage: str, why: pa.RecordBatch, rows: pa.RecordBatch | None) -> None:
         """Take rejected rows.
 
         Args:
             stage: who rejected them.
             why: `reason_code`, `reason`, `column` and, if known, `source`; a row each.
-            rows: the rows as they came to the stage.
+            rows: the rows as they came to the stage; None where nobody wants them.
         """
         self._count(stage, why)
-        if not self.keep or not rows.num_rows:
+        if not self.keep or rows is None or not rows.num_rows:
             return
         letters = _enveloped(self.facts, stage, why, rows)
         if stage not in self._spools:

@@ -99,7 +99,7 @@ def ten_rules(source: Path, output: Path) -> None:
 
     rules = [
         ae.Rule("id", range=(0, None)),
-        ae.Rule("price", range=(None, 450)),
+        ae.Rule("price", range=(None, 500)),
         ae.Rule("date", range=DATES),
         ae.Rule("email", regex=EMAIL_RULE),
         ae.Rule("note", regex=NOTE),

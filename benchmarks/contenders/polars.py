@@ -50,7 +50,7 @@ def ten_rules(source: Path, output: Path) -> None:
     first, last = (pl.lit(day).str.to_date() for day in DATES)
     rules = [
         pl.col("id") >= 0,
-        pl.col("price") <= 450,  # noqa: PLR2004
+        pl.col("price") <= 500,  # noqa: PLR2004
         pl.col("date").is_between(first, last),
         pl.col("email").str.contains(f"^(?:{EMAIL_RULE})$"),
         pl.col("note").str.contains(f"^(?:{NOTE})$"),

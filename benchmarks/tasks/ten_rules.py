@@ -12,11 +12,11 @@ from benchmarks.tasks.csv_to_parquet import orders
 EMAIL = r"[A-Za-z0-9.]+@[a-z]+\.(?:com|org)"
 NOTE = "[0-9a-f]{32}"
 CITY = "[^0-9]*"
-DATES = ("2015-01-01", "2024-06-30")
+DATES = ("2015-01-01", "2024-12-31")
 
 RULES = (
     "id >= 0",
-    "price <= 450",
+    "price <= 500",
     f"date BETWEEN DATE '{DATES[0]}' AND DATE '{DATES[1]}'",
     f"regexp_full_match(email, '{EMAIL}')",
     f"regexp_full_match(note, '{NOTE}')",
