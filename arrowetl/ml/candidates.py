@@ -13,11 +13,13 @@ from arrowetl.ml.grams import Codes, Rows
 from arrowetl.ml.minhash import NOTHING
 from arrowetl.sampling import Hashes, hashed
 
-Pairs = tuple[Rows, Rows]
+Ends = tuple[Rows, Rows]
+"""The left rows of pairs, and the right ones."""
 
 _MISSED = 0.01
-"""How many pairs as alike as the threshold, and no more, may be missed."""
+"""What share of the pairs just as alike as the threshold may be missed, where the bands allow."""
 _BANDS = 60
+"""How many choices of hashes there are at most; deep blocks would need more for that."""
 _DEPTH = 8
 _CROWDS = (1000, 100)
 _PER_ROW = 80
@@ -97,7 +99,7 @@ def refuse(planned: Plan, limit: int, rows: int) -> None:
         )
 
 
-def candidates(hashes: Codes, planned: Plan, band: int) -> Iterator[Pairs]:
+def candidates(hashes: Codes, planned: Plan, band: int) -> Iterator[Ends]:
     """Give the pairs of one band, the lower row first, in pieces; each pair once.
 
     A crowd is divided by further hashes. What then is still together is so alike that each row is
@@ -142,7 +144,7 @@ def _count(sizes: Rows, crowd: int) -> int:
     return int((nearest * (nearest - 1) // 2 + (sizes - nearest) * (crowd - 1)).sum())
 
 
-def _pairs(keys: Hashes, rows: Rows, crowd: int) -> Iterator[Pairs]:
+def _pairs(keys: Hashes, rows: Rows, crowd: int) -> Iterator[Ends]:
     """Pair each row with those after it that have its key: the next, the one after, and so on."""
     places = np.arange(len(keys))
     for step in range(1, crowd):

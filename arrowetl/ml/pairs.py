@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arrowetl.ml import LIMIT
 from arrowetl.ml._threads import in_order
 from arrowetl.ml.candidates import PLANNING, Plan, candidates, plan, refuse
 from arrowetl.ml.grams import Codes, Rows
@@ -14,8 +15,6 @@ from arrowetl.ml.minhash import signatures
 from arrowetl.ml.sketches import Sketches, sketches
 from arrowetl.ml.weights import Floats, WeighedSets, similarities
 
-LIMIT = 1_000_000_000
-"""How many candidates are compared at most, unless you say otherwise: minutes of work."""
 _DOUBT = 0.1
 """How far a sketch may be from the truth: a thousandth of the pairs are further."""
 _GRAMS = 1 << 20
@@ -39,9 +38,10 @@ def similar_pairs(
 ) -> Pairs:
     """Find the pairs of rows that are at least as alike as `threshold`.
 
-    Every pair given is as alike as it says. Of those that are just as alike as the threshold up to
-    3 % are missed, of those more alike fewer (`Plan.chance`); of more than 100 rows nearly equal,
-    some pairs, but what joins them. Memory: 376 bytes a row, 24 a pair found.
+    Every pair given is as alike as it says. Some are missed, by chance (`Plan.chance`): of those
+    just as alike as the threshold one in a hundred where blocks are shallow, up to one in eight of
+    many short texts at a low threshold, of those more alike far fewer. Of a crowd nearly equal not
+    every pair is given, but what joins them. Memory: 376 bytes a row, 24 a pair found.
 
     Raises:
         ConfigError: more than `limit` candidates would be compared; with what to change.

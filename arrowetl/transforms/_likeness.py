@@ -21,8 +21,6 @@ from arrowetl.stage import BATCH_ROWS
 if TYPE_CHECKING:
     from arrowetl.ml.weights import WeighedSets
 
-LIMIT = 1_000_000_000
-"""How many candidates are compared at most, unless somebody says otherwise: minutes of work."""
 ROW = "arrowetl:row"
 """The column with a row's number in the source's order."""
 

@@ -9,12 +9,14 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from arrowetl.duck import describe_select
 from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.ml import LIMIT
 from arrowetl.ml.strings import levels
 from arrowetl.sql import INPUT, name, names
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_float, unused, words
-from arrowetl.transforms._likeness import LIMIT, ROW, Search, likeness
+from arrowetl.transforms._likeness import ROW, Search, likeness
 
 METHODS = ("exact", "fuzzy")
 KEEPS = ("first", "last", "best_quality")
@@ -37,11 +39,11 @@ class Deduplicator(SQLStage):
     and punctuation, as sets of character trigrams in which rare ones count more (Jaccard's measure
     weighted by inverse document frequency), so that neither typing errors, nor missing parts, nor
     words or columns that changed places matter much. Never all pairs: candidates share some of
-    their MinHashes, and each is compared exactly. Every pair has the similarity asked for; of those
-    that are no more alike than that up to 3 % are missed, of others fewer. Rows are put together
-    around one that all of them are like, so that a chain doesn't join what is unlike. Rows without
-    any text are like none. Cost: 1.4 KB of memory a different text (a million of addresses take
-    some 10 seconds on two cores); the rows wait in DuckDB, which spills.
+    their MinHashes, and each is compared exactly. Every pair has the similarity asked for; some are
+    missed by chance, most of them only just as alike (`arrowetl.ml.pairs.similar_pairs`). Rows are
+    put together around one that all of them are like, so that a chain doesn't join what is unlike.
+    Rows without any text are like none. Cost: some 1.5 KB of memory a different text (a million
+    addresses take some 17 seconds on two cores); the rows wait in DuckDB, which spills.
 
     Args:
         on: the columns to compare; all if None. For fuzzy also a mapping: how much each counts.
@@ -107,7 +109,7 @@ class Deduplicator(SQLStage):
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
-        return hash((tuple(self.on or ()), self.method, self.keep, self.report_column))
+        return hash((frozenset(self.on or ()), self.method, self.keep, self.report_column))
 
     @property
     def _fuzzy(self) -> bool:
@@ -137,6 +139,8 @@ class Deduplicator(SQLStage):
         if not self._fuzzy:
             return super().bind(schema)
         self._score(schema)
+        # The rows go through DuckDB, which hasn't all of Arrow's types.
+        schema = describe_select(f"SELECT * FROM {INPUT}", schema, where=self.label)
         added = [(self.report_column, pa.int64()), (self.similarity_column, pa.float64())]
         for column, kind in added:
             schema = schema if column is None else schema.append(pa.field(column, kind))

@@ -99,3 +99,24 @@ def test_a_chain_is_split_whatever_the_order():
     found = clusters(100, near, compare, least=0.3)
     assert np.bincount(found).max() <= 3
     assert (found == clusters(100, back, compare, least=0.3)).all()
+
+
+@pytest.mark.parametrize("words", [3, 10, 30, 100])
+def test_hardly_a_pair_is_missed_whatever_the_length(words):
+    random = np.random.default_rng(words)
+    pool = ["".join(random.choice(list("abcdefghijklm"), 6)) for _ in range(400)]
+    texts = []
+    for _ in range(100):
+        chosen = list(random.choice(pool, words))
+        texts += [" ".join(chosen), " ".join(reversed(chosen))]
+        for changed in (0.02, 0.1, 0.3):
+            others = random.choice(pool, words)
+            turned = random.random(words) < changed
+            texts.append(" ".join(np.where(turned, others, chosen)))
+    found = read(texts)
+    left, right = np.triu_indices(found.sets.rows, 1)
+    alike = similarities(found.sets, left, right)
+    for threshold in (0.3, 0.45, 0.7, 0.9, 1):
+        pairs = similar_pairs(found.sets, threshold)
+        assert len(pairs) >= 0.98 * (alike >= threshold).sum()
+        assert ((pairs.similarity >= threshold) & (pairs.similarity <= 1)).all()

@@ -68,6 +68,48 @@ def test_what_is_reported():
     assert found.drop_columns(["repeats", "alike"]).equals(NAMES)
 
 
+def test_words_in_another_order_are_just_alike():
+    chance = random.Random(1)  # the same in every run
+    words = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(400)]
+    rows = []
+    for _ in range(200):
+        chosen = chance.sample(words, 9)
+        rows += [" ".join(chosen), " ".join(reversed(chosen))]
+    found = fuzzy(
+        pa.table({"x": rows}), on="x", threshold=1, report_column="r", similarity_column="s"
+    )
+    assert found["r"].to_pylist()[1::2] == list(range(0, 400, 2))
+    assert set(found["s"].to_pylist()) == {None, 1.0}
+
+
+def test_types_are_those_that_were_said():
+    table = pa.table(
+        {
+            "x": pa.array(["ann lee", "ann lee"], pa.large_string()),
+            "d": pa.array(["a", "b"]).dictionary_encode(),
+            "at": pa.array([0, 1], pa.timestamp("ms", tz="Europe/Berlin")),
+            "f": pa.array([b"ab", b"cd"], pa.binary(2)),
+        }
+    )
+    for method in ("exact", "fuzzy"):
+        stage = ae.Deduplicator(on="x", method=method)
+        pipeline = ae.Pipeline().extract(ae.ArrowSource(table)).transform(stage)
+        made = pipeline.load(ae.ArrowLoader()).run().result.table
+        assert made.schema.types == stage.bind(table.schema).types
+        assert made.num_rows == 1
+    half = pa.schema({"x": pa.string(), "h": pa.float16()})
+    with pytest.raises(ae.SchemaError):
+        ae.Deduplicator(on="x", method="fuzzy").bind(half)
+
+
+def test_weights_in_another_order_are_the_same():
+    one, other = (
+        ae.Deduplicator(on=on, method="fuzzy") for on in ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    )
+    assert one == other
+    assert hash(one) == hash(other)
+
+
 def test_several_columns_and_weights():
     table = pa.table(
         {
