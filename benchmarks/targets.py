@@ -80,6 +80,12 @@ def against(title: str, task: str, rival: str, limit: float, *, metric: str = "w
     return Target(f"{title}: of the {what} of {label}", limit, units.ratio, figure)
 
 
+def beside(text: str, task: str, other: str, limit: float) -> Target:
+    """Give the target of one task's time, of another's."""
+    figure = over(median(task, "arrowetl", "wall"), median(other, "arrowetl", "wall"))
+    return Target(text, limit, units.ratio, figure)
+
+
 OURS = median("csv_to_parquet", "arrowetl", "wall")
 
 TARGETS = (
@@ -115,41 +121,26 @@ TARGETS = (
     against("PostgreSQL to Parquet", "postgres_to_parquet", "adbc", 1.1),
     against("PostgreSQL to Parquet", "postgres_to_parquet", "connectorx", 1.0),
     against("PostgreSQL to PostgreSQL", "postgres_to_postgres", "dlt", 1.0, metric="cpu"),
-    Target(
+    beside(
         "upsert, half of the keys there: of an append's time",
+        "postgres_upsert",
+        "csv_to_postgres",
         2.0,
-        units.ratio,
-        over(
-            median("postgres_upsert", "arrowetl", "wall"),
-            median("csv_to_postgres", "arrowetl", "wall"),
-        ),
     ),
-    Target(
-        "one bad row in all: of the clean load's time",
-        1.25,
-        units.ratio,
-        over(
-            median("postgres_one_bad", "arrowetl", "wall"),
-            median("csv_to_postgres", "arrowetl", "wall"),
-        ),
+    beside(
+        "one bad row in all: of the clean load's time", "postgres_one_bad", "csv_to_postgres", 1.25
     ),
-    Target(
+    beside(
         "one row in a hundred bad: of the clean load's time",
+        "postgres_percent_bad",
+        "csv_to_postgres",
         3.0,
-        units.ratio,
-        over(
-            median("postgres_percent_bad", "arrowetl", "wall"),
-            median("csv_to_postgres", "arrowetl", "wall"),
-        ),
     ),
-    Target(
+    beside(
         "ten rules on each row, three of them regular expressions: of the time without",
+        "ten_rules",
+        "no_rules",
         1.3,
-        units.ratio,
-        over(
-            median("ten_rules", "arrowetl", "wall"),
-            median("no_rules", "arrowetl", "wall"),
-        ),
     ),
     Target(
         "a profile of a million rows by twenty columns",

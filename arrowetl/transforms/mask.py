@@ -95,7 +95,7 @@ class Mask(SQLStage):
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
-        return hash((tuple(self._chosen.items()), self.method, self.key))
+        return hash((frozenset(self._chosen.items()), self.method, self.key))
 
     @property
     def _chosen(self) -> dict[str, str]:

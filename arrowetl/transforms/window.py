@@ -100,6 +100,8 @@ class WindowAggregator(SQLStage):
     origin: str | datetime | None = None
     empty: bool = False
     lateness: str | timedelta | None = None
+    # Two that give their columns in another order aren't equal.
+    _order: tuple[str, ...] = field(init=False, repr=False, default=())
 
     def __post_init__(self) -> None:
         """Check the windows, then keys, names and aggregates."""
@@ -108,6 +110,7 @@ class WindowAggregator(SQLStage):
         object.__setattr__(self, "group_by", keys)
         object.__setattr__(self, "aggregations", wanted.aggregations)
         object.__setattr__(self, "returns", wanted.returns)
+        object.__setattr__(self, "_order", tuple(wanted.aggregations))
         refuse_twins([*keys, START, END, *wanted.aggregations], where=_HERE)
         for option in ("size", "slide", "gap", "lateness"):
             span = self._span(option)

@@ -167,6 +167,12 @@ def test_the_key_comes_from_the_environment(monkeypatch):
     assert of(["ada"], "redact") == ["***"]
 
 
+def test_columns_in_another_order_are_the_same():
+    one, other = ae.Mask({"a": "redact", "b": "hash"}), ae.Mask({"b": "hash", "a": "redact"})
+    assert one == other
+    assert hash(one) == hash(other)
+
+
 def test_the_key_is_shown_nowhere():
     stage = ae.Mask("x", "tokenise", key=KEY)
     pipeline = ae.Pipeline().extract(ae.ArrowSource(pa.table({"x": ["ada"]}))).transform(stage)
