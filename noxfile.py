@@ -11,8 +11,14 @@ nox.options.reuse_existing_virtualenvs = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
+TORCH = "torch==2.13.0"
+"""The build for processors; what else is asked for would bring gigabytes for GPUs."""
+
+
 def install(session: nox.Session, *groups: str) -> None:
     """Install the project as it stands here, and what the groups name."""
+    if "test" in groups:
+        session.install(TORCH)
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
 
 

