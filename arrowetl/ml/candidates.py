@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from arrowetl.errors import ConfigError
-from arrowetl.ml.grams import Codes, Rows
+from arrowetl.ml.grams import Rows
 from arrowetl.ml.minhash import NOTHING
 from arrowetl.sampling import Hashes, hashed
 
+Hashed = npt.NDArray[np.unsignedinteger[Any]]
+"""Hashes of all rows, one line per hash."""
 Ends = tuple[Rows, Rows]
 """The left rows of pairs, and the right ones."""
 
@@ -41,13 +45,13 @@ class Plan:
     candidates: int
     """How many pairs that gives, at most: counted in two bands, and reckoned for all."""
 
-    def chance(self, similarity: float) -> float:
-        """Give the probability that a pair as alike as this becomes a candidate.
+    def chance(self, agreement: float) -> float:
+        """Give the probability that a pair whose hashes agree so often becomes a candidate.
 
         >>> round(Plan(depth=2, bands=10, crowd=100, candidates=0).chance(0.5), 3)
         0.944
         """
-        return 1 - (1 - similarity**self.depth) ** self.bands
+        return 1 - (1 - agreement**self.depth) ** self.bands
 
     @property
     def hashes(self) -> int:
@@ -59,16 +63,29 @@ PLANNING = range(int(_RULER[_DEPTH - 1]) + 2)
 """The hashes by which a plan is made."""
 
 
-def plan(hashes: Codes, threshold: float) -> Plan:
+def plan(
+    hashes: Hashed,
+    agreement: float,
+    *,
+    missed: float = _MISSED,
+    most: int = _BANDS,
+    per_row: int = _PER_ROW,
+    shallowest: int = 1,
+) -> Plan:
     """Choose the shallowest blocks that give few enough pairs: those miss the fewest.
 
     Args:
-        hashes: signatures by the numbers `PLANNING`.
-        threshold: how alike the pairs to be found are, at least.
+        hashes: at least those of the numbers `PLANNING`, a line each.
+        agreement: how often a hash agrees of two rows just alike enough. For MinHashes that is how
+            alike they are.
+        missed: what share of such pairs may be missed, if `most` bands are enough for that.
+        most: how many bands there are at most.
+        per_row: how many candidates are few enough, for each row.
+        shallowest: in how many hashes rows have to agree, at least.
     """
-    few = max(_FEW, _PER_ROW * hashes.shape[1])
-    for depth in range(1, _DEPTH + 1):
-        bands = _bands(threshold, depth)
+    few = max(_FEW, per_row * hashes.shape[1])
+    for depth in range(shallowest, _DEPTH + 1):
+        bands = _bands(agreement**depth, missed, most)
         sizes = [_sizes(_blocks(hashes, band, depth)[0]) for band in (0, 1)]
         for crowd in _CROWDS:
             pairs = sum(_count(size, crowd) for size in sizes)
@@ -78,11 +95,10 @@ def plan(hashes: Codes, threshold: float) -> Plan:
     return found
 
 
-def _bands(threshold: float, depth: int) -> int:
-    chance = threshold**depth
+def _bands(chance: float, missed: float, most: int) -> int:
     if chance >= 1:
         return 1
-    return min(math.ceil(math.log(_MISSED) / math.log1p(-chance)), _BANDS)
+    return min(math.ceil(math.log(missed) / math.log1p(-chance)), most)
 
 
 def refuse(planned: Plan, limit: int, rows: int) -> None:
@@ -99,7 +115,7 @@ def refuse(planned: Plan, limit: int, rows: int) -> None:
         )
 
 
-def candidates(hashes: Codes, planned: Plan, band: int) -> Iterator[Ends]:
+def candidates(hashes: Hashed, planned: Plan, band: int) -> Iterator[Ends]:
     """Give the pairs of one band, the lower row first, in pieces; each pair once.
 
     A crowd is divided by further hashes. What then is still together is so alike that each row is
@@ -118,7 +134,7 @@ def candidates(hashes: Codes, planned: Plan, band: int) -> Iterator[Ends]:
         rows = np.sort(found[crowded])
 
 
-def _blocks(hashes: Codes, band: int, depth: int, rows: Rows | None = None) -> tuple[Hashes, Rows]:
+def _blocks(hashes: Hashed, band: int, depth: int, rows: Rows | None = None) -> tuple[Hashes, Rows]:
     """Give keys in order, equal where rows meet, and the rows; those of a key ascend."""
     count = hashes.shape[1]
     if rows is None:

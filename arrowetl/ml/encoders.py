@@ -10,13 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError
+from arrowetl.ml.models import HASHED, MODEL
 
 Matrix = npt.NDArray[np.float32]
-
-MODEL = "all-MiniLM-L6-v2"
-"""The model where none is named."""
-HASHED = "hashed"
-"""The name of the encoder that needs no model."""
 
 
 class Encoder(ABC):

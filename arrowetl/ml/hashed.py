@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowetl.errors import ConfigError
-from arrowetl.ml.encoders import HASHED, Encoder, Matrix
+from arrowetl.ml.encoders import Encoder, Matrix
+from arrowetl.ml.models import HASHED
 from arrowetl.sampling import hashed
 
 _BYTES = 1 << 20

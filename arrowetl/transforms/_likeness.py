@@ -8,29 +8,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
-from arrowetl.sql import STREAM, name
+from arrowetl.sql import STREAM, literal, name
 from arrowetl.stage import BATCH_ROWS
 
 if TYPE_CHECKING:
-    from arrowetl.ml.weights import WeighedSets
+    from arrowetl.ml.pairs import Pairs
+    from arrowetl.ml.records import Records
 
 ROW = "arrowetl:row"
 """The column with a row's number in the source's order."""
 
-_TEXT = "arrowetl:text"
+_RECORD = "arrowetl:record"
 _CLUSTER = "arrowetl:cluster"
 _ROW = name(ROW)
 _ROWS = "arrowetl:rows"
-_TEXTS = "arrowetl:texts"
+_RECORDS = "arrowetl:known"
 _CHOSEN = "arrowetl:chosen"
 _ALIKE = "arrowetl:alike"
+_MEMORY = "512MB"
+"""What the rows that wait may take; more is spilled."""
 
 
 @dataclass(frozen=True)
@@ -38,25 +42,32 @@ class Search:
     """What is looked for.
 
     Attributes:
-        threshold: how alike two texts have to be.
+        columns: what is compared, with the weight of each.
+        similarity: `text` or `embedding`.
+        model: what encodes the texts.
         limit: how many candidates may be compared.
     """
 
-    threshold: float
+    columns: Mapping[str, float]
+    similarity: str
+    model: Any
     limit: int
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """Rows in a database, their texts compared.
+    """Rows in a database, and what of them is compared.
 
     Attributes:
-        connection: has the rows, numbered, and for each with a text its text's number and cluster.
-        sets: the texts, weighed.
+        connection: has the rows, numbered; once clustered, for each with something to compare the
+            number of its record, and its cluster.
+        records: the different ones there are.
+        search: what is looked for.
     """
 
     connection: duckdb.DuckDBPyConnection
-    sets: WeighedSets
+    records: Records
+    search: Search
 
     def rows(
         self, best: str, report: tuple[str | None, str | None], columns: Iterable[str]
@@ -87,14 +98,14 @@ class Likeness:
 
     def _choose(self, best: str) -> None:
         """Make the table that says of each row which one stands for it."""
-        text, cluster = name(_TEXT), name(_CLUSTER)
+        text, cluster = name(_RECORD), name(_CLUSTER)
         # Rows without a text are alone.
         clustered = (
             f"SELECT r.*, t.{text}, coalesce(t.{cluster}, -{_ROW}) AS {cluster} "
-            f"FROM {name(_ROWS)} AS r LEFT JOIN {name(_TEXTS)} AS t USING ({_ROW})"
+            f"FROM {name(_ROWS)} AS r LEFT JOIN {name(_RECORDS)} AS t USING ({_ROW})"
         )
         self.connection.execute(
-            f"CREATE TEMP TABLE {name(_CHOSEN)} AS "
+            f"CREATE OR REPLACE TEMP TABLE {name(_CHOSEN)} AS "
             f"WITH clustered AS MATERIALIZED ({clustered}), "
             f"chosen AS (SELECT {cluster}, {best} AS kept FROM clustered GROUP BY {cluster}) "
             f"SELECT c.{_ROW}, c.{text}, k.kept "
@@ -103,68 +114,105 @@ class Likeness:
 
     def _compare(self) -> None:
         """Make the table that says how alike rows are to those that stand for them."""
-        from arrowetl.ml.pairs import compared
-
         pairs = self.connection.sql(
-            f"SELECT c.{_ROW}, c.{name(_TEXT)} AS text, k.{name(_TEXT)} AS other "
+            f"SELECT c.{_ROW}, c.{name(_RECORD)} AS text, k.{name(_RECORD)} AS other "
             f"FROM {name(_CHOSEN)} AS c JOIN {name(_CHOSEN)} AS k ON k.{_ROW} = c.kept "
             f"WHERE c.kept <> c.{_ROW} ORDER BY c.{_ROW}"
         ).to_arrow_table()
         left, right = (pairs[column].to_numpy() for column in ("text", "other"))
-        similarity = pa.array(compared(self.sets, left, right, threads=_threads()))
+        similarity = pa.array(self.records.space.compare(left, right, threads=_threads()))
         made = pa.Table.from_arrays([pairs[ROW], similarity], names=[ROW, "similarity"])
         self.connection.register(_ALIKE, made)
+
+    def repeats(self, best: str) -> pa.Table:
+        """Give the rows that repeat others, which ones, and how alike they are."""
+        self._choose(best)
+        self._compare()
+        return self.connection.sql(
+            f"SELECT c.{_ROW} - 1 AS row, c.kept - 1 AS kept, a.similarity "
+            f"FROM {name(_CHOSEN)} AS c JOIN {name(_ALIKE)} AS a USING ({_ROW}) ORDER BY row"
+        ).to_arrow_table()
+
+    def record(self, row: int) -> int | None:
+        """Give the number of a row's record; none if it has nothing to compare."""
+        found = self.connection.execute(
+            f"SELECT {name(_RECORD)} FROM {name(_RECORDS)} WHERE {_ROW} = ?", [row + 1]
+        ).fetchone()  # small: one row
+        return None if found is None else int(found[0])
+
+    def row(self, row: int) -> pa.Table:
+        """Give one row, of the columns that are compared."""
+        listed = ", ".join(map(name, self.search.columns))
+        return self.connection.sql(
+            f"SELECT {listed} FROM {name(_ROWS)} WHERE {_ROW} = {literal(row + 1)}"
+        ).to_arrow_table()
+
+    def cluster(self, pairs: Pairs, threshold: float) -> None:
+        """Put the rows together that pairs at least so alike join."""
+        import numpy as np
+
+        from arrowetl.ml.clusters import clusters
+
+        records = self.records
+        cluster = clusters(
+            records.space.rows,
+            pairs.above(threshold),
+            lambda left, right: records.space.compare(left, right, threads=_threads()),
+            least=threshold,
+        )
+        again, which = records.repeats
+        record = np.concatenate([np.arange(records.space.rows), which])
+        columns = [np.concatenate([records.ids, again]), record, cluster[record]]
+        known = pa.Table.from_arrays([pa.array(each) for each in columns], [ROW, _RECORD, _CLUSTER])
+        self.connection.register(_RECORDS, known)
+
+    def pairs(self, threshold: float) -> Pairs:
+        """Find the pairs that are at least so alike.
+
+        Raises:
+            ConfigError: too many candidates would have to be compared.
+        """
+        return self.records.space.pairs(threshold, limit=self.search.limit, threads=_threads())
 
 
 @contextmanager
 def likeness(
-    schema: pa.Schema,
-    batches: Iterator[pa.RecordBatch],
-    weights: Mapping[str, float],
-    search: Search,
+    schema: pa.Schema, batches: Iterator[pa.RecordBatch], search: Search
 ) -> Iterator[Likeness]:
-    """Take in the rows, and compare their texts.
-
-    Raises:
-        ConfigError: too many candidates would have to be compared.
-    """
+    """Take in the rows, and read what is compared of them."""
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
-        closing(connect(scratch=Path(folder))) as connection,
+        closing(connect(scratch=Path(folder), memory_limit=_MEMORY)) as connection,
     ):
         connection.register(STREAM, reader_of(schema, batches))
         connection.execute(
             f"CREATE TEMP TABLE {name(_ROWS)} AS "
             f"SELECT *, row_number() OVER () AS {_ROW} FROM {name(STREAM)}"
         )
-        yield Likeness(connection, _clustered(connection, weights, search))
+        yield Likeness(connection, _read(connection, schema, search), search)
 
 
-def _clustered(
-    connection: duckdb.DuckDBPyConnection, weights: Mapping[str, float], search: Search
-) -> WeighedSets:
-    """Compare the texts, and register which text and cluster each row has."""
-    import numpy as np
+def _read(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, search: Search) -> Records:
+    if search.similarity == "text":
+        from arrowetl.ml.texts import read_texts
 
-    from arrowetl.ml.clusters import clusters
-    from arrowetl.ml.pairs import compared, similar_pairs
-    from arrowetl.ml.texts import read_texts
+        threads = _threads()
+        return read_texts(connection, _ROWS, search.columns, id_column=ROW, threads=threads)
+    from arrowetl.ml.encoded import read_encoded, read_vectors
+    from arrowetl.ml.encoders import encoder_of
 
-    threads = _threads()
-    texts = read_texts(connection, _ROWS, weights, id_column=ROW, threads=threads)
-    pairs = similar_pairs(texts.sets, search.threshold, limit=search.limit, threads=threads)
-    cluster = clusters(
-        texts.sets.rows,
-        pairs,
-        lambda left, right: compared(texts.sets, left, right, threads=threads),
-        least=search.threshold,
-    )
-    again, which = texts.repeats
-    text = np.concatenate([np.arange(texts.sets.rows), which])
-    columns = [np.concatenate([texts.ids, again]), text, cluster[text]]
-    known = pa.Table.from_arrays([pa.array(each) for each in columns], [ROW, _TEXT, _CLUSTER])
-    connection.register(_TEXTS, known)
-    return texts.sets
+    column = vector_column(schema, search.columns)
+    if column is not None:
+        return read_vectors(connection, _ROWS, column, id_column=ROW)
+    return read_encoded(connection, _ROWS, search.columns, encoder_of(search.model), id_column=ROW)
+
+
+def vector_column(schema: pa.Schema, columns: Iterable[str]) -> str | None:
+    """Give the column that has vectors, if that is the one to compare."""
+    only, *others = columns
+    kind = schema.field(only).type
+    lists = kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind)
+    return only if not others and lists and kinds.is_floating(kind.value_type) else None
 
 
 def _threads() -> int:

@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.duck import describe_select
-from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.ml import LIMIT
+from arrowetl.ml.models import refuse_missing
 from arrowetl.ml.strings import levels
 from arrowetl.sql import INPUT, name, names
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_float, unused, words
-from arrowetl.transforms._likeness import ROW, Search, likeness
+from arrowetl.transforms._likeness import ROW, Search, likeness, vector_column
+
+if TYPE_CHECKING:
+    from arrowetl.ml.encoders import Encoder
+    from arrowetl.transforms.duplicates import Duplicates
 
 METHODS = ("exact", "fuzzy")
 KEEPS = ("first", "last", "best_quality")
+THRESHOLDS = {"text": 0.45, "embedding": 0.9}
+"""How alike rows have to be where nothing is said."""
 SCORE = "quality_score"
 """The column by which rows are ranked where none is named: what `QualityScorer` adds."""
 
@@ -40,9 +49,19 @@ class Deduplicator(SQLStage):
     weighted by inverse document frequency), so that neither typing errors, nor missing parts, nor
     words or columns that changed places matter much. Never all pairs: candidates share some of
     their MinHashes, and each is compared exactly. Every pair has the similarity asked for; some are
-    missed by chance, most of them only just as alike (`arrowetl.ml.pairs.similar_pairs`). Rows are
-    put together around one that all of them are like, so that a chain doesn't join what is unlike.
-    Rows without any text are like none. Cost: some 1.5 KB of memory a different text (a million
+    missed by chance, most of them only just as alike (`arrowetl.ml.trigram_pairs.similar_pairs`).
+    Rows are put together around one that all of them are like, so that a chain doesn't join what is
+    unlike.
+    Rows without any text are like none.
+
+    With ``similarity="embedding"`` (extra `ml`) a model says what the texts mean, and rows are as
+    alike as the cosine of their vectors. Up to 8,192 different texts every pair is compared; of
+    more, candidates are on the same side of some random hyperplanes, and each is compared exactly
+    (`arrowetl.ml.vector_pairs.near_pairs`). Cost: nearly all is the model's time (hundreds of texts
+    a second and core), and 1.8 KB of memory a different text. Case and punctuation count for as
+    much as they do to the model.
+
+    Cost of text: some 1.5 KB of memory a different text (a million
     addresses take some 17 seconds on two cores); the rows wait in DuckDB, which spills.
 
     Args:
@@ -54,8 +73,13 @@ class Deduplicator(SQLStage):
             column, else how many values of the row aren't null. A null or NaN is the lowest.
         report_column: keeps every row, and adds a column of this name with the position (from 0,
             among the rows that come in) of the row that it repeats; null for those to keep.
-        threshold: for fuzzy, how alike rows have to be, from 0 to 1. People and addresses with
-            errors are alike from 0.4 or 0.5 on; raise it where few errors are expected.
+        similarity: for fuzzy, `text` or `embedding`.
+        model: for embedding, the model's name or the path of its folder; `hashed` for n-grams
+            that need none, but know nothing of meaning; or an `Encoder`. `all-MiniLM-L6-v2` if
+            None. A single column of vectors is compared as it is, without one.
+        threshold: for fuzzy, how alike rows have to be, from 0 to 1. For text 0.45 if None: people
+            and addresses with errors are alike from 0.4 or 0.5 on; raise it where few errors are
+            expected. For embedding 0.9.
         similarity_column: for fuzzy and with `report_column`: adds how alike a row is to the one
             that it repeats, which may be below the threshold where both are like a third.
         limit: for fuzzy, how many candidates may be compared; more are refused beforehand.
@@ -80,7 +104,9 @@ class Deduplicator(SQLStage):
     keep: str = "first"
     score_column: str | None = None
     report_column: str | None = None
-    threshold: float = 0.45
+    similarity: str = "text"
+    model: str | PathLike[str] | Encoder | None = None
+    threshold: float | None = None
     similarity_column: str | None = None
     limit: int = LIMIT
 
@@ -100,10 +126,18 @@ class Deduplicator(SQLStage):
             object.__setattr__(self, "on", words(self.on, where="Deduplicator", option="on"))
         if self.on is not None and not self.on:
             raise ConfigError("Deduplicator: on is empty; leave it out to compare all columns")
-        if not (isinstance(self.threshold, (int, float)) and 0 < self.threshold <= 1):
+        self._check_fuzzy()
+
+    def _check_fuzzy(self) -> None:
+        choice(self.similarity, THRESHOLDS, where="Deduplicator", option="similarity")
+        if self.threshold is None:
+            object.__setattr__(self, "threshold", THRESHOLDS[self.similarity])
+        elif not (isinstance(self.threshold, (int, float)) and 0 < self.threshold <= 1):
             raise ConfigError(
                 f"Deduplicator: threshold is a number above 0, up to 1, not {self.threshold!r}"
             )
+        if self.model is not None and not (self._fuzzy and self.similarity == "embedding"):
+            raise ConfigError("Deduplicator: a model needs 'fuzzy' and similarity='embedding'")
         if self.similarity_column is not None and not (self._fuzzy and self.report_column):
             raise ConfigError("Deduplicator: similarity_column needs 'fuzzy' and a report_column")
 
@@ -139,6 +173,8 @@ class Deduplicator(SQLStage):
         if not self._fuzzy:
             return super().bind(schema)
         self._score(schema)
+        if self.similarity == "embedding" and vector_column(schema, self._weights(schema)) is None:
+            refuse_missing(self.model)
         # The rows go through DuckDB, which hasn't all of Arrow's types.
         schema = describe_select(f"SELECT * FROM {INPUT}", schema, where=self.label)
         added = [(self.report_column, pa.int64()), (self.similarity_column, pa.float64())]
@@ -167,18 +203,48 @@ class Deduplicator(SQLStage):
         if first is None:
             return
         schema = first.schema
-        weights = (
-            dict(self.on)
-            if isinstance(self.on, Mapping)
-            else dict.fromkeys(self.on or schema.names, 1.0)
-        )
-        with likeness(schema, chain((first,), batches), weights, self._search) as alike:
+        with likeness(schema, chain((first,), batches), self._search(schema)) as alike:
+            alike.cluster(alike.pairs(self._least), self._least)
             columns = self.bind(schema).names
             yield from alike.rows(self._best(schema, name(ROW)), self._reported, columns)
 
+    def find(self, data: Any) -> Duplicates:
+        """Find the duplicates of a table's rows, to look at them; nothing is removed.
+
+        Args:
+            data: whatever has `__arrow_c_stream__`: a table, a reader, a source, a pipeline.
+
+        Raises:
+            ConfigError: the method isn't fuzzy, data has no Arrow stream, or too many candidates
+                would have to be compared.
+
+        >>> names = pa.table({"name": ["Zoë Müller-Lange", "Jo Smith", "Muller Lange, Zoe"]})
+        >>> with Deduplicator(on="name", method="fuzzy").find(names) as found:
+        ...     found.report().to_pylist()
+        [{'row': 2, 'kept': 0, 'similarity': 1.0, 'method': 'text'}]
+        """
+        from arrowetl.transforms.duplicates import Duplicates
+
+        if not self._fuzzy:
+            raise ConfigError("Deduplicator: find() needs method='fuzzy'; report_column tells more")
+        if not hasattr(data, "__arrow_c_stream__"):
+            raise ConfigError(f"Deduplicator: data has no Arrow stream: {describe(data)}")
+        reader = pa.RecordBatchReader.from_stream(data)
+        self.bind(reader.schema)
+        search, best = self._search(reader.schema), self._best(reader.schema, name(ROW))
+        return Duplicates(reader.schema, reader, search, best, threshold=self._least)
+
     @property
-    def _search(self) -> Search:
-        return Search(float(self.threshold), self.limit)
+    def _least(self) -> float:
+        return float(self.threshold or 0)
+
+    def _weights(self, schema: pa.Schema) -> dict[str, float]:
+        if isinstance(self.on, Mapping):
+            return dict(self.on)
+        return dict.fromkeys(self.on or schema.names, 1.0)
+
+    def _search(self, schema: pa.Schema) -> Search:
+        return Search(self._weights(schema), self.similarity, self.model, self.limit)
 
     @property
     def _reported(self) -> tuple[str | None, str | None]:

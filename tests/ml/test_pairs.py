@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from arrowetl.errors import ConfigError
 from arrowetl.ml.clusters import clusters, components
-from arrowetl.ml.pairs import Pairs, similar_pairs
+from arrowetl.ml.pairs import Pairs
 from arrowetl.ml.texts import read_texts
+from arrowetl.ml.trigram_pairs import similar_pairs
 from arrowetl.ml.weights import similarities
 
 
@@ -34,7 +35,7 @@ def test_up_to_ten_rows_are_compared_by_plain_jaccard(texts):
     words = [" ".join(texts[each].split()) for each in found.ids]
     pairs = list(combinations(range(len(words)), 2))
     left, right = (np.array([p[i] for p in pairs], np.int64) for i in (0, 1))
-    for (a, b), alike in zip(pairs, similarities(found.sets, left, right), strict=True):
+    for (a, b), alike in zip(pairs, similarities(found.space.sets, left, right), strict=True):
         one, two = grams(words[a]), grams(words[b])
         assert alike == pytest.approx(len(one & two) / len(one | two))
 
@@ -44,15 +45,15 @@ def test_no_pair_is_lost_and_none_is_invented():
     base = ["".join(random.choice(list("abcdefghij "), 25)) for _ in range(150)]
     texts = base + [text[:8] + "x" + text[9:] for text in base]
     found = read(texts)
-    left, right = np.triu_indices(found.sets.rows, 1)
-    alike = similarities(found.sets, left, right)
-    pairs = similar_pairs(found.sets, 0.5, threads=2)
+    left, right = np.triu_indices(found.space.sets.rows, 1)
+    alike = similarities(found.space.sets, left, right)
+    pairs = similar_pairs(found.space.sets, 0.5, threads=2)
     wanted = set(zip(left[alike >= 0.5], right[alike >= 0.5], strict=True))
     got = set(zip(pairs.left, pairs.right, strict=True))
     assert got <= wanted
     assert len(got) >= 0.98 * len(wanted)
-    assert (similarities(found.sets, pairs.left, pairs.right) == pairs.similarity).all()
-    again = similar_pairs(found.sets, 0.5, threads=1)
+    assert (similarities(found.space.sets, pairs.left, pairs.right) == pairs.similarity).all()
+    again = similar_pairs(found.space.sets, 0.5, threads=1)
     assert (again.left == pairs.left).all()
     assert (again.similarity == pairs.similarity).all()
 
@@ -61,24 +62,24 @@ def test_a_million_rows_of_one_value_are_one_text():
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE t AS SELECT range AS id, 'one' AS x FROM range(1000000)")
         found = read_texts(connection, "t", {"x": 1.0}, id_column="id")
-    assert len(similar_pairs(found.sets, 0.45)) == 0
+    assert len(similar_pairs(found.space.sets, 0.45)) == 0
     assert len(found.repeats[0]) == 999_999
 
 
 @pytest.mark.parametrize("texts", [[], [None, None], ["", "?!"], ["one"], ["👍🏽", "👍", "ё ж"]])
 def test_little_to_compare(texts):
-    assert len(similar_pairs(read(texts).sets, 0.9)) == 0
+    assert len(similar_pairs(read(texts).space.sets, 0.9)) == 0
 
 
 def test_texts_of_a_megabyte():
     long = " ".join(f"word{n}" for n in range(100_000))
-    pairs = similar_pairs(read([long, long + " end", "short"]).sets, 0.45)
+    pairs = similar_pairs(read([long, long + " end", "short"]).space.sets, 0.45)
     assert len(pairs) == 1
 
 
 def test_too_many_candidates_are_refused_with_what_to_change():
     with pytest.raises(ConfigError, match="raise the threshold"):
-        similar_pairs(read(["one two", "one twos"]).sets, 0.45, limit=0)
+        similar_pairs(read(["one two", "one twos"]).space.sets, 0.45, limit=0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
@@ -114,9 +115,9 @@ def test_hardly_a_pair_is_missed_whatever_the_length(words):
             turned = random.random(words) < changed
             texts.append(" ".join(np.where(turned, others, chosen)))
     found = read(texts)
-    left, right = np.triu_indices(found.sets.rows, 1)
-    alike = similarities(found.sets, left, right)
+    left, right = np.triu_indices(found.space.sets.rows, 1)
+    alike = similarities(found.space.sets, left, right)
     for threshold in (0.3, 0.45, 0.7, 0.9, 1):
-        pairs = similar_pairs(found.sets, threshold)
+        pairs = similar_pairs(found.space.sets, threshold)
         assert len(pairs) >= 0.98 * (alike >= threshold).sum()
         assert ((pairs.similarity >= threshold) & (pairs.similarity <= 1)).all()

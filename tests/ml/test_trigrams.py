@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrowetl.ml.grams import gram_sets
-from arrowetl.ml.pairs import similar_pairs
+from arrowetl.ml.trigram_pairs import similar_pairs
 from arrowetl.ml.weights import similarities, weigh
 
 MARK = "\x01"

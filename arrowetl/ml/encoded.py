@@ -1,0 +1,169 @@
+"""The different texts of a table's rows as vectors, or vectors that a column has already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb import DuckDBPyConnection
+
+from arrowetl.errors import ConfigError
+from arrowetl.ml.encoders import Encoder, Matrix
+from arrowetl.ml.grams import Rows
+from arrowetl.ml.records import Records, different
+from arrowetl.ml.strings import levels
+from arrowetl.ml.vector_pairs import Vectors
+from arrowetl.sampling import hashed
+from arrowetl.sql import name
+
+_CHUNK = 16_384
+_BATCH = 8192
+
+
+def read_encoded(
+    connection: DuckDBPyConnection,
+    table: str,
+    columns: Mapping[str, float],
+    encoder: Encoder,
+    *,
+    id_column: str,
+) -> Records:
+    """Encode the texts of a table, equal ones once; rows without any text are left out.
+
+    The texts of several columns are one text, where all count the same. Else each is encoded by
+    itself, and the similarity is the mean of the columns', as much of each as it counts; a column
+    that is empty in a row says nothing about it. Memory: the vectors, 4 bytes a number.
+
+    Args:
+        connection: where the table is.
+        table: its name.
+        columns: what is compared, with the weight of each.
+        encoder: gives the vectors.
+        id_column: whole numbers that differ from row to row. Nothing depends on the rows' order.
+
+    Raises:
+        ConfigError: no column, or a weight makes no sense.
+
+    >>> import duckdb
+    >>> from arrowetl.ml.encoders import encoder_of
+    >>> with duckdb.connect() as connection:
+    ...     _ = connection.execute("CREATE TABLE t AS SELECT * FROM (VALUES (1, 'b'), (2, 'b '), "
+    ...                            "(3, 'a'), (4, ''), (5, NULL)) AS t(id, x)")
+    ...     texts = read_encoded(connection, "t", {"x": 1}, encoder_of("hashed"), id_column="id")
+    >>> texts.ids.tolist(), [each.tolist() for each in texts.repeats], texts.space.rows
+    ([3, 1], [[2], [1]], 2)
+    """
+    apart = len(levels(columns, where="read_encoded")) > 1
+    parts = [f"nullif(trim({name(column)}::VARCHAR), '')" for column in columns]
+    joined = f"nullif(concat_ws(' ', {', '.join(parts)}), '')"
+    lists = f"CASE WHEN {joined} IS NOT NULL THEN [{', '.join(parts)}] END"
+    shares = np.sqrt(np.array(list(columns.values()), np.float32)) if apart else np.ones(1)
+    with different(connection, table, lists if apart else joined, id_column=id_column) as found:
+        values = np.empty((len(found.ids), encoder.dimension * len(shares)), np.float32)
+        low = 0
+        with found.values() as reader:
+            for batch in reader:
+                part = values[low : low + batch.num_rows]
+                low += batch.num_rows
+                for number, share in enumerate(shares):
+                    side = slice(number * encoder.dimension, (number + 1) * encoder.dimension)
+                    texts = batch.column(0)
+                    if apart:
+                        texts = pc.list_element(texts, number)
+                    part[:, side] = share * _encoded(encoder, texts)
+        repeats = found.repeats()
+    _make_unit(values)
+    return Records(Vectors(values, np.arange(len(values))), found.ids, repeats)
+
+
+def _encoded(encoder: Encoder, texts: pa.Array) -> Matrix:
+    """Encode texts, equal ones once; nulls get zeros."""
+    different_texts = pc.dictionary_encode(texts)
+    places = different_texts.indices.fill_null(len(different_texts.dictionary)).to_numpy()
+    vectors = encoder.encode(different_texts.dictionary)
+    nothing = np.zeros((1, encoder.dimension), np.float32)
+    found: Matrix = np.concatenate([vectors, nothing])[places]
+    return found
+
+
+def read_vectors(
+    connection: DuckDBPyConnection, table: str, column: str, *, id_column: str
+) -> Records:
+    """Read a column of vectors, as they are; equal ones once.
+
+    Rows without a vector, or with one of zeros or with NaN or infinity in it, are left out. Memory:
+    4 bytes a number.
+
+    Raises:
+        ConfigError: the vectors haven't all as many numbers.
+
+    >>> import duckdb
+    >>> with duckdb.connect() as connection:
+    ...     _ = connection.execute("CREATE TABLE t AS SELECT * FROM (VALUES (1, [3, 4]), "
+    ...                            "(2, [0.6, 0.8]), (3, [0, 0]), (4, NULL)) AS t(id, v)")
+    ...     found = read_vectors(connection, "t", "v", id_column="id")
+    >>> found.ids.tolist(), [each.tolist() for each in found.repeats]
+    ([1], [[2], [0]])
+    """
+    vector, row = name(column), name(id_column)
+    sizes = connection.execute(
+        f"SELECT min(len({vector})), max(len({vector})), count({vector}) FROM {name(table)}"
+    ).fetchall()[0]  # small: one row
+    least, dimension, rows = sizes[0] or 0, sizes[1] or 0, sizes[2]
+    if least != dimension:
+        raise ConfigError(
+            f"column {column!r} has vectors of {least} numbers and of {dimension}; "
+            "those to compare have all as many"
+        )
+    values = np.zeros((rows, max(dimension, 1)), np.float32)
+    ids = np.zeros(rows, np.int64)
+    low = 0
+    query = (
+        f"SELECT {row}::BIGINT AS id, {vector}::FLOAT[] AS v FROM {name(table)} "
+        f"WHERE {vector} IS NOT NULL"
+    )
+    with closing(connection.sql(query).to_arrow_reader(_BATCH)) as reader:
+        for batch in reader if dimension else ():
+            high = low + batch.num_rows
+            ids[low:high] = batch.column(0).to_numpy()
+            numbers = batch.column(1).flatten().fill_null(float("nan"))
+            values[low:high] = numbers.to_numpy().reshape(-1, dimension)
+            low = high
+    good = _make_unit(values)
+    keys = _keys(values)
+    order = np.lexsort((ids, keys))
+    order = order[good[order]]
+    first = np.flatnonzero(np.append(True, np.diff(keys[order]) != 0)[: len(order)])
+    place = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(order))))
+    again = np.setdiff1d(np.arange(len(order)), first, assume_unique=True)
+    kept = order[first]
+    return Records(Vectors(values, kept), ids[kept], (ids[order[again]], place[again]))
+
+
+def _make_unit(values: Matrix) -> npt.NDArray[np.bool_]:
+    """Make each row one long, in place; say which can be: others are all zeros then."""
+    good = np.zeros(len(values), np.bool_)
+    for low in range(0, len(values), _CHUNK):
+        part = values[low : low + _CHUNK]
+        largest = np.abs(part).max(axis=1, initial=0)
+        fine = good[low : low + _CHUNK] = np.isfinite(largest) & (largest > 0)
+        part[~fine] = 0
+        part[fine] /= largest[fine, None]
+        part[fine] /= np.sqrt(np.einsum("ij,ij->i", part, part))[fine, None]
+    return good
+
+
+def _keys(values: Matrix) -> Rows:
+    """Give a number for each vector: equal ones have the same."""
+    odd = hashed(np.arange(values.shape[1])) | np.uint64(1)
+    found = np.zeros(len(values), np.uint64)
+    for low in range(0, len(values), _BATCH):
+        # Minus zero is zero.
+        bits = (values[low : low + _BATCH] + np.float32(0)).view(np.uint32).astype(np.uint64)
+        found[low : low + _BATCH] = (bits * odd).sum(axis=1, dtype=np.uint64)
+    keys: Rows = hashed(found.view(np.int64)).view(np.int64)
+    return keys
