@@ -26,6 +26,8 @@ _BANDS = 60
 """How many choices of hashes there are at most; deep blocks would need more for that."""
 _DEPTH = 8
 _CROWDS = (1000, 100)
+_LARGE_CROWDS = (1000, 100, 10)
+"""Where even the deepest blocks are crowds, fewer have to do."""
 _PER_ROW = 80
 _FEW = 10_000_000
 _RULER = np.array([0, 1, 4, 9, 15, 22, 32, 34])
@@ -87,7 +89,7 @@ def plan(
     for depth in range(shallowest, _DEPTH + 1):
         bands = _bands(agreement**depth, missed, most)
         sizes = [_sizes(_blocks(hashes, band, depth)[0]) for band in (0, 1)]
-        for crowd in _CROWDS:
+        for crowd in _CROWDS if depth < _DEPTH else _LARGE_CROWDS:
             pairs = sum(_count(size, crowd) for size in sizes)
             found = Plan(depth, bands, crowd, pairs * bands // 2)
             if found.candidates <= few:

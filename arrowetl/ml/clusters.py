@@ -7,31 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from arrowetl.ml.grams import Rows
-from arrowetl.ml.pairs import Pairs
+from arrowetl.ml.pairs import Pairs, components
 from arrowetl.ml.weights import Floats
 from arrowetl.sampling import hashed
 
 Compare = Callable[[Rows, Rows], Floats]
-
-
-def components(rows: int, left: Rows, right: Rows) -> Rows:
-    """Give each row the lowest row that pairs join it with, over however many others.
-
-    Cost: a few passes over the pairs, as many as the logarithm of the longest way.
-
-    >>> components(5, np.array([1, 4]), np.array([2, 1])).tolist()
-    [0, 1, 1, 3, 1]
-    """
-    found = np.arange(rows)
-    while True:
-        first, second = found[left], found[right]
-        apart = first != second
-        if not apart.any():
-            return found
-        left, right, first, second = left[apart], right[apart], first[apart], second[apart]
-        np.minimum.at(found, np.maximum(first, second), np.minimum(first, second))
-        while (found[found] != found).any():
-            found = found[found]
 
 
 def clusters(rows: int, pairs: Pairs, compare: Compare, *, least: float) -> Rows:

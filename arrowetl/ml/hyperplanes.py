@@ -44,9 +44,12 @@ class Hyperplanes:
     """How long the centre is, squared: how alike two vectors are on average."""
 
     def agreement(self, cosine: float) -> float:
-        """Give how often a hash agrees of two vectors with this cosine, if they are usual ones."""
+        """Give how often a hash agrees of two vectors with this cosine, if they are usual ones.
+
+        Where usual ones are more alike than that, as often as hashes agree by chance.
+        """
         about = (cosine - self.centre) / max(1 - self.centre, 1e-9)
-        return (1 - math.acos(max(-1.0, min(1.0, about))) / math.pi) ** BITS
+        return (1 - math.acos(max(0.0, min(1.0, about))) / math.pi) ** BITS
 
     def similar(self, left: Rows, right: Rows, least: float) -> npt.NDArray[np.bool_]:
         """Say which pairs may have at least this cosine."""

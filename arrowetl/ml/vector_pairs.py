@@ -92,8 +92,7 @@ def near_pairs(
     if vectors.rows <= EVERY:
         return _every_pair(vectors, threshold, threads=threads)
     drawn = hyperplanes(vectors.values, vectors.order, threads=threads)
-    agreement = drawn.agreement(threshold)
-    planned = _plan(drawn, agreement, limit)
+    planned = _plan(drawn, threshold, limit)
     refuse(planned, limit, vectors.rows)
 
     def likely(left: Rows, right: Rows) -> Flags:
@@ -105,12 +104,14 @@ def near_pairs(
     return verified(drawn.hashes, planned, likely, compare, threshold=threshold, threads=threads)
 
 
-def _plan(drawn: Hyperplanes, agreement: float, limit: int) -> Plan:
+def _plan(drawn: Hyperplanes, threshold: float, limit: int) -> Plan:
     """Plan for few candidates, or for more of them where few would miss too many pairs."""
     rows = drawn.hashes.shape[1]
+    agreement = drawn.agreement(threshold)
     # Unlike rows meet by chance: seldom so many of them that they would be a crowd.
     shallowest = max(1, math.ceil(math.log(rows / _BLOCK_ROWS, 1 << BITS)))
-    for per_row in _PER_ROW:
+    # Where usual pairs are alike enough, most pairs are: nobody wants more of them.
+    for per_row in _PER_ROW if drawn.centre < threshold else _PER_ROW[:1]:
         planned = plan(
             drawn.hashes,
             agreement,
@@ -138,6 +139,6 @@ def _every_pair(vectors: Vectors, threshold: float, *, threads: int) -> Pairs:
         return left[some] + low, right[some] + low
 
     found = in_order(near, range(0, len(values), _BLOCK), threads=threads)
-    left, right = (np.concatenate([_NONE, *side]) for side in zip(*found, strict=True))
+    left, right = map(np.concatenate, zip((_NONE, _NONE), *found, strict=True))
     similarity = vectors.compare(left, right, threads=threads)
     return Pairs(left, right, similarity).above(threshold)

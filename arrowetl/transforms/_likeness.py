@@ -137,8 +137,8 @@ class Likeness:
         """Give the number of a row's record; none if it has nothing to compare."""
         found = self.connection.execute(
             f"SELECT {name(_RECORD)} FROM {name(_RECORDS)} WHERE {_ROW} = ?", [row + 1]
-        ).fetchone()  # small: one row
-        return None if found is None else int(found[0])
+        ).fetchall()  # small: one row
+        return int(found[0][0]) if found else None
 
     def row(self, row: int) -> pa.Table:
         """Give one row, of the columns that are compared."""

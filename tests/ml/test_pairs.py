@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arrowetl.errors import ConfigError
-from arrowetl.ml.clusters import clusters, components
-from arrowetl.ml.pairs import Pairs
+from arrowetl.ml.clusters import clusters
+from arrowetl.ml.pairs import Pairs, components
 from arrowetl.ml.texts import read_texts
 from arrowetl.ml.trigram_pairs import similar_pairs
 from arrowetl.ml.weights import similarities
