@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -110,27 +111,23 @@ def read_vectors(
     ([1], [[2], [0]])
     """
     vector, row = name(column), name(id_column)
-    sizes = connection.execute(
-        f"SELECT min(len({vector})), max(len({vector})), count({vector}) FROM {name(table)}"
-    ).fetchall()[0]  # small: one row
-    least, dimension, rows = sizes[0] or 0, sizes[1] or 0, sizes[2]
-    if least != dimension:
-        raise ConfigError(
-            f"column {column!r} has vectors of {least} numbers and of {dimension}; "
-            "those to compare have all as many"
-        )
+    kind = str(connection.sql(f"SELECT {vector} FROM {name(table)}").types[0])
+    dimension, rows = _extent(connection, table, column, kind)
+    cast = "" if kind.startswith("FLOAT[") else "::FLOAT[]"
     values = np.zeros((rows, max(dimension, 1)), np.float32)
     ids = np.zeros(rows, np.int64)
     low = 0
     query = (
-        f"SELECT {row}::BIGINT AS id, {vector}::FLOAT[] AS v FROM {name(table)} "
+        f"SELECT {row}::BIGINT AS id, {vector}{cast} AS v FROM {name(table)} "
         f"WHERE {vector} IS NOT NULL"
     )
     with closing(connection.sql(query).to_arrow_reader(_BATCH)) as reader:
         for batch in reader if dimension else ():
             high = low + batch.num_rows
             ids[low:high] = batch.column(0).to_numpy()
-            numbers = batch.column(1).flatten().fill_null(float("nan"))
+            numbers = batch.column(1).flatten()
+            if numbers.null_count:
+                numbers = numbers.fill_null(float("nan"))
             values[low:high] = numbers.to_numpy().reshape(-1, dimension)
             low = high
     good = _make_unit(values)
@@ -142,6 +139,24 @@ def read_vectors(
     again = np.setdiff1d(np.arange(len(order)), first, assume_unique=True)
     kept = order[first]
     return Records(Vectors(values, kept), ids[kept], (ids[order[again]], place[again]))
+
+
+def _extent(connection: DuckDBPyConnection, table: str, column: str, kind: str) -> tuple[int, int]:
+    """Give how many numbers a vector has, and how many vectors there are."""
+    vector = name(column)
+    fixed = re.search(r"\[(\d+)\]$", kind)
+    # Where the type says it, no number has to be read.
+    size = fixed[1] if fixed else f"len({vector})"
+    sizes = connection.execute(
+        f"SELECT min({size}), max({size}), count({vector}) FROM {name(table)}"
+    ).fetchall()[0]  # small: one row
+    least, dimension, rows = sizes[0] or 0, sizes[1] or 0, sizes[2]
+    if least != dimension:
+        raise ConfigError(
+            f"column {column!r} has vectors of {least} numbers and of {dimension}; "
+            "those to compare have all as many"
+        )
+    return dimension, rows
 
 
 def _make_unit(values: Matrix) -> npt.NDArray[np.bool_]:

@@ -17,11 +17,15 @@ BITS = 4
 """How many hyperplanes make a hash."""
 HASHES = 160
 _WORDS = BITS * HASHES // 64
+_FIRST = 2
+"""How many words of bits are looked at first: they tell most pairs that aren't alike."""
 _BLOCK = 8192
 _CENTRED = 10_000
 """By so many vectors the centre is reckoned."""
 _DOUBT = 0.1
 """How far a cosine told from the bits may be from the truth: four standard deviations."""
+_FIRST_DOUBT = 0.3
+"""The same of the first bits, five deviations."""
 _SEED = 20_161
 
 
@@ -35,7 +39,10 @@ class Hyperplanes:
 
     hashes: npt.NDArray[np.uint8]
     """A line for each hash."""
+    first: npt.NDArray[np.uint64]
+    """The first of the bits, apart: they fit a processor's cache ten times as well."""
     bits: npt.NDArray[np.uint64]
+    """The others."""
     along: npt.NDArray[np.float32]
     """Each vector's product with the centre."""
     far: npt.NDArray[np.float32]
@@ -53,15 +60,36 @@ class Hyperplanes:
 
     def similar(self, left: Rows, right: Rows, least: float) -> npt.NDArray[np.bool_]:
         """Say which pairs may have at least this cosine."""
-        differ = np.bitwise_count(self.bits[left] ^ self.bits[right]).sum(axis=1, dtype=np.intp)
-        told = _COSINES[differ] * self.far[left] * self.far[right]
-        told += self.along[left]
-        told += self.along[right]
-        found: npt.NDArray[np.bool_] = told - self.centre >= least - _DOUBT
+        far = self.far.take(left) * self.far.take(right)
+        # What of the least cosine is left for the bits to tell.
+        due = self.centre + least - (self.along.take(left) + self.along.take(right))
+        differ = _differing(self.first, left, right)
+        found: npt.NDArray[np.bool_] = _FIRST_COSINES.take(differ) * far >= due - _FIRST_DOUBT
+        near = np.flatnonzero(found)
+        differ = differ[near] + _differing(self.bits, left[near], right[near])
+        found[near] = _COSINES.take(differ) * far[near] >= due[near] - _DOUBT
         return found
 
 
-_COSINES = np.cos(np.arange(BITS * HASHES + 1) * (math.pi / (BITS * HASHES))).astype(np.float32)
+def _differing(bits: npt.NDArray[np.uint64], left: Rows, right: Rows) -> Rows:
+    """Count the bits that differ."""
+    words = bits.take(left, axis=0)
+    words ^= bits.take(right, axis=0)
+    counts = np.bitwise_count(words)
+    found = counts[:, 0].astype(np.int64)
+    for word in range(1, counts.shape[1]):
+        found += counts[:, word]
+    return found
+
+
+def _cosines(bits: int) -> npt.NDArray[np.float32]:
+    """Give the cosine that each number of bits that differ tells."""
+    found: npt.NDArray[np.float32] = np.cos(np.arange(bits + 1) * (math.pi / bits)).astype("f4")
+    return found
+
+
+_COSINES = _cosines(BITS * HASHES)
+_FIRST_COSINES = _cosines(64 * _FIRST)
 
 
 def hyperplanes(values: Matrix, order: Rows, *, threads: int = 1) -> Hyperplanes:
@@ -75,7 +103,8 @@ def hyperplanes(values: Matrix, order: Rows, *, threads: int = 1) -> Hyperplanes
     squared = float(centre @ centre)
     found = Hyperplanes(
         np.empty((HASHES, rows), np.uint8),
-        np.empty((rows, _WORDS), np.uint64),
+        np.empty((rows, _FIRST), np.uint64),
+        np.empty((rows, _WORDS - _FIRST), np.uint64),
         np.empty(rows, np.float32),
         np.empty(rows, np.float32),
         squared,
@@ -86,7 +115,8 @@ def hyperplanes(values: Matrix, order: Rows, *, threads: int = 1) -> Hyperplanes
         high = low + len(part)
         sides = part @ planes > offsets
         packed = np.packbits(sides, axis=1)
-        found.bits[low:high] = packed.view(np.uint64)
+        words = packed.view(np.uint64)
+        found.first[low:high], found.bits[low:high] = words[:, :_FIRST], words[:, _FIRST:]
         found.hashes[0::2, low:high] = (packed >> 4).T
         found.hashes[1::2, low:high] = (packed & 0xF).T
         along = found.along[low:high] = part @ centre

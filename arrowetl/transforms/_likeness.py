@@ -20,6 +20,8 @@ from arrowetl.sql import STREAM, literal, name
 from arrowetl.stage import BATCH_ROWS
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from arrowetl.ml.pairs import Pairs
     from arrowetl.ml.records import Records
 
@@ -82,19 +84,22 @@ class Likeness:
         """
         self._choose(best)
         repeats, alike = report
-        listed = ", ".join(f"r.{name(column)}" for column in columns if column not in report)
-        chosen = f"FROM {name(_ROWS)} AS r JOIN {name(_CHOSEN)} AS c USING ({_ROW})"
-        if repeats is None:
-            query = f"SELECT {listed} {chosen} WHERE c.kept = {_ROW} ORDER BY {_ROW}"
-        else:
-            listed += f", CASE WHEN c.kept <> {_ROW} THEN c.kept - 1 END AS {name(repeats)}"
-            if alike is not None:
-                self._compare()
-                chosen += f" LEFT JOIN {name(_ALIKE)} AS a USING ({_ROW})"
-                listed += f", a.similarity AS {name(alike)}"
-            query = f"SELECT {listed} {chosen} ORDER BY {_ROW}"
-        with self.connection.sql(query).to_arrow_reader(BATCH_ROWS) as reader:
-            yield from reader
+        kept = self._numbers(f"SELECT kept FROM {name(_CHOSEN)} ORDER BY {_ROW}")
+        added = {} if repeats is None else {repeats: kept}
+        if alike is not None:
+            self._compare()
+            added[alike] = self._numbers(
+                f"SELECT a.similarity FROM {name(_CHOSEN)} AS c "
+                f"LEFT JOIN {name(_ALIKE)} AS a USING ({_ROW}) ORDER BY c.{_ROW}"
+            )
+        listed = ", ".join(name(column) for column in (ROW, *columns) if column not in report)
+        # A plain scan gives the rows as they came in; to sort wide ones would take longest of all.
+        rows = self.connection.sql(f"SELECT {listed} FROM {name(_ROWS)}")
+        return _told(rows, kept, added)
+
+    def _numbers(self, select: str) -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = self.connection.sql(select).to_arrow_table().column(0).to_numpy()
+        return found
 
     def _choose(self, best: str) -> None:
         """Make the table that says of each row which one stands for it."""
@@ -173,6 +178,22 @@ class Likeness:
             ConfigError: too many candidates would have to be compared.
         """
         return self.records.space.pairs(threshold, limit=self.search.limit, threads=_threads())
+
+
+def _told(
+    rows: duckdb.DuckDBPyRelation, kept: npt.NDArray[Any], added: Mapping[str, npt.NDArray[Any]]
+) -> Iterator[pa.RecordBatch]:
+    """Give the rows that stand for themselves; or all of them, with what is `added`."""
+    with rows.to_arrow_reader(BATCH_ROWS) as reader:
+        for batch in reader:
+            row = batch.column(0).to_numpy()
+            stands = kept[row - 1]
+            itself = stands == row
+            told = batch.remove_column(0)
+            for number, (column, values) in enumerate(added.items()):
+                new = values[row - 1] if number else stands - 1
+                told = told.append_column(column, pa.array(new, mask=itself))
+            yield told if added else told.filter(pa.array(itself))
 
 
 @contextmanager

@@ -206,7 +206,9 @@ class Deduplicator(SQLStage):
         with likeness(schema, chain((first,), batches), self._search(schema)) as alike:
             alike.cluster(alike.pairs(self._least), self._least)
             columns = self.bind(schema).names
-            yield from alike.rows(self._best(schema, name(ROW)), self._reported, columns)
+            rows = alike.rows(self._best(schema, name(ROW)), self._reported, columns)
+            del alike  # what was compared isn't needed any more
+            yield from rows
 
     def find(self, data: Any) -> Duplicates:
         """Find the duplicates of a table's rows, to look at them; nothing is removed.
