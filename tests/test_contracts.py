@@ -100,6 +100,7 @@ def every_stage() -> list[ae.Stage]:
             report_column="repeats",
             similarity_column="alike",
         ),
+        ae.Deduplicator(on=["text"], method="fuzzy", similarity="embedding", model="hashed"),
         ae.SchemaInferrer(patterns=["us_ssn"]),
         ae.SchemaInferrer(cast=True, patterns=[]),
         ae.SchemaInferrer(sample_size=5, seed=1, patterns=["uuid"], correlations=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +114,7 @@ def read_vectors(
     vector, row = name(column), name(id_column)
     kind = str(connection.sql(f"SELECT {vector} FROM {name(table)}").types[0])
     dimension, rows = _extent(connection, table, column, kind)
-    cast = "" if kind.startswith("FLOAT[") else "::FLOAT[]"
+    cast = "" if kind.startswith("FLOAT[") else "::DOUBLE[]"
     values = np.zeros((rows, max(dimension, 1)), np.float32)
     ids = np.zeros(rows, np.int64)
     low = 0
@@ -128,7 +129,7 @@ def read_vectors(
             numbers = batch.column(1).flatten()
             if numbers.null_count:
                 numbers = numbers.fill_null(float("nan"))
-            values[low:high] = numbers.to_numpy().reshape(-1, dimension)
+            values[low:high] = _scaled(numbers.to_numpy().reshape(-1, dimension))
             low = high
     good = _make_unit(values)
     keys = _keys(values)
@@ -157,6 +158,17 @@ def _extent(connection: DuckDBPyConnection, table: str, column: str, kind: str) 
             "those to compare have all as many"
         )
     return dimension, rows
+
+
+def _scaled(numbers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    """Give vectors whose largest number fits 32 bits; only their direction counts."""
+    if numbers.dtype == np.float32:
+        return numbers
+    largest = np.abs(numbers).max(axis=1, keepdims=True)
+    fine = np.isfinite(largest) & (largest > 0)
+    scaled: npt.NDArray[np.floating[Any]] = numbers.copy()
+    np.divide(numbers, largest, out=scaled, where=fine)
+    return scaled
 
 
 def _make_unit(values: Matrix) -> npt.NDArray[np.bool_]:

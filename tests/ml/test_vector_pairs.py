@@ -137,16 +137,16 @@ def test_vectors_without_a_direction_are_left_out():
         [-0.0, 1],
     ]
     found = read(pa.array(values, kind))
-    assert sorted(found.ids.tolist()) == [0, 8]
+    assert sorted(found.ids.tolist()) == [0, 7, 8]
     assert found.repeats[0].tolist() == [6]
-    assert near_pairs(found.space, 0.1).similarity.tolist() == [0.8]
+    assert sorted(near_pairs(found.space, 0.1).similarity.tolist()) == [0.6, 0.8]
 
 
 def test_very_large_and_very_small_vectors_have_a_direction():
     values = pa.array([[1e30, 1e30], [1e-30, 1e-30], [1, 0]], pa.list_(pa.float32(), 2))
     found = read(values)
-    assert sorted(found.ids.tolist()) in ([0, 2], [0, 1, 2])
-    assert near_pairs(found.space, 0.99).similarity.tolist() in ([], [1.0])
+    assert sorted(found.ids.tolist()) == [0, 2]
+    assert found.repeats[0].tolist() == [1]
 
 
 def test_vectors_of_different_lengths_are_refused():
