@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,14 +28,12 @@ _SEED = 20_161
 
 @dataclass(frozen=True)
 class Hyperplanes:
-    """For each vector 160 hashes of four bits, and all the bits: how many differ tells the angle.
+    """For each vector 640 bits: how many differ tells the angle, and four of them make a hash.
 
     The hyperplanes go through the centre of the vectors, since those of a model point mostly one
     way; without that, most would be on the same side of most hyperplanes.
     """
 
-    hashes: npt.NDArray[np.uint8]
-    """A line for each hash."""
     bits: npt.NDArray[np.uint64]
     along: npt.NDArray[np.float32]
     """Each vector's product with the centre."""
@@ -43,17 +42,32 @@ class Hyperplanes:
     centre: float
     """How long the centre is, squared: how alike two vectors are on average."""
 
+    def hashes(self) -> npt.NDArray[np.uint8]:
+        """Give the hashes, a line each. Memory: 160 bytes a vector."""
+        found = np.empty((HASHES, len(self.bits)), np.uint8)
+        for low in range(0, len(self.bits), _BLOCK):
+            packed = np.ascontiguousarray(self.bits[low : low + _BLOCK]).view(np.uint8).T
+            found[0::2, low : low + _BLOCK] = packed >> 4
+            found[1::2, low : low + _BLOCK] = packed & 0xF
+        return found
+
     def agreement(self, cosine: float) -> float:
         """Give how often a hash agrees of two vectors with this cosine, if they are usual ones."""
         about = (cosine - self.centre) / max(1 - self.centre, 1e-9)
         return (1 - math.acos(max(-1.0, min(1.0, about))) / math.pi) ** BITS
 
-    def similar(self, left: Rows, right: Rows, least: float) -> npt.NDArray[np.bool_]:
-        """Say which pairs may have at least this cosine."""
-        differ = np.bitwise_count(self.bits[left] ^ self.bits[right]).sum(axis=1, dtype=np.intp)
-        told = _COSINES[differ] * self.far[left] * self.far[right]
+    def similar(
+        self, left: Rows, right: Rows, least: float, *, other: Hyperplanes | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Say which pairs may have at least this cosine.
+
+        The right ones are of `other` vectors by the same hyperplanes, if there are any.
+        """
+        other = self if other is None else other
+        differ = np.bitwise_count(self.bits[left] ^ other.bits[right]).sum(axis=1, dtype=np.intp)
+        told = _COSINES[differ] * self.far[left] * other.far[right]
         told += self.along[left]
-        told += self.along[right]
+        told += other.along[right]
         found: npt.NDArray[np.bool_] = told - self.centre >= least - _DOUBT
         return found
 
@@ -61,17 +75,43 @@ class Hyperplanes:
 _COSINES = np.cos(np.arange(BITS * HASHES + 1) * (math.pi / (BITS * HASHES))).astype(np.float32)
 
 
-def hyperplanes(values: Matrix, order: Rows, *, threads: int = 1) -> Hyperplanes:
-    """Say of each vector on which sides it is. Memory: 248 bytes a vector."""
+def centre_of(parts: Sequence[tuple[Matrix, Rows]]) -> npt.NDArray[np.float32]:
+    """Give the mean of some 10,000 of the rows of matrices that are named beside them."""
+    rows = sum(len(order) for _, order in parts)
+    chosen = np.sort(np.argsort(hashed(np.arange(rows)))[:_CENTRED])
+    low, some = 0, []
+    for values, order in parts:
+        first, last = np.searchsorted(chosen, (low, low + len(order)))
+        some.append(values[order[chosen[first:last] - low]])
+        low += len(order)
+    found: npt.NDArray[np.float32] = (
+        np.concatenate(some).mean(axis=0, dtype=np.float64).astype(np.float32)
+    )
+    return found
+
+
+def hyperplanes(
+    values: Matrix,
+    order: Rows,
+    *,
+    centre: npt.NDArray[np.float32] | None = None,
+    threads: int = 1,
+) -> Hyperplanes:
+    """Say of each vector on which sides it is. Memory: 88 bytes a vector.
+
+    Args:
+        values: has the vectors as its rows.
+        order: which of them.
+        centre: what the hyperplanes go through; what `centre_of` says if None.
+        threads: how many work at once.
+    """
     rows, dimension = len(order), values.shape[1]
-    some = np.argsort(hashed(np.arange(rows)))[:_CENTRED]
-    centre = values[order[some]].mean(axis=0, dtype=np.float64).astype(np.float32)
+    centre = centre_of([(values, order)]) if centre is None else centre
     normals = np.random.default_rng(_SEED).standard_normal((dimension, BITS * HASHES))
     planes = normals.astype(np.float32)
     offsets = centre @ planes
     squared = float(centre @ centre)
     found = Hyperplanes(
-        np.empty((HASHES, rows), np.uint8),
         np.empty((rows, _WORDS), np.uint64),
         np.empty(rows, np.float32),
         np.empty(rows, np.float32),
@@ -82,10 +122,7 @@ def hyperplanes(values: Matrix, order: Rows, *, threads: int = 1) -> Hyperplanes
         part = values[order[low : low + _BLOCK]]
         high = low + len(part)
         sides = part @ planes > offsets
-        packed = np.packbits(sides, axis=1)
-        found.bits[low:high] = packed.view(np.uint64)
-        found.hashes[0::2, low:high] = (packed >> 4).T
-        found.hashes[1::2, low:high] = (packed & 0xF).T
+        found.bits[low:high] = np.packbits(sides, axis=1).view(np.uint64)
         along = found.along[low:high] = part @ centre
         found.far[low:high] = np.sqrt(np.maximum(1 - 2 * along + squared, 0))
 

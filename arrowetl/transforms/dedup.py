@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
-from os import PathLike
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,9 +17,11 @@ from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.ml import LIMIT
 from arrowetl.ml.models import refuse_missing
 from arrowetl.ml.strings import levels
+from arrowetl.remembering import Memory
 from arrowetl.sql import INPUT, name, names
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_float, unused, words
+from arrowetl.transforms._kept import KeptRun, records_of, refuse_other
 from arrowetl.transforms._likeness import ROW, Search, likeness, vector_column
 
 if TYPE_CHECKING:
@@ -83,9 +86,16 @@ class Deduplicator(SQLStage):
         similarity_column: for fuzzy and with `report_column`: adds how alike a row is to the one
             that it repeats, which may be below the threshold where both are like a third.
         limit: for fuzzy, how many candidates may be compared; more are refused beforehand.
+        index: for fuzzy, a folder in which the compared values of all rows are kept, so that the
+            next run compares its rows with them too. A row like one of an earlier run is removed,
+            whatever `keep` says: that one has arrived already. Positions that are reported count
+            on from run to run: the first row of the second run has the number of rows that the
+            first one had. See `arrowetl.ml.kept.Index` for what is kept, and what it costs.
 
     Raises:
-        ConfigError: an option makes no sense.
+        ConfigError: an option makes no sense, or the index was made for other columns or another
+            model.
+        StateError: the index is damaged, or another run uses it.
 
     >>> from arrowetl.testing import run_stage
     >>> people = pa.table({"email": ["a@x", "b@x", "a@x"], "age": [1, 2, 3]})
@@ -96,6 +106,13 @@ class Deduplicator(SQLStage):
     >>> names = pa.table({"name": ["Zoë Müller-Lange", "Jo Smith", "Muller Lange, Zoe"]})
     >>> run_stage(Deduplicator(on="name", method="fuzzy"), names).to_pydict()
     {'name': ['Zoë Müller-Lange', 'Jo Smith']}
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     seen = Deduplicator(on="name", method="fuzzy", index=f"{folder}/seen")
+    ...     run_stage(seen, names).num_rows
+    ...     run_stage(seen, pa.table({"name": ["Jo Smyth", "Jo Smith", "Ann Lee"]})).to_pydict()
+    2
+    {'name': ['Jo Smyth', 'Ann Lee']}
     """
 
     _: KW_ONLY
@@ -109,6 +126,7 @@ class Deduplicator(SQLStage):
     threshold: float | None = None
     similarity_column: str | None = None
     limit: int = LIMIT
+    index: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -140,6 +158,10 @@ class Deduplicator(SQLStage):
             raise ConfigError("Deduplicator: a model needs 'fuzzy' and similarity='embedding'")
         if self.similarity_column is not None and not (self._fuzzy and self.report_column):
             raise ConfigError("Deduplicator: similarity_column needs 'fuzzy' and a report_column")
+        if self.index is not None:
+            if not self._fuzzy:
+                raise ConfigError("Deduplicator: an index needs method='fuzzy'")
+            object.__setattr__(self, "index", fspath(self.index))
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
@@ -148,6 +170,11 @@ class Deduplicator(SQLStage):
     @property
     def _fuzzy(self) -> bool:
         return self.method == "fuzzy"
+
+    @property
+    def label(self) -> str:
+        """Its name, with the index if it has one."""
+        return "Deduplicator" if self.index is None else f"Deduplicator(index={self.index!r})"
 
     @property
     def scope(self) -> Scope:
@@ -175,6 +202,8 @@ class Deduplicator(SQLStage):
         self._score(schema)
         if self.similarity == "embedding" and vector_column(schema, self._weights(schema)) is None:
             refuse_missing(self.model)
+        if self.index is not None:
+            refuse_other(Path(self.index), records_of(schema, self._search(schema)))
         # The rows go through DuckDB, which hasn't all of Arrow's types.
         schema = describe_select(f"SELECT * FROM {INPUT}", schema, where=self.label)
         added = [(self.report_column, pa.int64()), (self.similarity_column, pa.float64())]
@@ -196,6 +225,14 @@ class Deduplicator(SQLStage):
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement; for fuzzy, compare the texts first."""
+        memory = self.memory()
+        if memory is not None:
+            try:
+                yield from memory.process(batches)
+                memory.commit()
+            finally:
+                memory.abort()
+            return
         if not self._fuzzy:
             yield from super().process(batches)
             return
@@ -207,6 +244,19 @@ class Deduplicator(SQLStage):
             alike.cluster(alike.pairs(self._least), self._least)
             columns = self.bind(schema).names
             yield from alike.rows(self._best(schema, name(ROW)), self._reported, columns)
+
+    def memory(self) -> Memory | None:
+        """Give a run that compares with the rows of earlier ones, if there is an index."""
+        if self.index is None:
+            return None
+        return KeptRun(
+            Path(self.index),
+            self._least,
+            self._search,
+            lambda schema: self._best(schema, name(ROW)),
+            self._reported,
+            lambda schema: self.bind(schema).names,
+        )
 
     def find(self, data: Any) -> Duplicates:
         """Find the duplicates of a table's rows, to look at them; nothing is removed.
@@ -227,6 +277,8 @@ class Deduplicator(SQLStage):
 
         if not self._fuzzy:
             raise ConfigError("Deduplicator: find() needs method='fuzzy'; report_column tells more")
+        if self.index is not None:
+            raise ConfigError("Deduplicator: find() looks at one table alone; leave the index out")
         if not hasattr(data, "__arrow_c_stream__"):
             raise ConfigError(f"Deduplicator: data has no Arrow stream: {describe(data)}")
         reader = pa.RecordBatchReader.from_stream(data)
