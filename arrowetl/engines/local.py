@@ -21,7 +21,7 @@ from arrowetl.duck import connect
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
-from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
+from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, StateError, WriteError
 from arrowetl.fidelity import refuse_rare
 from arrowetl.observing import SEEN, SET_APART, Observer, unseen
 from arrowetl.planning.bind import bind_step
@@ -177,7 +177,13 @@ class LocalRun:
             StateError: something can't be kept; the rows are where they belong all the same.
         """
         for memory in self._memories:
-            memory.commit()
+            try:
+                memory.commit()
+            except StateError as error:
+                raise StateError(
+                    f"the rows have arrived, but what they were isn't remembered ({error}): "
+                    "a later run takes the same rows for new ones"
+                ) from error
 
     def summaries(self) -> Iterator[tuple[Step, pa.Table]]:
         """Give what observers saw, by stage, once all rows have come out."""

@@ -8,7 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -140,11 +140,10 @@ class Arrays:
     def close(self) -> None:
         """Remove what this run wrote and didn't publish; let others in. Safe twice."""
         if self._lock >= 0:
-            try:
-                with self._explained():
-                    self._sweep()
-            finally:
-                self._unlock()
+            # What can't be removed now is the next run's to remove.
+            with suppress(OSError):
+                self._sweep()
+            self._unlock()
 
     def _unlock(self) -> None:
         os.close(self._lock)

@@ -61,6 +61,8 @@ class Plan:
 
 PLANNING = range(int(RULER[_DEPTH - 1]) + 2)
 """The hashes by which a plan is made."""
+LOOKED_AT = sorted({*RULER.tolist(), *(RULER + 1).tolist()})
+"""Those of them that it looks at, in two bands."""
 
 
 def plan(

@@ -101,11 +101,28 @@ class Nearest:
 class Index:
     """The different records of all runs so far, and for each the row that stands for it.
 
-    Rows are counted from 1 through all runs, records from 0. A record that isn't as alike as the
-    threshold to the one that stands for it is known by its key only: no later record is compared
-    with it, so that no chain grows from day to day.
+    Rows are counted from 1 through all runs, records from 0. Records equal to an earlier one are
+    told by their key (128 bits), before they are cut into trigrams or encoded. Others are looked
+    for in bands (`arrowetl.ml.bands`) by binary search, and compared exactly. A record that isn't
+    as alike as the threshold to the one that stands for it is known by its key only: no later
+    record is compared with it, so that no chain grows from day to day.
+
+    What each trigram tells, the centre of the vectors and the plan of the bands are fitted on the
+    records there are, and anew where a run makes them more than four times as many, or the
+    threshold is lower than it was: that costs as much as a first run without its pairs. Between
+    two fits texts are compared by the weights of the last one. Of pairs just as alike as the
+    threshold so many are missed as `near_pairs` and `similar_pairs` say, and more candidates are
+    looked at where the index has grown since the last fit. Where very many earlier records meet a
+    new one, it is compared with the first thousand of those that agree with it most.
+
+    Cost of a run: its new records, times the logarithm of the earlier ones, and some 0.3 seconds.
+    Earlier records aren't held in memory: files are mapped, and the pages used are read. Parts of
+    about a size become one, so that each record is written again as often as their number doubles.
+    Disk: 750 bytes a short text; 2.7 KB a vector of 384 numbers.
 
     Opening it locks it until `close`. Nothing of what is added is seen by others before `commit`.
+    At each opening the size, the beginning and the end of every file are checked; all of a file
+    when it is merged with others.
 
     Args:
         path: its folder.
@@ -259,7 +276,7 @@ class Index:
             values = [part.arrays["values"] for part in (*self._parts, self._new)]
             fit = partial(VectorMeasure.fit, limit=self._limit, threads=self._threads)
             self._fit(fit(values, self.threshold), space.rows)
-        if self._measure is not None:
+        if self._measure is not None and self._parts:
             self._drawn = self._measure.draw(self._new.arrays, threads=self._threads)
 
     def nearest(self) -> Nearest:

@@ -64,6 +64,14 @@ class Deduplicator(SQLStage):
     a second and core), and 1.8 KB of memory a different text. Case and punctuation count for as
     much as they do to the model.
 
+    With an `index` what is compared is kept in a folder, and later runs are compared with it: at a
+    cost that grows with their own rows, whatever came before (`arrowetl.ml.kept.Index`). A row like
+    one of an earlier run is removed, whatever `keep` says, since that one has arrived. Rows count
+    as seen once the run's destination has them, or a reader has given out its last: a run that
+    fails, or is killed, leaves the index as it was. Killed in the moment between the destination's
+    commit and the index's, its rows are in the destination, and new to the next run. What later
+    stages remove counts as seen, so put them before this one. One run at a time uses an index.
+
     Cost of text: some 1.5 KB of memory a different text (a million
     addresses take some 17 seconds on two cores); the rows wait in DuckDB, which spills.
 
@@ -86,11 +94,10 @@ class Deduplicator(SQLStage):
         similarity_column: for fuzzy and with `report_column`: adds how alike a row is to the one
             that it repeats, which may be below the threshold where both are like a third.
         limit: for fuzzy, how many candidates may be compared; more are refused beforehand.
-        index: for fuzzy, a folder in which the compared values of all rows are kept, so that the
-            next run compares its rows with them too. A row like one of an earlier run is removed,
-            whatever `keep` says: that one has arrived already. Positions that are reported count
-            on from run to run: the first row of the second run has the number of rows that the
-            first one had. See `arrowetl.ml.kept.Index` for what is kept, and what it costs.
+        index: for fuzzy, the folder in which what is compared is kept from run to run; it is made
+            if it isn't there. Columns, weights and model (told by its name and dimension) are those
+            it was made with; the threshold may change, for new rows. Positions that are reported
+            count on: the first row of a run has the number of all rows of the runs before it.
 
     Raises:
         ConfigError: an option makes no sense, or the index was made for other columns or another

@@ -79,6 +79,21 @@ def test_it_is_forgotten_where_the_destination_fails():
     assert told == ["forgotten"]
 
 
+def test_rows_that_arrived_and_are_not_remembered_are_told_of():
+    class Full(_Run):
+        def commit(self):
+            raise ae.StateError("the disk is full")
+
+    class Forgetful(Remembers):
+        def memory(self):
+            return Full(self.told)
+
+    told = []
+    with pytest.raises(ae.StateError, match=r"the rows have arrived, but .*\(the disk is full\)"):
+        pipeline(Forgetful(told)).load(_Loader(told=told)).run()
+    assert told == ["arrived", "forgotten"]
+
+
 def test_it_is_forgotten_where_a_later_stage_fails():
     told = []
     broken = pipeline(Remembers(told)).transform("SELECT error('broken') AS e FROM input")
