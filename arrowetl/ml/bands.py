@@ -44,7 +44,7 @@ def keys(hashes: Hashed, planned: Plan, band: int) -> Entries:
 
 def entries(hashes: Hashed, planned: Plan, band: int, rows: Rows) -> Entries:
     """Give the entries of some of the rows in a band, in order."""
-    found = keys(hashes[:, rows], planned, band) | rows.astype(np.uint64)
+    found = keys(hashes, planned, band)[rows] | rows.astype(np.uint64)
     found.sort()
     return found
 

@@ -240,7 +240,7 @@ class Index:
         written = {name: self._kept.write(name, each) for name, each in drawn.arrays.items()}
         # The others are known by their keys only.
         near = np.flatnonzero(part.arrays["alike"] >= self.threshold)
-        written |= write_bands(self._kept, drawn.hashes, measure.plan, near)
+        written |= write_bands(self._kept, drawn.hashes, measure.plan, near, threads=self._threads)
         return with_arrays(self._kept, part, written)
 
     # --- the new records -------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from arrowetl.ml._threads import in_order
 from arrowetl.ml.arrays import Arrays, Entry
 from arrowetl.ml.bands import ROW_BITS, entries, merged
 from arrowetl.ml.candidates import Hashed, Plan
@@ -85,12 +86,16 @@ def write_keys(kept: Arrays, keys: Keys) -> dict[str, Entry]:
     }
 
 
-def write_bands(kept: Arrays, hashes: Hashed, planned: Plan | None, rows: Rows) -> dict[str, Entry]:
+def write_bands(
+    kept: Arrays, hashes: Hashed, planned: Plan | None, rows: Rows, *, threads: int
+) -> dict[str, Entry]:
     """Write the bands in which some of the records are found."""
     if planned is None:
         return {}
     shape = (planned.bands, len(rows))
-    lines = (entries(hashes, planned, band, rows) for band in range(planned.bands))
+    lines = in_order(
+        lambda band: entries(hashes, planned, band, rows), range(planned.bands), threads=threads
+    )
     return {"bands": kept.stream("bands", shape, np.dtype(np.uint64), lines)}
 
 

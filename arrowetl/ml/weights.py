@@ -88,10 +88,7 @@ class Weights:
         What is compared with texts that come later needs it: a trigram of one row alone may be
         theirs too.
         """
-        seen = np.zeros(CODES, np.bool_)
-        for start in range(0, len(sets.grams), _SLICE):
-            seen[sets.grams[start : start + _SLICE] & np.uint32(CODES - 1)] = True
-        vocabulary = np.flatnonzero(seen).astype(np.uint32)
+        vocabulary, _ = _counts([sets])
         weights = self.weights[self.places[vocabulary]]
         return weights_of(vocabulary, np.append(self.usual, weights), self.levels)
 
@@ -106,18 +103,33 @@ def weights_of(vocabulary: Codes, weights: Floats, levels: Floats) -> Weights:
 def counted(parts: Sequence[GramSets], levels: Sequence[float] = (1.0,)) -> Weights:
     """Count the rows of every trigram; the more there are, the less it tells.
 
-    Memory: 200 MB for the counts, whatever the rows are.
+    Memory: 200 MB for the counts of many rows.
     """
-    counts = np.zeros(CODES, np.int32)
-    for sets in parts:
-        for start in range(0, len(sets.grams), CODES):
-            codes = sets.grams[start : start + CODES] & np.uint32(CODES - 1)
-            counts += np.bincount(codes, minlength=CODES).astype(np.int32)
-    vocabulary = np.flatnonzero(counts > 1).astype(np.uint32)
-    seen = np.maximum(np.append(1, counts[vocabulary]), COMMON)
+    vocabulary, counts = _counts(parts)
+    shared = counts > 1
+    vocabulary = vocabulary[shared]
+    seen = np.maximum(np.append(1, counts[shared]), COMMON)
     rows = sum(sets.rows for sets in parts)
     weights = np.log(max(rows, COMMON) / seen) + FLOOR
     return weights_of(vocabulary, weights, np.array(levels))
+
+
+def _counts(parts: Sequence[GramSets]) -> tuple[Codes, Rows]:
+    """Give the codes that there are, in order, and how many rows have each."""
+    mask = np.uint32(CODES - 1)
+    if sum(len(sets.grams) for sets in parts) <= _SLICE:
+        # Sorted sooner than a table of all codes is looked through.
+        return np.unique(
+            np.concatenate([np.zeros(0, np.uint32), *(sets.grams & mask for sets in parts)]),
+            return_counts=True,
+        )
+    counts = np.zeros(CODES, np.int32)
+    for sets in parts:
+        for start in range(0, len(sets.grams), CODES):
+            codes = sets.grams[start : start + CODES] & mask
+            counts += np.bincount(codes, minlength=CODES).astype(np.int32)
+    there = np.flatnonzero(counts)
+    return there.astype(np.uint32), counts[there].astype(np.int64)
 
 
 def weigh(sets: GramSets, levels: Sequence[float] = (1.0,), *, threads: int = 1) -> WeighedSets:
