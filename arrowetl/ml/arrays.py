@@ -59,6 +59,11 @@ class Arrays:
         self.manifest: dict[str, Any] = {}
         self.written = 0
         """How many bytes this run has written."""
+        if not path.parent.is_dir():
+            raise StateError(
+                f"the index {str(path)!r}: the folder it is to be in isn't there; create it or "
+                "mend the path"
+            )
         with self._explained():
             path.mkdir(exist_ok=True)
             self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

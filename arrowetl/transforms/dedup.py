@@ -168,6 +168,10 @@ class Deduplicator(SQLStage):
         if self.index is not None:
             if not self._fuzzy:
                 raise ConfigError("Deduplicator: an index needs method='fuzzy'")
+            if not (isinstance(self.index, (str, PathLike)) and fspath(self.index)):
+                raise ConfigError(
+                    f"Deduplicator: index is the path of a folder, not {self.index!r}"
+                )
             object.__setattr__(self, "index", fspath(self.index))
 
     def __hash__(self) -> int:

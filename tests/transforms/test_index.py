@@ -246,6 +246,9 @@ def test_vectors_of_another_dimension(at):
 def test_options_that_make_no_sense(at):
     with pytest.raises(ae.ConfigError, match="an index needs method='fuzzy'"):
         ae.Deduplicator(on="x", index="seen")
+    for path in ("", 3):
+        with pytest.raises(ae.ConfigError, match="index is the path of a folder"):
+            at(index=path)
     with pytest.raises(ae.ConfigError, match="leave the index out"):
         at().find(MONDAY)
 
@@ -350,7 +353,7 @@ def test_a_folder_of_somebody_else(at):
     assert (folder / "letter.txt").read_text() == "keep me"
     with pytest.raises(ae.StateError, match="can't be written"):
         run_stage(at(index=str(folder / "letter.txt")), MONDAY)
-    with pytest.raises(ae.StateError, match="No such file"):
+    with pytest.raises(ae.StateError, match="create it or mend the path"):
         run_stage(at(index=str(folder / "not" / "there")), MONDAY)
 
 
