@@ -228,7 +228,7 @@ class Pipeline:
 
     def preview(self, limit: int = 20) -> Preview:
         """Give the first rows that would arrive; nothing is written."""
-        stream = _Stream(self)
+        stream = _Stream(self, remembers=False)
         try:
             taken = pa.Table.from_batches(_first(stream, limit), stream.schema)
         finally:
@@ -334,6 +334,13 @@ class _Inner(Source):
     def schema(self) -> pa.Schema:
         """Give what arrives at its end; nothing runs, unless its rows decide what that is."""
         plan = self.pipeline.plan()
+        for step in plan.steps:
+            if step.stage.memory() is not None:
+                # It would count as seen what the outer run may never deliver.
+                raise ConfigError(
+                    f"{step.place} remembers its rows, and pipeline {self.pipeline.name!r} with "
+                    "settings of its own can't tell whether they arrive: put it in the outer one"
+                )
         return self.pipeline.preview(0).table.schema if _is_dynamic(plan) else plan.schema
 
     def scan(
@@ -394,8 +401,8 @@ class _Open:
 class _Stream:
     """The batches of a pipeline without a sink; closes what it opened, whatever happens."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Pipeline, *, remembers: bool = True) -> None:
+        self._pipeline, self._remembers = pipeline, remembers
         self._folder = ResultFolder()
         self._open = _Open(pipeline, self._folder)
         # Also at the interpreter's exit, and when a reader is dropped before its end.
@@ -427,6 +434,8 @@ class _Stream:
         job, run = self._open.job, self._open.run
         try:
             finish(job, run)
+            if self._remembers:
+                run.remember()
         finally:
             run.rejects.close()
             self.close()

@@ -1,6 +1,8 @@
-"""How rows that couldn't be read are told of: why, where they are, and their own text."""
+"""How rows that are rejected are told of: why, where they are, and their own text."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -26,6 +28,23 @@ REJECTED_SCHEMA = pa.schema(
     ]
 )
 """What `Source.rejected` gives: why, where, and the row's own text."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One reason for which a SQL stage rejects rows, said in SQL over the stage's input.
+
+    Attributes:
+        code: a short fixed word, for instance ``cast``: dead letters are grouped by it.
+        where: a SQL predicate; rows for which it is true are rejected.
+        reason: a SQL text expression that says what is wrong with the row and its value.
+        column: the column that is to blame, if it is one.
+    """
+
+    code: str
+    where: str
+    reason: str
+    column: str | None = None
 
 
 def places(rows: int, **known: pa.Array | str | None) -> pa.StructArray:

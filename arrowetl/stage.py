@@ -10,7 +10,6 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +24,8 @@ from arrowetl.findings import Finding as Finding  # noqa: PLC0414 - who diagnose
 from arrowetl.findings import found as found  # noqa: PLC0414
 from arrowetl.observing import Observer, passed, without_hidden
 from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
+from arrowetl.rejected import Rejection as Rejection  # noqa: PLC0414
+from arrowetl.remembering import Memory
 from arrowetl.typemap import Stored
 
 STREAM_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
@@ -64,23 +65,6 @@ class Rows(Enum):
     """Never more out than in: several rows became one."""
     ANY = "any"
     """Whatever its statement says: a join, an unnest."""
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """One reason for which a SQL stage rejects rows, said in SQL over the stage's input.
-
-    Attributes:
-        code: a short fixed word, for instance ``cast``: dead letters are grouped by it.
-        where: a SQL predicate; rows for which it is true are rejected.
-        reason: a SQL text expression that says what is wrong with the row and its value.
-        column: the column that is to blame, if it is one.
-    """
-
-    code: str
-    where: str
-    reason: str
-    column: str | None = None
 
 
 class Source(ABC):
@@ -290,6 +274,14 @@ class Stage(ABC):
         """Give what looks at the rows of one run as they leave, or None; `schema` comes in.
 
         What it says is the stage's `summary` in the result.
+        """
+        return None
+
+    def memory(self) -> Memory | None:
+        """Give what runs in place of `process` and remembers from run to run, or None.
+
+        Made anew for each run. The engine calls its `commit` right after the destination's, and
+        its `abort` if the run fails.
         """
         return None
 

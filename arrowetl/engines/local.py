@@ -21,13 +21,14 @@ from arrowetl.duck import connect
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
-from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, WriteError
+from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, StateError, WriteError
 from arrowetl.fidelity import refuse_rare
 from arrowetl.observing import SEEN, SET_APART, Observer, unseen
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
 from arrowetl.reliability.deadletters import Rejects
+from arrowetl.remembering import Memory
 from arrowetl.stage import BATCH_ROWS, RowSink, Sink, SQLStage
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LocalRun:
         self.running: list[Running] = []
         self.schema = plan.schema
         self._open: list[Batches] = []
+        self._memories: list[Memory] = []
         with self.trouble.explained(plan.source.label):
             self._root = connect(
                 memory_limit=settings.memory_limit,
@@ -168,6 +170,21 @@ class LocalRun:
         """
         return counted(self.plan, self.source_meter, self.running, self.rejects)
 
+    def remember(self) -> None:
+        """Make valid what stages remember, now that the rows have arrived.
+
+        Raises:
+            StateError: something can't be kept; the rows are where they belong all the same.
+        """
+        for memory in self._memories:
+            try:
+                memory.commit()
+            except StateError as error:
+                raise StateError(
+                    f"the rows have arrived, but what they were isn't remembered ({error}): "
+                    "a later run takes the same rows for new ones"
+                ) from error
+
     def summaries(self) -> Iterator[tuple[Step, pa.Table]]:
         """Give what observers saw, by stage, once all rows have come out."""
         for running in self.running:
@@ -203,6 +220,8 @@ class LocalRun:
         for batches in reversed(self._open):
             batches.close()  # each is a generator
         self._open.clear()
+        for memory in self._memories:
+            memory.abort()
         self._root.close()
 
     # --- the chain -------------------------------------------------------------------------
@@ -279,7 +298,11 @@ class LocalRun:
         self.plan = replace(self.plan, segments=segments, schema=schema)
 
     def _python(self, step: Step, batches: Batches) -> tuple[pa.Schema, Batches]:
-        made = self._kept(self.trouble.guard(step.place, step.stage.process(batches)))
+        memory = step.stage.memory()
+        if memory is not None:
+            self._memories.append(memory)
+        process = step.stage.process if memory is None else memory.process
+        made = self._kept(self.trouble.guard(step.place, process(batches)))
         if not step.stage.dynamic:
             return step.after, self._checked(step, step.after, made)
         first = next(made, None)

@@ -139,6 +139,8 @@ def _load(job: Job, run: LocalRun, sink: Sink) -> None:
         raise
     finally:
         run.rejects.close()
+    # Only now: what is remembered before its rows have arrived would be lost with them.
+    run.remember()
     job.emit(Committed(job.facts.run_id, rows, run.schema))
 
 

@@ -30,7 +30,7 @@ _LARGE_CROWDS = (1000, 100, 10)
 """Where even the deepest blocks are crowds, fewer have to do."""
 _PER_ROW = 80
 _FEW = 10_000_000
-_RULER = np.array([0, 1, 4, 9, 15, 22, 32, 34])
+RULER = np.array([0, 1, 4, 9, 15, 22, 32, 34])
 """A band takes the hashes at these distances: two bands share few (a Golomb ruler)."""
 _ODD = hashed(np.arange(_DEPTH)) | np.uint64(1)
 _PIECE = 1 << 18
@@ -58,11 +58,13 @@ class Plan:
     @property
     def hashes(self) -> int:
         """How many hashes of each row are needed."""
-        return max(self.bands, int(_RULER[self.depth - 1]) + 1)
+        return max(self.bands, int(RULER[self.depth - 1]) + 1)
 
 
-PLANNING = range(int(_RULER[_DEPTH - 1]) + 2)
+PLANNING = range(int(RULER[_DEPTH - 1]) + 2)
 """The hashes by which a plan is made."""
+LOOKED_AT = sorted({*RULER.tolist(), *(RULER + 1).tolist()})
+"""Those of them that it looks at, in two bands."""
 
 
 def plan(
@@ -129,7 +131,7 @@ def candidates(hashes: Hashed, planned: Plan, band: int) -> Iterator[Ends]:
         sizes = _sizes(keys)
         crowded = np.repeat(sizes > planned.crowd, sizes)
         depth += 1
-        if depth > _DEPTH or int(_RULER[depth - 1]) >= len(hashes) or not crowded.any():
+        if depth > _DEPTH or int(RULER[depth - 1]) >= len(hashes) or not crowded.any():
             yield from _pairs(keys, found, planned.crowd)
             return
         yield from _pairs(keys[~crowded], found[~crowded], planned.crowd)
@@ -141,15 +143,22 @@ def _blocks(hashes: Hashed, band: int, depth: int, rows: Rows | None = None) -> 
     count = hashes.shape[1]
     if rows is None:
         rows = np.flatnonzero(hashes[0] != NOTHING)
-    keys = np.zeros(len(rows), np.uint64)
-    for number, odd in zip((band + _RULER[:depth]) % len(hashes), _ODD, strict=False):
-        line = hashes[number] if len(rows) == count else hashes[number][rows]
-        keys += line.astype(np.uint64) * odd
+    lines = (band + RULER[:depth]) % len(hashes)
+    keys = mixed(hashes, lines, None if len(rows) == count else rows)
     # Key and row in one number sort five times as fast as an order of the keys.
     shift = np.uint64(max(count - 1, 1).bit_length())
-    packed = hashed(keys) >> shift << shift | rows.astype(np.uint64)
+    packed = keys >> shift << shift | rows.astype(np.uint64)
     packed.sort()
     return packed >> shift, (packed & ((np.uint64(1) << shift) - np.uint64(1))).astype(np.int64)
+
+
+def mixed(hashes: Hashed, lines: Rows, rows: Rows | None = None) -> Hashes:
+    """Give one hash for several of each row; of all rows if None."""
+    keys = np.zeros(hashes.shape[1] if rows is None else len(rows), np.uint64)
+    for number, odd in zip(lines, _ODD, strict=False):
+        line = hashes[number] if rows is None else hashes[number][rows]
+        keys += line.astype(np.uint64) * odd
+    return hashed(keys)
 
 
 def _sizes(keys: Hashes) -> Rows:

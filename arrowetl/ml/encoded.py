@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 from arrowetl.errors import ConfigError
 from arrowetl.ml.encoders import Encoder, Matrix
 from arrowetl.ml.grams import Rows
-from arrowetl.ml.records import Records, different
+from arrowetl.ml.records import Known, Records, different
 from arrowetl.ml.strings import levels
 from arrowetl.ml.vector_pairs import Vectors
 from arrowetl.sampling import hashed
@@ -33,6 +33,7 @@ def read_encoded(
     encoder: Encoder,
     *,
     id_column: str,
+    known: Known | None = None,
 ) -> Records:
     """Encode the texts of a table, equal ones once; rows without any text are left out.
 
@@ -46,6 +47,7 @@ def read_encoded(
         columns: what is compared, with the weight of each.
         encoder: gives the vectors.
         id_column: whole numbers that differ from row to row. Nothing depends on the rows' order.
+        known: tells texts that are known from earlier; they aren't encoded, and left out.
 
     Raises:
         ConfigError: no column, or a weight makes no sense.
@@ -59,12 +61,13 @@ def read_encoded(
     >>> texts.ids.tolist(), [each.tolist() for each in texts.repeats], texts.space.rows
     ([3, 1], [[2], [1]], 2)
     """
-    apart = len(levels(columns, where="read_encoded")) > 1
+    apart = encoded_parts(columns) > 1
     parts = [f"nullif(trim({name(column)}::VARCHAR), '')" for column in columns]
     joined = f"nullif(concat_ws(' ', {', '.join(parts)}), '')"
     lists = f"CASE WHEN {joined} IS NOT NULL THEN [{', '.join(parts)}] END"
     shares = np.sqrt(np.array(list(columns.values()), np.float32)) if apart else np.ones(1)
-    with different(connection, table, lists if apart else joined, id_column=id_column) as found:
+    value = lists if apart else joined
+    with different(connection, table, value, id_column=id_column, known=known) as found:
         values = np.empty((len(found.ids), encoder.dimension * len(shares)), np.float32)
         low = 0
         with found.values() as reader:
@@ -79,7 +82,17 @@ def read_encoded(
                     part[:, side] = share * _encoded(encoder, texts)
         repeats = found.repeats()
     _make_unit(values)
-    return Records(Vectors(values, np.arange(len(values))), found.ids, repeats)
+    space = Vectors(values, np.arange(len(values)))
+    return Records(space, found.ids, repeats, found.keys, found.earlier)
+
+
+def encoded_parts(columns: Mapping[str, float]) -> int:
+    """Say how many vectors a row's is made of: one, or one a column where they count unequally.
+
+    >>> encoded_parts({"a": 1, "b": 1}), encoded_parts({"a": 1, "b": 2})
+    (1, 2)
+    """
+    return len(columns) if len(levels(columns, where="read_encoded")) > 1 else 1
 
 
 def _encoded(encoder: Encoder, texts: pa.Array) -> Matrix:
@@ -93,9 +106,14 @@ def _encoded(encoder: Encoder, texts: pa.Array) -> Matrix:
 
 
 def read_vectors(
-    connection: DuckDBPyConnection, table: str, column: str, *, id_column: str
+    connection: DuckDBPyConnection,
+    table: str,
+    column: str,
+    *,
+    id_column: str,
+    known: Known | None = None,
 ) -> Records:
-    """Read a column of vectors, as they are; equal ones once.
+    """Read a column of vectors, as they are; equal ones once, and those that are `known` not again.
 
     Rows without a vector, or with one of zeros or with NaN or infinity in it, are left out. Memory:
     4 bytes a number.
@@ -114,12 +132,12 @@ def read_vectors(
     vector, row = name(column), name(id_column)
     kind = str(connection.sql(f"SELECT {vector} FROM {name(table)}").types[0])
     dimension, rows = _extent(connection, table, column, kind)
-    cast = "" if kind.startswith("FLOAT[") else "::DOUBLE[]"
+    read_as = "" if kind.startswith("FLOAT[") else "::DOUBLE[]"
     values = np.zeros((rows, max(dimension, 1)), np.float32)
     ids = np.zeros(rows, np.int64)
     low = 0
     query = (
-        f"SELECT {row}::BIGINT AS id, {vector}{cast} AS v FROM {name(table)} "
+        f"SELECT {row}::BIGINT AS id, {vector}{read_as} AS v FROM {name(table)} "
         f"WHERE {vector} IS NOT NULL"
     )
     with closing(connection.sql(query).to_arrow_reader(_BATCH)) as reader:
@@ -139,7 +157,30 @@ def read_vectors(
     place = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(order))))
     again = np.setdiff1d(np.arange(len(order)), first, assume_unique=True)
     kept = order[first]
-    return Records(Vectors(values, kept), ids[kept], (ids[order[again]], place[again]))
+    found = Records(Vectors(values, kept), ids[kept], (ids[order[again]], place[again]))
+    return found if known is None else _without_known(found, keys[kept], known)
+
+
+def _without_known(found: Records, keys: Rows, known: Known) -> Records:
+    """Leave out the vectors that are known from earlier, and say which rows have them."""
+    vectors = cast("Vectors", found.space)
+    checks = _keys(vectors.values, vectors.order, salt=1)
+    both = np.stack([keys, checks], axis=1).view(np.uint64)
+    numbers = known(both)
+    new = numbers < 0
+    places = np.cumsum(new) - 1
+    rows, which = found.repeats
+    fresh = new[which]
+    return Records(
+        Vectors(vectors.values, vectors.order[new]),
+        found.ids[new],
+        (rows[fresh], places[which[fresh]]),
+        both[new],
+        (
+            np.append(found.ids[~new], rows[~fresh]),
+            np.append(numbers[~new], numbers[which[~fresh]]),
+        ),
+    )
 
 
 def _extent(connection: DuckDBPyConnection, table: str, column: str, kind: str) -> tuple[int, int]:
@@ -184,13 +225,18 @@ def _make_unit(values: Matrix) -> npt.NDArray[np.bool_]:
     return good
 
 
-def _keys(values: Matrix) -> Rows:
-    """Give a number for each vector: equal ones have the same."""
-    odd = hashed(np.arange(values.shape[1])) | np.uint64(1)
-    found = np.zeros(len(values), np.uint64)
-    for low in range(0, len(values), _BATCH):
+def _keys(values: Matrix, order: Rows | None = None, *, salt: int = 0) -> Rows:
+    """Give a number for each vector, or for those of `order`: equal ones have the same."""
+    rows = len(values) if order is None else len(order)
+    odd = hashed(np.arange(values.shape[1]) + (salt << 32)) | np.uint64(1)
+    found = np.zeros(rows, np.uint64)
+    for low in range(0, rows, _BATCH):
+        high = low + _BATCH
+        some = values[low:high] if order is None else values[order[low:high]]
         # Minus zero is zero.
-        bits = (values[low : low + _BATCH] + np.float32(0)).view(np.uint32).astype(np.uint64)
-        found[low : low + _BATCH] = (bits * odd).sum(axis=1, dtype=np.uint64)
+        bits = (some + np.float32(0)).view(np.uint32).astype(np.uint64)
+        found[low:high] = (bits * odd).sum(axis=1, dtype=np.uint64)
+    # Zeros add nothing, and (1, 0) isn't (1, 0, 0).
+    found += np.uint64(values.shape[1])
     keys: Rows = hashed(found.view(np.int64)).view(np.int64)
     return keys

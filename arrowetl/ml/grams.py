@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,6 +55,23 @@ class GramSets:
             high = min(max(int(end), low + 1), self.rows)
             yield low, high
             low = high
+
+
+def gathered(parts: Sequence[tuple[GramSets, Rows]]) -> GramSets:
+    r"""Give the sets of some rows of several sets, one after the other.
+
+    >>> sets = gram_sets([pa.array(["\x01cat", "\x01at cat", "\x01emu"])], characters=11)
+    >>> gathered([(sets, np.array([2, 0]))]).starts.tolist()
+    [0, 3, 6]
+    """
+    grams, sizes = [np.zeros(0, np.uint32)], [np.zeros(1, np.int64)]
+    for sets, rows in parts:
+        begins = sets.starts[rows]
+        counts = sets.starts[rows + 1] - begins
+        where = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
+        grams.append(sets.grams[where])
+        sizes.append(counts)
+    return GramSets(np.concatenate(grams), np.cumsum(np.concatenate(sizes)))
 
 
 def gram_sets(texts: Iterable[pa.Array], *, characters: int, threads: int = 1) -> GramSets:

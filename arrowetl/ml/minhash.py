@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,7 @@ NOTHING = int(_NEVER.view(np.uint32))
 """The hash of a row that shares no trigram with another."""
 
 
-def signatures(sets: WeighedSets, numbers: range, *, threads: int = 1) -> Codes:
+def signatures(sets: WeighedSets, numbers: Sequence[int], *, threads: int = 1) -> Codes:
     r"""Give the hashes of these numbers for all rows, one line per number.
 
     Two rows have the same hash with a probability that is their weighted Jaccard similarity: each

@@ -34,29 +34,47 @@ class Sketches:
     together, and what they share is the difference.
     """
 
-    sets: WeighedSets
     bits: Words
+    totals: Floats
+    """What all trigrams of a row tell."""
     counts: Floats
     """How many bits are found set."""
     units: Floats
     """What each bit that was set stands for: a row's trigrams tell all of that together."""
 
-    def similar(self, left: Rows, right: Rows, least: float) -> npt.NDArray[np.bool_]:
-        """Say which pairs may be as alike as `least`; a row with too many bits may be like any."""
+    def similar(
+        self, left: Rows, right: Rows, least: float, *, other: Sketches | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Say which pairs may be as alike as `least`; a row with too many bits may be like any.
+
+        The right ones are of `other` sketches of the same unit, if there are any.
+        """
+        other = self if other is None else other
         both = self.bits[left]
-        both &= self.bits[right]
-        first, second = self.counts[left], self.counts[right]
+        both &= other.bits[right]
+        first, second = self.counts[left], other.counts[right]
         shared = _set(first) + _set(second) - _set(first + second - _ones(both))
-        shared *= (self.units[left] + self.units[right]) / 2
-        either = self.sets.totals[left] + self.sets.totals[right] - shared
+        shared *= (self.units[left] + other.units[right]) / 2
+        either = self.totals[left] + other.totals[right] - shared
         return (shared >= least * either) | (first > _MOST) | (second > _MOST)
 
 
-def sketches(sets: WeighedSets, *, threads: int = 1) -> Sketches:
-    """Sketch every row. Memory: 144 bytes a row."""
+def unit_of(sets: WeighedSets) -> float:
+    """Give what one bit stands for, in sketches of texts such as these."""
     heaviest = sets.weights.max() * sets.levels[-1]
     long = np.quantile(sets.totals, 0.95) if sets.rows else 0.0
-    unit = float(max(heaviest / _PER_GRAM, long / _USUAL))
+    return float(max(heaviest / _PER_GRAM, long / _USUAL))
+
+
+def sketches(sets: WeighedSets, *, unit: float | None = None, threads: int = 1) -> Sketches:
+    """Sketch every row. Memory: 144 bytes a row.
+
+    Args:
+        sets: what to sketch.
+        unit: what one bit stands for; what `unit_of` says if None.
+        threads: how many work at once.
+    """
+    unit = unit_of(sets) if unit is None else unit
     # The one place for all trigrams of single rows sets nothing.
     weights = np.append(0.0, sets.weights[1:]) / unit
     rounding = np.append(0.0, uniform(sets.vocabulary, 1 << 20))
@@ -67,7 +85,7 @@ def sketches(sets: WeighedSets, *, threads: int = 1) -> Sketches:
         ]
     )
     bits = np.zeros((sets.rows, _WORDS), np.uint64)
-    found = Sketches(sets, bits, np.zeros(sets.rows), np.zeros(sets.rows))
+    found = Sketches(bits, sets.totals, np.zeros(sets.rows), np.zeros(sets.rows))
     starts = sets.sets.starts
 
     def draw(low: int) -> None:

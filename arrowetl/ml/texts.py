@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from duckdb import DuckDBPyConnection
 
-from arrowetl.ml.grams import gram_sets
-from arrowetl.ml.records import Records, different
+from arrowetl.ml.grams import GramSets, gram_sets
+from arrowetl.ml.records import Known, Records, different
 from arrowetl.ml.strings import levels, record_text
 from arrowetl.ml.trigram_pairs import Trigrams
-from arrowetl.ml.weights import weigh
+from arrowetl.ml.weights import WeighedSets
+from arrowetl.ml.weights import weigh as weigh_alone
 
 
 def read_texts(
@@ -20,6 +22,8 @@ def read_texts(
     *,
     id_column: str,
     threads: int = 1,
+    known: Known | None = None,
+    weigh: Callable[[GramSets, Sequence[float]], WeighedSets] | None = None,
 ) -> Records:
     """Read the texts of a table, equal ones once; rows without any text are left out.
 
@@ -29,6 +33,8 @@ def read_texts(
         columns: what is compared, with the weight of each.
         id_column: whole numbers that differ from row to row. Nothing depends on the rows' order.
         threads: how many work at once.
+        known: tells texts that are known from earlier, which are left out.
+        weigh: weighs the sets, by the levels of the columns; among themselves if None.
 
     Raises:
         ConfigError: no column, or a weight makes no sense.
@@ -42,9 +48,12 @@ def read_texts(
     ([3, 1], [[2], [1]])
     """
     weights = levels(columns, where="read_texts")
-    with different(connection, table, record_text(columns), id_column=id_column) as found:
+    text = record_text(columns)
+    with different(connection, table, text, id_column=id_column, known=known) as found:
         size = found.total("length(value)")
         texts = (batch.column(0) for batch in found.values())
         sets = gram_sets(texts, characters=size, threads=threads)
         repeats = found.repeats()
-    return Records(Trigrams(weigh(sets, weights, threads=threads)), found.ids, repeats)
+    weigh = partial(weigh_alone, threads=threads) if weigh is None else weigh
+    space = Trigrams(weigh(sets, weights))
+    return Records(space, found.ids, repeats, found.keys, found.earlier)

@@ -16,7 +16,7 @@ from arrowetl.ml.pairs import Flags, Pairs, verified
 from arrowetl.ml.sketches import sketches
 from arrowetl.ml.weights import Floats, WeighedSets, similarities
 
-_DOUBT = 0.1
+DOUBT = 0.1
 """How far a sketch may be from the truth: a thousandth of the pairs are further."""
 _GRAMS = 1 << 20
 
@@ -43,7 +43,7 @@ def similar_pairs(
     drawn = sketches(sets, threads=threads)
 
     def likely(left: Rows, right: Rows) -> Flags:
-        return drawn.similar(left, right, threshold - _DOUBT)
+        return drawn.similar(left, right, threshold - DOUBT)
 
     def compare(left: Rows, right: Rows) -> Floats:
         return compared(sets, left, right, threads=threads)

@@ -9,7 +9,7 @@ import numpy as np
 
 from arrowetl.ml import LIMIT
 from arrowetl.ml._threads import in_order
-from arrowetl.ml.candidates import Plan, plan, refuse
+from arrowetl.ml.candidates import Hashed, Plan, plan, refuse
 from arrowetl.ml.encoders import Matrix
 from arrowetl.ml.grams import Rows
 from arrowetl.ml.hyperplanes import BITS, HASHES, Hyperplanes, hyperplanes
@@ -25,7 +25,7 @@ _PER_ROW = (100, 4000)
 """How many candidates there may be for each row: more, where few would miss too many pairs."""
 _BLOCK = 1024
 _CROWD = 1000
-_SLACK = 1e-5
+SLACK = 1e-5
 """How far a product of 32-bit numbers may be from the truth."""
 _DIGITS = 6
 _COMPARED = 4096
@@ -56,18 +56,24 @@ class Vectors:
 
     def compare(self, left: Rows, right: Rows, *, threads: int = 1) -> Floats:
         """Give the cosines of pairs, to six digits."""
+        left, right = self.order[left], self.order[right]
+        return cosines(self.values, left, self.values, right, threads=threads)
 
-        def cosines(low: int) -> Floats:
-            first = self.values[self.order[left[low : low + _COMPARED]]]
-            second = self.values[self.order[right[low : low + _COMPARED]]]
-            found: Floats = np.einsum("ij,ij->i", first, second, dtype=np.float64)
-            return found
 
-        parts = in_order(cosines, range(0, len(left), _COMPARED), threads=threads)
-        found: Floats = np.concatenate([np.zeros(0), *parts])
-        found.round(_DIGITS, out=found)
-        found[found > 1] = 1
+def cosines(values: Matrix, left: Rows, others: Matrix, right: Rows, *, threads: int = 1) -> Floats:
+    """Give the cosines of pairs, the right ones rows of another matrix, to six digits."""
+
+    def some(low: int) -> Floats:
+        first = values[left[low : low + _COMPARED]]
+        second = others[right[low : low + _COMPARED]]
+        found: Floats = np.einsum("ij,ij->i", first, second, dtype=np.float64)
         return found
+
+    parts = in_order(some, range(0, len(left), _COMPARED), threads=threads)
+    found: Floats = np.concatenate([np.zeros(0), *parts])
+    found.round(_DIGITS, out=found)
+    found[found > 1] = 1
+    return found
 
 
 def near_pairs(
@@ -92,7 +98,8 @@ def near_pairs(
     if vectors.rows <= EVERY:
         return _every_pair(vectors, threshold, threads=threads)
     drawn = hyperplanes(vectors.values, vectors.order, threads=threads)
-    planned = _plan(drawn, threshold, limit)
+    hashes = drawn.hashes()
+    planned = near_plan(hashes, drawn, threshold, limit)
     refuse(planned, limit, vectors.rows)
 
     def likely(left: Rows, right: Rows) -> Flags:
@@ -101,19 +108,19 @@ def near_pairs(
     def compare(left: Rows, right: Rows) -> Floats:
         return vectors.compare(left, right, threads=threads)
 
-    return verified(drawn.hashes, planned, likely, compare, threshold=threshold, threads=threads)
+    return verified(hashes, planned, likely, compare, threshold=threshold, threads=threads)
 
 
-def _plan(drawn: Hyperplanes, threshold: float, limit: int) -> Plan:
+def near_plan(hashes: Hashed, drawn: Hyperplanes, threshold: float, limit: int) -> Plan:
     """Plan for few candidates, or for more of them where few would miss too many pairs."""
-    rows = drawn.hashes.shape[1]
+    rows = hashes.shape[1]
     agreement = drawn.agreement(threshold)
     # Unlike rows meet by chance: seldom so many of them that they would be a crowd.
     shallowest = max(1, math.ceil(math.log(rows / _BLOCK_ROWS, 1 << BITS)))
     # Where usual pairs are alike enough, most pairs are: nobody wants more of them.
     for per_row in _PER_ROW if drawn.centre < threshold else _PER_ROW[:1]:
         planned = plan(
-            drawn.hashes,
+            hashes,
             agreement,
             missed=_MISSED,
             most=HASHES,
@@ -131,7 +138,7 @@ def _every_pair(vectors: Vectors, threshold: float, *, threads: int) -> Pairs:
 
     def near(low: int) -> tuple[Rows, Rows]:
         products = values[low : low + _BLOCK] @ values[low:].T
-        left, right = np.nonzero(products >= threshold - _SLACK)
+        left, right = np.nonzero(products >= threshold - SLACK)
         later = left < right
         left, right = left[later], right[later]
         number = np.arange(len(left)) - np.searchsorted(left, left)

@@ -46,10 +46,94 @@ class WeighedSets:
         return self.sets.rows
 
 
-def weigh(sets: GramSets, levels: Sequence[float] = (1.0,), *, threads: int = 1) -> WeighedSets:
-    r"""Count the rows of every trigram; the more there are, the less it tells.
+@dataclass(frozen=True)
+class Weights:
+    """What each trigram tells, as counted among some texts; for those and for others.
 
-    Memory: 200 MB for the counts, whatever the rows are.
+    Attributes:
+        levels, places, vocabulary, weights: as in `WeighedSets`.
+    """
+
+    levels: Floats
+    places: Codes
+    vocabulary: Codes
+    weights: Floats
+
+    @property
+    def usual(self) -> float:
+        """What a trigram tells that has no place of its own."""
+        return float(self.weights[0])
+
+    def of(self, sets: GramSets, *, threads: int = 1) -> WeighedSets:
+        """Weigh sets, and add up what each row tells."""
+        totals = np.zeros(sets.rows)
+        known = WeighedSets(sets, self.levels, self.places, self.vocabulary, self.weights, totals)
+
+        def add(ends: tuple[int, int]) -> None:
+            low, high = ends
+            grams = sets.grams[sets.starts[low] : sets.starts[high]]
+            # A row without a trigram would take another's.
+            begins = sets.starts[low:high] - sets.starts[low]
+            filled = sets.starts[low + 1 : high + 1] > sets.starts[low:high]
+            if len(grams):
+                told = np.add.reduceat(_told(known, grams), begins[filled])
+                totals[low:high][filled] = told
+
+        list(in_order(add, sets.slices(_SLICE), threads=threads))
+        return known
+
+    def including(self, sets: GramSets) -> Weights:
+        """Give each trigram of some sets a place of its own, with the weight that it has.
+
+        What is compared with texts that come later needs it: a trigram of one row alone may be
+        theirs too.
+        """
+        vocabulary, _ = _counts([sets])
+        weights = self.weights[self.places[vocabulary]]
+        return weights_of(vocabulary, np.append(self.usual, weights), self.levels)
+
+
+def weights_of(vocabulary: Codes, weights: Floats, levels: Floats) -> Weights:
+    """Give the weights of these codes; the first weight is that of all others."""
+    places = np.zeros(CODES, np.uint32)
+    places[vocabulary] = np.arange(1, len(vocabulary) + 1, dtype=np.uint32)
+    return Weights(levels, places, vocabulary, weights)
+
+
+def counted(parts: Sequence[GramSets], levels: Sequence[float] = (1.0,)) -> Weights:
+    """Count the rows of every trigram; the more there are, the less it tells.
+
+    Memory: 200 MB for the counts of many rows.
+    """
+    vocabulary, counts = _counts(parts)
+    shared = counts > 1
+    vocabulary = vocabulary[shared]
+    seen = np.maximum(np.append(1, counts[shared]), COMMON)
+    rows = sum(sets.rows for sets in parts)
+    weights = np.log(max(rows, COMMON) / seen) + FLOOR
+    return weights_of(vocabulary, weights, np.array(levels))
+
+
+def _counts(parts: Sequence[GramSets]) -> tuple[Codes, Rows]:
+    """Give the codes that there are, in order, and how many rows have each."""
+    mask = np.uint32(CODES - 1)
+    if sum(len(sets.grams) for sets in parts) <= _SLICE:
+        # Sorted sooner than a table of all codes is looked through.
+        return np.unique(
+            np.concatenate([np.zeros(0, np.uint32), *(sets.grams & mask for sets in parts)]),
+            return_counts=True,
+        )
+    counts = np.zeros(CODES, np.int32)
+    for sets in parts:
+        for start in range(0, len(sets.grams), CODES):
+            codes = sets.grams[start : start + CODES] & mask
+            counts += np.bincount(codes, minlength=CODES).astype(np.int32)
+    there = np.flatnonzero(counts)
+    return there.astype(np.uint32), counts[there].astype(np.int64)
+
+
+def weigh(sets: GramSets, levels: Sequence[float] = (1.0,), *, threads: int = 1) -> WeighedSets:
+    r"""Weigh sets as they are counted among themselves; see `counted`.
 
     >>> import pyarrow as pa
     >>> from arrowetl.ml.grams import gram_sets
@@ -57,29 +141,7 @@ def weigh(sets: GramSets, levels: Sequence[float] = (1.0,), *, threads: int = 1)
     >>> weighed.totals.tolist()
     [1.5, 2.0]
     """
-    counts = np.zeros(CODES, np.int32)
-    for start in range(0, len(sets.grams), CODES):
-        codes = sets.grams[start : start + CODES] & np.uint32(CODES - 1)
-        counts += np.bincount(codes, minlength=CODES).astype(np.int32)
-    vocabulary = np.flatnonzero(counts > 1).astype(np.uint32)
-    places = np.zeros(CODES, np.uint32)
-    places[vocabulary] = np.arange(1, len(vocabulary) + 1, dtype=np.uint32)
-    seen = np.maximum(np.append(1, counts[vocabulary]), COMMON)
-    weights = np.log(max(sets.rows, COMMON) / seen) + FLOOR
-    known = WeighedSets(sets, np.array(levels), places, vocabulary, weights, np.zeros(sets.rows))
-
-    def add(ends: tuple[int, int]) -> None:
-        low, high = ends
-        grams = sets.grams[sets.starts[low] : sets.starts[high]]
-        # A row without a trigram would take another's.
-        begins = sets.starts[low:high] - sets.starts[low]
-        filled = sets.starts[low + 1 : high + 1] > sets.starts[low:high]
-        if len(grams):
-            told = np.add.reduceat(_told(known, grams), begins[filled])
-            known.totals[low:high][filled] = told
-
-    list(in_order(add, sets.slices(_SLICE), threads=threads))
-    return known
+    return counted([sets], levels).of(sets, threads=threads)
 
 
 def _told(sets: WeighedSets, grams: Codes) -> Floats:

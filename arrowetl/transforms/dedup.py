@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
-from os import PathLike
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,9 +17,11 @@ from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.ml import LIMIT
 from arrowetl.ml.models import refuse_missing
 from arrowetl.ml.strings import levels
+from arrowetl.remembering import Memory
 from arrowetl.sql import INPUT, name, names
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_float, unused, words
+from arrowetl.transforms._kept import KeptRun, records_of, refuse_other
 from arrowetl.transforms._likeness import ROW, Search, likeness, vector_column
 
 if TYPE_CHECKING:
@@ -61,6 +64,14 @@ class Deduplicator(SQLStage):
     a second and core), and 1.8 KB of memory a different text. Case and punctuation count for as
     much as they do to the model.
 
+    With an `index` what is compared is kept in a folder, and later runs are compared with it: at a
+    cost that grows with their own rows, whatever came before (`arrowetl.ml.kept.Index`). A row like
+    one of an earlier run is removed, whatever `keep` says, since that one has arrived. Rows count
+    as seen once the run's destination has them, or a reader has given out its last: a run that
+    fails, or is killed, leaves the index as it was. Killed in the moment between the destination's
+    commit and the index's, its rows are in the destination, and new to the next run. What later
+    stages remove counts as seen, so put them before this one. One run at a time uses an index.
+
     Cost of text: some 1.5 KB of memory a different text (a million
     addresses take some 17 seconds on two cores); the rows wait in DuckDB, which spills.
 
@@ -83,9 +94,15 @@ class Deduplicator(SQLStage):
         similarity_column: for fuzzy and with `report_column`: adds how alike a row is to the one
             that it repeats, which may be below the threshold where both are like a third.
         limit: for fuzzy, how many candidates may be compared; more are refused beforehand.
+        index: for fuzzy, the folder in which what is compared is kept from run to run; it is made
+            if it isn't there. Columns, weights and model (told by its name and dimension) are those
+            it was made with; the threshold may change, for new rows. Positions that are reported
+            count on: the first row of a run has the number of all rows of the runs before it.
 
     Raises:
-        ConfigError: an option makes no sense.
+        ConfigError: an option makes no sense, or the index was made for other columns or another
+            model.
+        StateError: the index is damaged, or another run uses it.
 
     >>> from arrowetl.testing import run_stage
     >>> people = pa.table({"email": ["a@x", "b@x", "a@x"], "age": [1, 2, 3]})
@@ -96,6 +113,13 @@ class Deduplicator(SQLStage):
     >>> names = pa.table({"name": ["Zoë Müller-Lange", "Jo Smith", "Muller Lange, Zoe"]})
     >>> run_stage(Deduplicator(on="name", method="fuzzy"), names).to_pydict()
     {'name': ['Zoë Müller-Lange', 'Jo Smith']}
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     seen = Deduplicator(on="name", method="fuzzy", index=f"{folder}/seen")
+    ...     run_stage(seen, names).num_rows
+    ...     run_stage(seen, pa.table({"name": ["Jo Smyth", "Jo Smith", "Ann Lee"]})).to_pydict()
+    2
+    {'name': ['Jo Smyth', 'Ann Lee']}
     """
 
     _: KW_ONLY
@@ -109,6 +133,7 @@ class Deduplicator(SQLStage):
     threshold: float | None = None
     similarity_column: str | None = None
     limit: int = LIMIT
+    index: str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -140,6 +165,14 @@ class Deduplicator(SQLStage):
             raise ConfigError("Deduplicator: a model needs 'fuzzy' and similarity='embedding'")
         if self.similarity_column is not None and not (self._fuzzy and self.report_column):
             raise ConfigError("Deduplicator: similarity_column needs 'fuzzy' and a report_column")
+        if self.index is not None:
+            if not self._fuzzy:
+                raise ConfigError("Deduplicator: an index needs method='fuzzy'")
+            if not (isinstance(self.index, (str, PathLike)) and fspath(self.index)):
+                raise ConfigError(
+                    f"Deduplicator: index is the path of a folder, not {self.index!r}"
+                )
+            object.__setattr__(self, "index", fspath(self.index))
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
@@ -148,6 +181,11 @@ class Deduplicator(SQLStage):
     @property
     def _fuzzy(self) -> bool:
         return self.method == "fuzzy"
+
+    @property
+    def label(self) -> str:
+        """Its name, with the index if it has one."""
+        return "Deduplicator" if self.index is None else f"Deduplicator(index={self.index!r})"
 
     @property
     def scope(self) -> Scope:
@@ -175,6 +213,8 @@ class Deduplicator(SQLStage):
         self._score(schema)
         if self.similarity == "embedding" and vector_column(schema, self._weights(schema)) is None:
             refuse_missing(self.model)
+        if self.index is not None:
+            refuse_other(Path(self.index), records_of(schema, self._search(schema)))
         # The rows go through DuckDB, which hasn't all of Arrow's types.
         schema = describe_select(f"SELECT * FROM {INPUT}", schema, where=self.label)
         added = [(self.report_column, pa.int64()), (self.similarity_column, pa.float64())]
@@ -196,6 +236,14 @@ class Deduplicator(SQLStage):
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Run the statement; for fuzzy, compare the texts first."""
+        memory = self.memory()
+        if memory is not None:
+            try:
+                yield from memory.process(batches)
+                memory.commit()
+            finally:
+                memory.abort()
+            return
         if not self._fuzzy:
             yield from super().process(batches)
             return
@@ -209,6 +257,19 @@ class Deduplicator(SQLStage):
             rows = alike.rows(self._best(schema, name(ROW)), self._reported, columns)
             del alike  # what was compared isn't needed any more
             yield from rows
+
+    def memory(self) -> Memory | None:
+        """Give a run that compares with the rows of earlier ones, if there is an index."""
+        if self.index is None:
+            return None
+        return KeptRun(
+            Path(self.index),
+            self._least,
+            self._search,
+            lambda schema: self._best(schema, name(ROW)),
+            self._reported,
+            lambda schema: self.bind(schema).names,
+        )
 
     def find(self, data: Any) -> Duplicates:
         """Find the duplicates of a table's rows, to look at them; nothing is removed.
@@ -229,6 +290,8 @@ class Deduplicator(SQLStage):
 
         if not self._fuzzy:
             raise ConfigError("Deduplicator: find() needs method='fuzzy'; report_column tells more")
+        if self.index is not None:
+            raise ConfigError("Deduplicator: find() looks at one table alone; leave the index out")
         if not hasattr(data, "__arrow_c_stream__"):
             raise ConfigError(f"Deduplicator: data has no Arrow stream: {describe(data)}")
         reader = pa.RecordBatchReader.from_stream(data)
