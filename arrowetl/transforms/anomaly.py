@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.errors import ConfigError, SchemaError
-from arrowetl.observing import SEEN, SET_APART, Observer
+from arrowetl.observing import SEEN, SET_APART, Observer, passed
 from arrowetl.sql import literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._anomaly_bounds import METHODS, THRESHOLDS, Bounds
+from arrowetl.transforms._anomaly_bounds import METHODS as BOUNDED
+from arrowetl.transforms._anomaly_bounds import THRESHOLDS, Bounds
+from arrowetl.transforms._anomaly_forest import ForestStage
 from arrowetl.transforms._anomaly_summary import Summary
-from arrowetl.transforms._arguments import choice, is_number, plain, words
+from arrowetl.transforms._arguments import choice, is_number, is_text, plain, words
 
+FOREST = "isolation_forest"
+METHODS = (*BOUNDED, FOREST)
 SCALES = ("linear", "log")
 ACTIONS = ("flag", "filter", "reject")
 ADDED = ("is_anomaly", "anomaly_score", "anomaly_reason")
@@ -30,13 +37,27 @@ _NO_QUANTITY = re.compile(
 """Names of numbers that measure nothing: far from the others they are no anomaly."""
 
 _SHOWN = 40
+_FOREST_THRESHOLD = 0.6
+TREES, MAX_SAMPLES = 100, 256
+"""The numbers of the paper: more of either changes scores little."""
+SAMPLE = 100_000
+_FOREST_ONLY = {
+    "trees": TREES,
+    "max_samples": MAX_SAMPLES,
+    "sample_size": SAMPLE,
+    "seed": 0,
+    "model": None,
+}
+"""Options that no other method has, with what they are where nothing is said."""
+_LEAST = {"min_rows": 2, "codes": 0, "trees": 1, "max_samples": 2, "sample_size": 2, "seed": 0}
+"""The least that options may be."""
 
 
 @dataclass(frozen=True)
 class AnomalyDetector(SQLStage):
-    """Find rows with numbers outside of where a column's others are.
+    """Find rows with numbers outside of where a column's others are, or unlike the others' in all.
 
-    Each method draws bounds around a column's centre:
+    Most methods draw bounds around a column's centre:
 
     - ``zscore``: so many standard deviations from the mean (3).
     - ``iqr``: so many times the distance between the quartiles beyond them (1.5; Tukey,
@@ -55,12 +76,26 @@ class AnomalyDetector(SQLStage):
     All rows are held, spilled to disk where memory ends; quartiles and medians need eight bytes of
     memory for each value. Everything is one statement, and the same for any number of threads.
 
+    ``method="isolation_forest"`` (extra `ml`; Liu, Ting, Zhou, *Isolation Forest*, 2008) looks at
+    all columns together, and so finds what is usual in each but not in this company. scikit-learn
+    fits it on `sample_size` rows, chosen by `seed` and the rows' numbers; then every row gets its
+    score by itself, as 32-bit floats on all cores: batches and threads change nothing. A row's
+    `anomaly_score` is the paper's score over the threshold. Its reason names up to three columns:
+    those without which the score would fall most (each in turn at the sample's median), with what
+    is usual, 5 % to 95 % of the sample. Nulls and NaN count as the median, an infinity is an
+    anomaly. Texts and booleans are judged where `columns` names them, by how rare they are in the
+    sample. With `contamination` the threshold is from the sample's scores: the share of all rows
+    is as near to it as the sample is to them, exact up to `sample_size` rows. Rows wait in a
+    temporary file until the forest is fitted; memory is that of three samples and a batch.
+    (`combined` is a vote of bounds on values; the forest has none of these, and so no vote.)
+
     Args:
-        method: `zscore`, `iqr`, `mad` or `combined`.
+        method: `zscore`, `iqr`, `mad`, `combined` or `isolation_forest`.
         columns: the numbers to judge. If None, all but those that measure nothing: integers that
             are (nearly) all different or have at most `codes` values, and columns whose names say
             that they are ids, codes, parts of dates or places (`_id`, `zip`, `year`, `lat`).
-        threshold: the method's number; for `combined` a mapping by method. Its usual one if None.
+        threshold: the method's number; for `combined` a mapping by method. Its usual one if None:
+            for `isolation_forest` the paper's, a score of 0.6.
         scale: `linear`, or `log` for what spans orders of magnitude (amounts, sizes, durations):
             bounds are drawn around ``sign(x) * ln(1 + |x|)``, else many sound large values of such
             a column are outside. Reasons give them as plain numbers.
@@ -71,6 +106,14 @@ class AnomalyDetector(SQLStage):
         group_by: columns whose equal values are judged by themselves; nulls are equal.
         min_rows: how many values a group needs to be judged.
         codes: an integer column with at most so many different values holds codes.
+        trees: for `isolation_forest`, how many are fitted.
+        max_samples: how many rows are drawn for each tree.
+        sample_size: how many rows they are drawn from, and medians and usual ranges are taken of.
+        seed: which sample it is, and which trees.
+        model: a file for the forest (skops' form: no code is pickled). Where it isn't there the
+            forest is fitted, and written at once; where it is, no row waits: each batch is scored
+            as it comes. Another version of scikit-learn, other columns or other options than those
+            with which it was fitted are an error, and so is a file with anything else in it.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -80,6 +123,12 @@ class AnomalyDetector(SQLStage):
     >>> found = run_stage(AnomalyDetector(method="mad"), rows)
     >>> found["anomaly_reason"].to_pylist()[-1]
     'amount 500.0 is above 14.64'
+
+    >>> numbers = [*range(-50, 50)]
+    >>> rows = pa.table({"x": [*numbers, 40.5], "y": [*numbers, -40.5]})
+    >>> forest = AnomalyDetector(method="isolation_forest", contamination=0.01)
+    >>> run_stage(forest, rows)["anomaly_reason"].to_pylist()[-1]
+    'x 40.5 (usually -45 to 44); y -40.5 (usually -45 to 44)'
     """
 
     _: KW_ONLY
@@ -92,8 +141,11 @@ class AnomalyDetector(SQLStage):
     group_by: Sequence[str] = ()
     min_rows: int = 5
     codes: int = 20
-
-    scope = Scope.STREAM
+    trees: int = TREES
+    max_samples: int = MAX_SAMPLES
+    sample_size: int = SAMPLE
+    seed: int = 0
+    model: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -113,10 +165,45 @@ class AnomalyDetector(SQLStage):
                 f"AnomalyDetector: contamination is a share above 0, up to a half, not "
                 f"{self.contamination!r}"
             )
-        for option, least in (("min_rows", 2), ("codes", 0)):
+        for option, least in _LEAST.items():
             value = getattr(self, option)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"AnomalyDetector: {option} is a number from {least}: {value!r}")
+        self._check_forest()
+
+    def _check_forest(self) -> None:
+        if self._is_forest and self.group_by:
+            raise ConfigError(
+                "AnomalyDetector: isolation_forest judges all rows together, without group_by; "
+                "name the group in columns, too, or take a method that draws bounds"
+            )
+        if self._is_forest and self._limits[0][1] > 1:
+            raise ConfigError(
+                f"AnomalyDetector: an isolation forest's scores are at most 1, and so is its "
+                f"threshold: {self.threshold!r}"
+            )
+        for option, usual in _FOREST_ONLY.items():
+            if not self._is_forest and getattr(self, option) != usual:
+                raise ConfigError(f"AnomalyDetector: {option} needs method='isolation_forest'")
+        if self.model is None:
+            return
+        if not isinstance(self.model, (str, os.PathLike)):
+            raise ConfigError(f"AnomalyDetector: model is the path of a file, not {self.model!r}")
+        object.__setattr__(self, "model", os.fspath(self.model))
+
+    @property
+    def _is_forest(self) -> bool:
+        return self.method == FOREST
+
+    @property
+    def scope(self) -> Scope:
+        """Every row, unless a fitted forest is there."""
+        return self._forest().scope if self._is_forest else Scope.STREAM
+
+    @property
+    def label(self) -> str:
+        """The name, with what a forest is fitted on."""
+        return self._forest().label if self._is_forest else super().label
 
     @property
     def rows(self) -> Rows:
@@ -148,7 +235,38 @@ class AnomalyDetector(SQLStage):
                     where=self.label,
                     column=added,
                 )
-        return super().bind(schema)
+        return self._forest(schema).bind(schema) if self._is_forest else super().bind(schema)
+
+    def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Run the statement, or the forest."""
+        yield from (
+            map(passed, self.marked(batches)) if self._is_forest else super().process(batches)
+        )
+
+    def marked(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do as `process` does, with what the engine wants to know of the forest's answers."""
+        if not self._is_forest:
+            yield from super().marked(batches)
+            return
+        first = next(batches, None)
+        if first is not None:
+            yield from self._forest(first.schema).process(chain((first,), batches))
+
+    def _forest(self, schema: pa.Schema | None = None) -> ForestStage:
+        """Give what runs in its place; without a schema it has no columns."""
+        judged = () if schema is None else self._judged(schema)
+        chosen = () if schema is None or self.columns is not None else _whole(schema, judged)
+        fitting = ("trees", "max_samples", "scale", "codes", "min_rows", "contamination")
+        return ForestStage(
+            columns=judged,
+            chosen=tuple(chosen),
+            options={option: getattr(self, option) for option in fitting},
+            threshold=dict(self._limits)[FOREST],
+            action=self.action,
+            sample_size=self.sample_size,
+            seed=self.seed,
+            model=None if self.model is None else Path(self.model),
+        )
 
     def _judged(self, schema: pa.Schema) -> tuple[str, ...]:
         if self.columns is None:
@@ -162,16 +280,20 @@ class AnomalyDetector(SQLStage):
         require(schema, self.columns, where=self.label)
         for column in self.columns:
             kind = schema.field(column).type
-            if not is_number(kind):
+            words_too = self._is_forest and (is_text(kind) or kinds.is_boolean(plain(kind)))
+            if not (is_number(kind) or words_too):
+                what = "no number or text" if self._is_forest else "no number"
                 raise SchemaError(
-                    f"column {column!r} is {kind}, no number; cast it",
+                    f"column {column!r} is {kind}, {what}; cast it",
                     where=self.label,
                     column=column,
                 )
         return tuple(self.columns)
 
-    def select(self, schema: pa.Schema) -> str:
-        """Give the SELECT: statistics, bounds, scores, in CTEs."""
+    def select(self, schema: pa.Schema) -> str | None:
+        """Give the SELECT: statistics, bounds, scores, in CTEs. None for a forest."""
+        if self._is_forest:
+            return None
         judged = self._judged(schema)
         chosen = [] if self.columns is not None else _whole(schema, judged)
         bounds = Bounds(
@@ -272,7 +394,8 @@ def _seen(outside: Mapping[str, str], bounds: Bounds) -> str:
 
 
 def _thresholds(method: str, given: Any) -> tuple[tuple[str, float], ...]:
-    usual = dict(THRESHOLDS) if method == "combined" else {method: THRESHOLDS[method]}
+    each_usual = {**THRESHOLDS, FOREST: _FOREST_THRESHOLD}
+    usual = dict(THRESHOLDS) if method == "combined" else {method: each_usual[method]}
     if given is None:
         return tuple(usual.items())
     if isinstance(given, (int, float)) and not isinstance(given, bool):
