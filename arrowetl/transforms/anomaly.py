@@ -15,17 +15,18 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.errors import ConfigError, SchemaError
-from arrowetl.observing import SEEN, SET_APART, Observer, passed
-from arrowetl.sql import literal, name
+from arrowetl.observing import Observer, passed
 from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._anomaly_bounds import METHODS as BOUNDED
 from arrowetl.transforms._anomaly_bounds import THRESHOLDS, Bounds
 from arrowetl.transforms._anomaly_forest import ForestStage
+from arrowetl.transforms._anomaly_sql import bounded
 from arrowetl.transforms._anomaly_summary import Summary
+from arrowetl.transforms._anomaly_tails import Tails, tailed
 from arrowetl.transforms._arguments import choice, is_number, is_text, plain, words
 
-FOREST = "isolation_forest"
-METHODS = (*BOUNDED, FOREST)
+FOREST, TAILS = "isolation_forest", "ecod"
+METHODS = (*BOUNDED, FOREST, TAILS)
 SCALES = ("linear", "log")
 ACTIONS = ("flag", "filter", "reject")
 ADDED = ("is_anomaly", "anomaly_score", "anomaly_reason")
@@ -36,8 +37,8 @@ _NO_QUANTITY = re.compile(
 )
 """Names of numbers that measure nothing: far from the others they are no anomaly."""
 
-_SHOWN = 40
 _FOREST_THRESHOLD = 0.6
+_TAILS_THRESHOLD = 3.0
 TREES, MAX_SAMPLES = 100, 256
 """The numbers of the paper: more of either changes scores little."""
 SAMPLE = 100_000
@@ -76,6 +77,15 @@ class AnomalyDetector(SQLStage):
     All rows are held, spilled to disk where memory ends; quartiles and medians need eight bytes of
     memory for each value. Everything is one statement, and the same for any number of threads.
 
+    ``method="ecod"`` (Li et al., *ECOD: Unsupervised Outlier Detection Using Empirical Cumulative
+    Distribution Functions*, 2022) asks of each value what share of its column is as far out on
+    either side, and adds up minus the logarithms of these shares: a row is found for one value that
+    is rare enough, or for many that are rather rare. The sum is PyOD's score; `anomaly_score` is
+    that over what as many independent columns would exceed as seldom as a normal number does
+    `threshold` standard deviations (by Wilson and Hilferty, 1931): columns that say the same are
+    counted each, so take `contamination` then. It is one statement, needs no scale and no sample,
+    and knows ranks only: among fewer than some 1,700 rows no single value is rare enough.
+
     ``method="isolation_forest"`` (extra `ml`; Liu, Ting, Zhou, *Isolation Forest*, 2008) looks at
     all columns together, and so finds what is usual in each but not in this company. scikit-learn
     fits it on `sample_size` rows, chosen by `seed` and the rows' numbers; then every row gets its
@@ -90,12 +100,12 @@ class AnomalyDetector(SQLStage):
     (`combined` is a vote of bounds on values; the forest has none of these, and so no vote.)
 
     Args:
-        method: `zscore`, `iqr`, `mad`, `combined` or `isolation_forest`.
+        method: `zscore`, `iqr`, `mad`, `combined`, `ecod` or `isolation_forest`.
         columns: the numbers to judge. If None, all but those that measure nothing: integers that
             are (nearly) all different or have at most `codes` values, and columns whose names say
             that they are ids, codes, parts of dates or places (`_id`, `zip`, `year`, `lat`).
         threshold: the method's number; for `combined` a mapping by method. Its usual one if None:
-            for `isolation_forest` the paper's, a score of 0.6.
+            for `isolation_forest` the paper's, a score of 0.6; for `ecod` 3 standard deviations.
         scale: `linear`, or `log` for what spans orders of magnitude (amounts, sizes, durations):
             bounds are drawn around ``sign(x) * ln(1 + |x|)``, else many sound large values of such
             a column are outside. Reasons give them as plain numbers.
@@ -296,7 +306,7 @@ class AnomalyDetector(SQLStage):
             return None
         judged = self._judged(schema)
         chosen = [] if self.columns is not None else _whole(schema, judged)
-        bounds = Bounds(
+        asked = (
             judged,
             tuple(self.group_by),
             self.method,
@@ -305,53 +315,15 @@ class AnomalyDetector(SQLStage):
             dict.fromkeys(chosen, self.codes),
             self.scale,
         )
-        factor = self._factor(bounds)
-        scored = f"{bounds.ctes()}{factor}"
-        outside = {c: bounds.outside(c, "f.factor" if factor else "1") for c in judged}
-        score = bounds.score() + (" / f.factor" if factor else "")
-        reasons = ", ".join(
-            f"CASE WHEN {test} THEN {_reason(c, bounds, bool(factor))} END"
-            for c, test in outside.items()
-        )
-        any_outside = " OR ".join(outside.values())
-        listed = [f"r.{name(column)}" for column in schema.names]
-        source = f"{bounds.joined()}{' CROSS JOIN ' + _FACTOR + ' AS f' if factor else ''}"
-        reason = f"nullif(concat_ws('; ', {reasons}), '')"
-        order = f"ORDER BY r.{bounds.row}"
-        if self.action == "filter":
-            return (
-                f"WITH {scored} SELECT {', '.join(listed)} FROM {source} "
-                f"WHERE NOT coalesce({any_outside}, false) {order}"
-            )
-        if self.action == "flag":
-            listed += [
-                f"coalesce({any_outside}, false) AS is_anomaly",
-                f"{score} AS anomaly_score",
-                f"{reason} AS anomaly_reason",
-            ]
+        if self.method == TAILS:
+            said = tailed(Tails(*asked), self.contamination)
         else:
-            fields = f"{{'code': 'anomaly', 'reason': {reason}, 'column': {_first(outside)}}}"
-            listed.append(f"CASE WHEN {any_outside} THEN {fields} END AS {name(SET_APART)}")
-        listed.append(f"{_seen(outside, bounds)} AS {name(SEEN)}")
-        return f"WITH {scored} SELECT {', '.join(listed)} FROM {source} {order}"
+            said = bounded(Bounds(*asked), self.contamination)
+        return said.statement(schema.names, self.action)
 
     @property
     def _limits(self) -> tuple[tuple[str, float], ...]:
         return tuple(self.threshold)  # type: ignore[arg-type]  # pairs, since it was checked
-
-    def _factor(self, bounds: Bounds) -> str:
-        """Give a CTE with the score beyond which the wanted share of rows is, if one is wanted."""
-        if self.contamination is None:
-            return ""
-        share = literal(1 - self.contamination)
-        scores = f"SELECT {bounds.score()} AS score FROM {bounds.joined()}"
-        return (
-            f", {_FACTOR} AS (SELECT coalesce(nullif(quantile_disc(score, {share}), 0), 1) AS "
-            f"factor FROM ({scores}))"
-        )
-
-
-_FACTOR = name("arrowetl:factor")
 
 
 def _words_of(column: str) -> str:
@@ -365,36 +337,8 @@ def _whole(schema: pa.Schema, judged: Sequence[str]) -> list[str]:
     return [each for each in judged if kinds.is_integer(plain(schema.field(each).type))]
 
 
-def _reason(column: str, bounds: Bounds, scaled: bool) -> str:
-    value = f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
-    factor = "f.factor" if scaled else "1"
-    ends = (bounds.plain(bounds.bound(column, end, factor)) for end in ("low", "high"))
-    low, high = map(_rounded, ends)
-    above = f"' is above ' || {high}"
-    below = f"' is below ' || {low}"
-    side = f"CASE WHEN {bounds.double(column)} > {bounds.middle(column)} THEN {above} ELSE {below}"
-    return f"{literal(f'{column} ')} || {value} || {side} END"
-
-
-def _rounded(number: str) -> str:
-    """Give a number to four digits, as a text."""
-    return f"format('{{:.4g}}', {number})"
-
-
-def _first(outside: Mapping[str, str]) -> str:
-    cases = " ".join(f"WHEN {test} THEN {literal(column)}" for column, test in outside.items())
-    return f"CASE {cases} END"
-
-
-def _seen(outside: Mapping[str, str], bounds: Bounds) -> str:
-    """Give a struct of two lists of flags, a column each: whether it was judged, and is outside."""
-    judged = ", ".join(f"({bounds.is_judged(column)})" for column in outside)
-    tests = ", ".join(f"coalesce({test}, false)" for test in outside.values())
-    return f"{{'judged': [{judged}], 'outside': [{tests}]}}"
-
-
 def _thresholds(method: str, given: Any) -> tuple[tuple[str, float], ...]:
-    each_usual = {**THRESHOLDS, FOREST: _FOREST_THRESHOLD}
+    each_usual = {**THRESHOLDS, FOREST: _FOREST_THRESHOLD, TAILS: _TAILS_THRESHOLD}
     usual = dict(THRESHOLDS) if method == "combined" else {method: each_usual[method]}
     if given is None:
         return tuple(usual.items())
