@@ -60,6 +60,11 @@ class ForestStage(FittedStage):
             return f"AnomalyDetector(forest of {str(self.model)!r})"
         return f"AnomalyDetector(fits on up to {self.sample_size:,} rows, seed {self.seed})"
 
+    @property
+    def fits_on(self) -> tuple[str, ...]:
+        """What is judged."""
+        return self.columns
+
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema, with the three columns where anomalies are flagged.
 
@@ -107,7 +112,7 @@ class ForestStage(FittedStage):
         from arrowetl.ml.forest import fit_forest
         from arrowetl.ml.kept_forest import FittedForest
 
-        batches = sample.select(self.columns).combine_chunks().to_batches()
+        batches = sample.combine_chunks().to_batches()
         features = self._features(batches[0]) if batches else ()
         forest, threshold = None, self.threshold
         if features:

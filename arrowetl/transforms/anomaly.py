@@ -97,7 +97,8 @@ class AnomalyDetector(SQLStage):
     sample. With `contamination` the threshold is from the sample's scores: the share of all rows
     is as near to it as the sample is to them, exact up to `sample_size` rows. Rows wait in a
     temporary file until the forest is fitted; memory is that of three samples and a batch.
-    (`combined` is a vote of bounds on values; the forest has none of these, and so no vote.)
+    (`combined` is a vote of bounds on values. A forest has none, and so no vote: to ask both, run
+    one after the other, and `Rename` what the first adds.)
 
     Args:
         method: `zscore`, `iqr`, `mad`, `combined`, `ecod` or `isolation_forest`.
@@ -349,9 +350,15 @@ def _thresholds(method: str, given: Any) -> tuple[tuple[str, float], ...]:
                 "threshold={'zscore': 3, ...}"
             )
         given = {method: given}
-    for each, limit in dict(given).items():
+    try:
+        limits = dict(given)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"AnomalyDetector: threshold is a number, or numbers by method, not {given!r}"
+        ) from None
+    for each, limit in limits.items():
         if each not in usual:
             raise ConfigError(f"AnomalyDetector: threshold of {each!r}: it is no part of {method}")
         if not isinstance(limit, (int, float)) or not 0 < limit < math.inf:
             raise ConfigError(f"AnomalyDetector: threshold {limit!r} isn't a number above 0")
-    return tuple((usual | {each: float(limit) for each, limit in dict(given).items()}).items())
+    return tuple((usual | {each: float(limit) for each, limit in limits.items()}).items())

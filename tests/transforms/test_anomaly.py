@@ -341,6 +341,7 @@ def test_flights_that_took_far_longer_than_others_on_their_way():
         ({"method": "mad", "threshold": {"iqr": 3}}, "no part of mad"),
         ({"method": "mad", "threshold": -1}, "above 0"),
         ({"method": "mad", "threshold": math.nan}, "above 0"),
+        ({"threshold": "mad"}, "a number, or numbers by method, not 'mad'"),
         ({"min_rows": 1}, "min_rows"),
         ({"codes": -1}, "codes"),
     ],

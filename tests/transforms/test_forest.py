@@ -259,6 +259,19 @@ def test_reject_sends_them_to_the_dead_letters_as_they_were(batch_size):
     assert run_stage(stage, CROWD).column_names == CROWD.column_names
 
 
+def test_bounds_and_a_forest_are_asked_one_after_the_other():
+    pipeline = ae.Pipeline("both").extract(CROWD).transform(ae.AnomalyDetector(method="zscore"))
+    pipeline.transform(
+        ae.Rename({"is_anomaly": "far", "anomaly_score": "s", "anomaly_reason": "why"})
+    )
+    pipeline.transform(forest(columns=["x", "y", "z"])).transform(ae.Filter("far AND is_anomaly"))
+    both = pipeline.load(ae.ArrowLoader()).run().result.table
+    apart = [run_stage(stage, CROWD) for stage in (ae.AnomalyDetector(method="zscore"), forest())]
+    wanted = [a and b for a, b in zip(*(column(t, "is_anomaly") for t in apart), strict=True)]
+    assert same(both.select(CROWD.column_names), CROWD.filter(pa.array(wanted)))
+    assert both.num_rows > 2
+
+
 def test_flights():
     table = run(ae.Filter("air_time > 0"), str(FLIGHTS)).table.slice(0, 20_000)
     found = run_stage(forest(columns=["air_time", "distance"], contamination=0.01), table)
