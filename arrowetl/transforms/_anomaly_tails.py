@@ -9,7 +9,8 @@ from arrowetl.sql import literal, name
 from arrowetl.transforms._anomaly_bounds import CENTRES, ROWS, WHOLE, Bounds
 from arrowetl.transforms._anomaly_sql import FACTOR, Said, share_factor, shown
 
-_RANKS, _TAILS = name("arrowetl:ranks"), name("arrowetl:tails")
+_KNOWN, _INFINITE = name("arrowetl:known"), name("arrowetl:infinite")
+_RANK, _UP_TO = name("arrowetl:rank"), name("arrowetl:up_to")
 _ONE = name("arrowetl:one")
 """What lambdas call their value: a column's name would be taken for that column."""
 _NAMED = 3
@@ -23,8 +24,12 @@ class Tails(Bounds):
     """What the statement is made of; a row's tails stand in the place of a group's bounds."""
 
     def ctes(self) -> str:
-        """Give the CTEs, up to one with each row's tails."""
-        return ", ".join([*self.counted(), f"{_TAILS} AS MATERIALIZED ({self._tails()})"])
+        """Give the CTEs, up to one a column with its tails."""
+        tails = (f"{self._table(c)} AS MATERIALIZED ({self._tails(c)})" for c in self.columns)
+        return ", ".join([*self.counted(), *tails])
+
+    def _table(self, column: str) -> str:
+        return name(f"arrowetl:tails:{self.columns.index(column)}")
 
     def _centres(self) -> Iterator[str]:
         for column in self.columns:
@@ -32,54 +37,49 @@ class Tails(Bounds):
             yield f"count({value}) AS {self.at('n', column)}"
             yield f"(max({value}) > min({value})) AS {self.at('spread', column)}"
 
-    def _tails(self) -> str:
-        """Give minus the logarithm of the smaller tail by row and column; null if not judged."""
-        keys = [f"r.{name(group)}" for group in self.groups]
-        kept = [f"{key} AS {name(group)}" for key, group in zip(keys, self.groups, strict=True)]
-        within = f"PARTITION BY {', '.join(keys)} " if keys else ""
-        ranks, windows, tails = [], [], []
-        for number, column in enumerate(self.columns):
-            value, window = self.finite(column), f"w{number}"
-            # Nulls come last, and so count for none.
-            windows.append(f"{window} AS ({within}ORDER BY {value} NULLS LAST)")
-            ranks += [
-                f"{value} IS NOT NULL AS {self.at('known', column)}",
-                f"isinf({self.double(column)}) AS {self.at('infinite', column)}",
-                f"rank() OVER {window} AS {self.at('rank', column)}",
-                f"count({value}) OVER {window} AS {self.at('upto', column)}",
-            ]
-            tails.append(self._tail(column))
-        ranked = (
-            f"SELECT {', '.join([f'r.{self.row}', *kept, *ranks])} FROM {ROWS} AS r "
-            f"WINDOW {', '.join(windows)}"
-        )
-        return (
-            f"WITH {_RANKS} AS ({ranked}) SELECT {', '.join([f'r.{self.row}', *tails])} "
-            f"FROM {_RANKS} AS r {self.join('c', CENTRES)} CROSS JOIN {WHOLE} AS w"
-        )
+    def _tails(self, column: str) -> str:
+        """Give minus the logarithm of the smaller tail by row; null if it isn't judged.
 
-    def _tail(self, column: str) -> str:
+        Each column in a statement of its own: one with all windows would hold all columns in each.
+        """
+        keys = [f"r.{name(group)}" for group in self.groups]
+        within = f"PARTITION BY {', '.join(keys)} " if keys else ""
+        value = self.finite(column)
+        items = [
+            *(f"r.{each}" for each in (self.row, *map(name, self.groups))),
+            f"{value} IS NOT NULL AS {_KNOWN}",
+            f"isinf({self.double(column)}) AS {_INFINITE}",
+            f"rank() OVER side AS {_RANK}",
+            f"count({value}) OVER side AS {_UP_TO}",
+        ]
+        # Nulls come last, and so count for none.
+        ranked = (
+            f"SELECT {', '.join(items)} FROM {ROWS} AS r "
+            f"WINDOW side AS ({within}ORDER BY {value} NULLS LAST)"
+        )
+        count = f"c.{self.at('n', column)}"
         judged = (
-            f"w.{self.at('used', column)} AND c.{self.at('n', column)} >= {self.least} "
+            f"w.{self.at('used', column)} AND {count} >= {self.least} "
             f"AND c.{self.at('spread', column)}"
         )
-        count, rank = f"c.{self.at('n', column)}", f"r.{self.at('rank', column)}"
-        smaller = f"least(r.{self.at('upto', column)}, {count} - {rank} + 1) / {count}"
+        tail = f"-ln(least(r.{_UP_TO}, {count} - r.{_RANK} + 1) / {count})"
         return (
-            f"CASE WHEN NOT ({judged}) THEN NULL WHEN r.{self.at('infinite', column)} "
-            f"THEN 'inf'::DOUBLE WHEN r.{self.at('known', column)} THEN -ln({smaller}) END "
-            f"AS {self.at('tail', column)}"
+            f"SELECT r.{self.row}, CASE WHEN NOT ({judged}) THEN NULL WHEN r.{_INFINITE} "
+            f"THEN 'inf'::DOUBLE WHEN r.{_KNOWN} THEN {tail} END AS tail "
+            f"FROM ({ranked}) AS r {self.join('c', CENTRES)} CROSS JOIN {WHOLE} AS w"
         )
 
     # --- what is asked of a row, joined with its tails -----------------------------------------
 
     def joined(self) -> str:
-        """Give the rows, as `r`, with their tails, as `b`."""
-        return f"{ROWS} AS r JOIN {_TAILS} AS b USING ({self.row})"
+        """Give the rows, as `r`, with their tails."""
+        tables = map(self._table, self.columns)
+        joins = (f"JOIN {each} ON {each}.{self.row} = r.{self.row}" for each in tables)
+        return f"{ROWS} AS r {' '.join(joins)}"
 
     def tail(self, column: str) -> str:
         """Give minus the logarithm of a value's tail; null where it isn't judged."""
-        return f"b.{self.at('tail', column)}"
+        return f"{self._table(column)}.tail"
 
     def score(self) -> str:
         """Give the sum of a row's tails, over what it seldom exceeds."""

@@ -83,8 +83,10 @@ class AnomalyDetector(SQLStage):
     is rare enough, or for many that are rather rare. The sum is PyOD's score; `anomaly_score` is
     that over what as many independent columns would exceed as seldom as a normal number does
     `threshold` standard deviations (by Wilson and Hilferty, 1931): columns that say the same are
-    counted each, so take `contamination` then. It is one statement, needs no scale and no sample,
-    and knows ranks only: among fewer than some 1,700 rows no single value is rare enough.
+    counted each, so take `contamination` then. It is one statement, needs no scale, no sample and
+    no package, and knows ranks only: among fewer than some 1,700 rows no single value is rare
+    enough. It sorts each column, which takes longer than a forest, and finds no row that is odd in
+    none of its values.
 
     ``method="isolation_forest"`` (extra `ml`; Liu, Ting, Zhou, *Isolation Forest*, 2008) looks at
     all columns together, and so finds what is usual in each but not in this company. scikit-learn

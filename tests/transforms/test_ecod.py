@@ -95,6 +95,16 @@ def test_the_reason_names_the_rarest_first():
     assert reason == "a 2999 (0.0333 % are as far out); b 5000 (0.0333 % are as far out)"
 
 
+def test_names_of_columns_are_nobody_elses():
+    names = ["x", "tail", "arrowetl:row ", "side", "r", "least", "f", "Strange \"name'; --"]
+    table = pa.table({each: RANDOM.normal(0, 1, 50) for each in names})
+    table = table.append_column("known", pa.array(["a", "b"] * 25))
+    plain = table.rename_columns([f"c{at}" for at in range(8)] + ["g"])
+    found = run_stage(ecod(columns=names, group_by=["known"], contamination=0.1), table)
+    same = run_stage(ecod(columns=plain.column_names[:8], group_by=["g"], contamination=0.1), plain)
+    assert column(found, "anomaly_score") == column(same, "anomaly_score")
+
+
 def test_rejected_and_filtered():
     # By ranks the least of a column is as far out as its greatest: only both columns tell.
     table = pa.table({c: [*RANDOM.normal(0, 1, 3000), 50.0] for c in ("x", "y")})
