@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.types as kinds
 
 from arrowetl.errors import ConfigError
 from arrowetl.files import destination_path
@@ -112,7 +113,7 @@ class ForestStage(FittedStage):
         from arrowetl.ml.forest import fit_forest
         from arrowetl.ml.kept_forest import FittedForest
 
-        batches = sample.combine_chunks().to_batches()
+        batches = _in_one(sample).to_batches()
         features = self._features(batches[0]) if batches else ()
         forest, threshold = None, self.threshold
         if features:
@@ -167,6 +168,15 @@ class ForestStage(FittedStage):
                     "one fitted"
                 )
         return known
+
+
+def _in_one(sample: pa.Table) -> pa.Table:
+    """Give a table as one batch, however many letters its texts have."""
+    columns = [
+        each.cast(pa.large_string()) if kinds.is_string(each.type) else each
+        for each in sample.columns
+    ]
+    return pa.Table.from_arrays(columns, names=sample.column_names).combine_chunks()
 
 
 def _above(scores: Floats, share: float, rows: int) -> float:

@@ -42,6 +42,7 @@ _TAILS_THRESHOLD = 3.0
 TREES, MAX_SAMPLES = 100, 256
 """The numbers of the paper: more of either changes scores little."""
 SAMPLE = 100_000
+_LARGEST_SEED = 2**32 - 1
 _FOREST_ONLY = {
     "trees": TREES,
     "max_samples": MAX_SAMPLES,
@@ -80,13 +81,13 @@ class AnomalyDetector(SQLStage):
     ``method="ecod"`` (Li et al., *ECOD: Unsupervised Outlier Detection Using Empirical Cumulative
     Distribution Functions*, 2022) asks of each value what share of its column is as far out on
     either side, and adds up minus the logarithms of these shares: a row is found for one value that
-    is rare enough, or for many that are rather rare. The sum is PyOD's score; `anomaly_score` is
-    that over what as many independent columns would exceed as seldom as a normal number does
-    `threshold` standard deviations (by Wilson and Hilferty, 1931): columns that say the same are
-    counted each, so take `contamination` then. It is one statement, needs no scale, no sample and
-    no package, and knows ranks only: among fewer than some 1,700 rows no single value is rare
-    enough. It sorts each column, which takes longer than a forest, and finds no row that is odd in
-    none of its values.
+    is rare enough, or for many that are rather rare. The sum is PyOD's score, unless a column's
+    skewness is just zero; `anomaly_score` is that over what as many independent columns would
+    exceed as seldom as a normal number does `threshold` standard deviations (by Wilson and
+    Hilferty, 1931): columns that say the same are counted each, so take `contamination` then. It is
+    one statement, needs no scale, no sample and no package, and knows ranks only: among fewer than
+    some 1,700 rows no single value is rare enough. It sorts each column, which takes longer than a
+    forest, and finds no row that is odd in none of its values.
 
     ``method="isolation_forest"`` (extra `ml`; Liu, Ting, Zhou, *Isolation Forest*, 2008) looks at
     all columns together, and so finds what is usual in each but not in this company. scikit-learn
@@ -116,7 +117,8 @@ class AnomalyDetector(SQLStage):
             highest scores.
         action: ``flag`` adds the columns `is_anomaly`, `anomaly_score` and `anomaly_reason`;
             ``filter`` removes the rows; ``reject`` sends them to the dead letters with the reason.
-        group_by: columns whose equal values are judged by themselves; nulls are equal.
+        group_by: columns whose equal values are judged by themselves; nulls are equal. Not for
+            `isolation_forest`.
         min_rows: how many values a group needs to be judged.
         codes: an integer column with at most so many different values holds codes.
         trees: for `isolation_forest`, how many are fitted.
@@ -195,6 +197,8 @@ class AnomalyDetector(SQLStage):
                 f"AnomalyDetector: an isolation forest's scores are at most 1, and so is its "
                 f"threshold: {self.threshold!r}"
             )
+        if self.seed > _LARGEST_SEED:
+            raise ConfigError(f"AnomalyDetector: seed is at most {_LARGEST_SEED}: {self.seed}")
         for option, usual in _FOREST_ONLY.items():
             if not self._is_forest and getattr(self, option) != usual:
                 raise ConfigError(f"AnomalyDetector: {option} needs method='isolation_forest'")

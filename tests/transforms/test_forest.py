@@ -358,6 +358,7 @@ def test_next_to_nothing_is_not_kept_and_neither_is_what_has_no_folder(tmp_path)
         ({"max_samples": 1}, "max_samples"),
         ({"sample_size": 0}, "sample_size"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed is at most 4294967295"),
         ({"model": 5}, "path of a file"),
         ({"method": "mad", "model": "f"}, "model needs method='isolation_forest'"),
         ({"method": "mad", "trees": 5}, "trees needs method='isolation_forest'"),
