@@ -68,7 +68,6 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def quality(session: nox.Session) -> None:
     """Measure how well near duplicates are found, on labelled people, and unusual rows."""
-    session.install(TORCH)
     install(session, "quality")
     session.run("python", "-m", "benchmarks.quality")
     session.run("python", "-m", "benchmarks.outliers", *session.posargs)

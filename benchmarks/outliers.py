@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 import warnings
 from collections import defaultdict
@@ -204,26 +205,33 @@ def speed(rows: int, runs: int) -> list[str]:
     costs: dict[str, list[dict[str, float]]] = defaultdict(list)
     for _ in range(runs):
         for contender in CONTENDERS:
-            command = [sys.executable, "-m", "benchmarks.outliers", "--one", contender]
-            out = RESULTS / ".outliers.json"
-            usage = measured([*command, "--rows", str(rows), "--out", str(out)], timeout=900)
-            if usage.code:
-                print(f"{contender}: {usage.errors[-500:]}", file=sys.stderr)
-                continue
-            costs[contender].append(json.loads(out.read_text()) | {"peak": usage.peak})
-            out.unlink()
+            cost = _cost(contender, rows)
+            costs[contender] += [] if cost is None else [cost]
     base = {what: _middle(costs[BASE], what) for what in ("wall", "cpu")}
     lines = [
         "| fit and score | rows a second | time | processor time | peak |",
         "| --- | --- | --- | --- | --- |",
     ]
     for contender, cost in costs.items():
+        if not cost:
+            continue
         wall, cpu, peak = (_middle(cost, what) for what in ("wall", "cpu", "peak"))
         lines.append(
             f"| {contender} | {rows / wall:,.0f} | {wall / base['wall']:.2f} | "
             f"{cpu / base['cpu']:.2f} | {peak / 2**20:,.0f} MiB |"
         )
     return lines
+
+
+def _cost(contender: str, rows: int) -> dict[str, float] | None:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "cost.json")
+        command = [sys.executable, "-m", "benchmarks.outliers", "--one", contender]
+        usage = measured([*command, "--rows", str(rows), "--out", str(out)], timeout=900)
+        if usage.code:
+            print(f"{contender}: {usage.errors[-500:]}", file=sys.stderr)
+            return None
+        return json.loads(out.read_text()) | {"peak": usage.peak}
 
 
 def _middle(costs: list[dict[str, float]], what: str) -> float:

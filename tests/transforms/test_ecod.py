@@ -70,11 +70,11 @@ def test_scores_are_the_sums_of_tails(rows, size, grouped):
 
 
 def test_independent_columns_exceed_the_limit_as_seldom_as_a_normal_number_does():
-    for columns in (1, 3, 10):
-        table = pa.table({f"c{at}": RANDOM.normal(0, 1, 40_000) for at in range(columns)})
+    for columns in (1, 6):
+        table = pa.table({f"c{at}": RANDOM.normal(0, 1, 20_000) for at in range(columns)})
         for z in (2, 3):
             share = statistics.fmean(column(run_stage(ecod(threshold=z), table), "is_anomaly"))
-            assert share == pytest.approx(1 - statistics.NormalDist().cdf(z), rel=0.4)
+            assert share == pytest.approx(1 - statistics.NormalDist().cdf(z), rel=0.5)
 
 
 def test_one_rare_value_and_many_rather_rare_ones():

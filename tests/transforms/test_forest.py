@@ -63,7 +63,7 @@ def test_scores_are_scikit_learns_over_the_threshold():
 VALUES = st.none() | st.floats(allow_nan=True) | st.sampled_from([1.0, 2.0, 1e300])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     rows=st.lists(st.tuples(VALUES, st.sampled_from(["a", "b", None, "☃"])), max_size=60),
     size=st.sampled_from([1, 3, 1000]),
@@ -124,6 +124,25 @@ def test_the_share_of_many_rows_is_as_near_as_their_sample():
     found = run_stage(forest(contamination=0.1, sample_size=5000), table)
     share = sum(column(found, "is_anomaly")) / 60_000
     assert share == pytest.approx(0.1, abs=4 * math.sqrt(0.1 * 0.9 / 5000))
+
+
+def test_a_million_rows_take_no_more_memory_than_a_hundred_thousand():
+    def peak(count):
+        random, most, rows = np.random.default_rng(1), 0, 0
+
+        def batches():
+            for _ in range(count):
+                yield pa.record_batch({f"c{at}": random.normal(size=65_536) for at in range(10)})
+
+        for batch in forest(trees=5, sample_size=10_000).process(batches()):
+            rows += batch.num_rows
+            status = Path("/proc/self/status").read_text()
+            most = max(most, int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) // 1024)
+        return rows, most
+
+    few, many = peak(2), peak(16)
+    assert (few[0], many[0]) == (131_072, 1_048_576)
+    assert many[1] < few[1] + 50  # MiB; the rows are 80
 
 
 def test_seeds():
