@@ -38,7 +38,8 @@ def svg(title: str, lines: Mapping[str, Line], *, x: str, y: str, usual: float) 
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
         across, up = point
-        return LEFT + (across - low) * scale, TOP + (HEIGHT - TOP - BOTTOM) * (1 - up)
+        height = TOP + (HEIGHT - TOP - BOTTOM) * (1 - up)
+        return round(LEFT + (across - low) * scale, 1), round(height, 1)
 
     body = [
         f'<text class="title" x="24" y="32">{escape(title)}</text>',
