@@ -130,6 +130,12 @@ def test_times_in_seconds_keep_their_differences():
     assert numbers_of(pa.array([5.0] * 9 + [6.0]))[0].offset == 0
 
 
+def test_the_largest_numbers_there_are():
+    feature, seen = numbers_of(pa.array([1.7e308, -1.7e308] * 20))
+    assert (feature.low, feature.high, feature.offset) == (-1.7e308, 1.7e308, 0)
+    assert (np.abs(seen.rows) == np.float32(1e37)).all()
+
+
 def test_a_logarithm_is_judged_and_the_range_stays_plain():
     feature, seen = numbers_of(pa.array([0.0, 9.0, -99.0, math.inf]), log=True)
     assert seen.rows[:3, 0] == pytest.approx([0, math.log(10), -math.log(100)])
