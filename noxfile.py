@@ -67,9 +67,10 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def quality(session: nox.Session) -> None:
-    """Measure how well near duplicates are found, on labelled people."""
+    """Measure how well near duplicates are found, on labelled people, and unusual rows."""
     install(session, "quality")
     session.run("python", "-m", "benchmarks.quality")
+    session.run("python", "-m", "benchmarks.outliers", *session.posargs)
 
 
 @nox.session

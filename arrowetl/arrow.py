@@ -1,10 +1,20 @@
-"""Arrow values without copies: empty batches, readers, batches cut to size."""
+"""Arrow values without copies: empty batches, readers, batches cut to size, views by NumPy.
+
+The views share their column's buffer and keep it alive; nothing can be written through them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.types as kinds
+
+Flags = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float32]
 
 
 def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
@@ -84,3 +94,230 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         if have.type != want.type:
             raise ValueError(f"column {want.name!r} is {have.type} where {want.type} was promised")
     return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+
+# --- views by NumPy -----------------------------------------------------------------------------
+
+
+def view(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Give a numeric column without nulls as an array over the same buffer; never a copy.
+
+    Whole and floating numbers, timestamps and durations. A slice gives its part of the buffer.
+    Several chunks are several buffers: view each, or copy them together
+    (`combine_chunks`).
+
+    Raises:
+        ValueError: that can't be had without a copy; says why, and what gives it with one.
+
+    >>> column = pa.array([1, 2, 3, 4]).slice(1)
+    >>> numbers = view(column)
+    >>> numbers.tolist(), numbers.ctypes.data == column.buffers()[1].address + 8
+    ([2, 3, 4], True)
+    """
+    one = _one_chunk(column)
+    if one.null_count:
+        raise ValueError(
+            f"{one.null_count} of {len(one)} values are null, and NumPy has none: masked() gives "
+            "values and a mask, matrix() gives NaN"
+        )
+    return masked(one)[0]
+
+
+def masked(column: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[Any], Flags | None]:
+    """Give a numeric column as `view` does, with a mask that is true for nulls; None without any.
+
+    The values are a view; behind a null is whatever lies there. The mask is a copy: Arrow keeps a
+    bit a row where NumPy needs a byte.
+
+    Raises:
+        ValueError: see `view`.
+
+    >>> numbers, nulls = masked(pa.array([1.5, None, 3.5]))
+    >>> numbers[~nulls].tolist(), nulls.tolist()
+    ([1.5, 3.5], [False, True, False])
+    """
+    one = _one_chunk(column)
+    _refuse_unviewable(one.type)
+    nulls = one.is_null().to_numpy(zero_copy_only=False) if one.null_count else None
+    if nulls is not None:
+        one = pa.Array.from_buffers(one.type, len(one), [None, one.buffers()[1]], 0, one.offset)
+    return one.to_numpy(), nulls
+
+
+def vectors(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Give a column of lists of one fixed length as a 2-D array over the same buffer; no copy.
+
+    Returns:
+        shape (rows, length), C order.
+
+    Raises:
+        ValueError: it holds something else, or nulls (of lists or in them), or has several chunks.
+
+    >>> column = pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))
+    >>> vectors(column).tolist(), vectors(column.slice(1)).tolist()
+    ([[1.0, 2.0], [3.0, 4.0]], [[3.0, 4.0]])
+    """
+    one = _one_chunk(column)
+    if not kinds.is_fixed_size_list(one.type):
+        raise ValueError(f"{one.type} has no one length of lists; cast it to pa.list_(type, n)")
+    if one.null_count:
+        raise ValueError(f"{one.null_count} of {len(one)} lists are null; drop or fill them first")
+    length = one.type.list_size
+    return view(one.values.slice(one.offset * length, len(one) * length)).reshape(len(one), length)
+
+
+def vector_column(matrix: npt.NDArray[Any]) -> pa.FixedSizeListArray:
+    """Give the rows of a 2-D array as a column of lists; the reverse of `vectors`.
+
+    It shares the array's memory where that is in C order. Else one copy is made, since Arrow's
+    values of a list lie one after the other.
+
+    >>> matrix = np.array([[1, 2], [3, 4]], np.float32)
+    >>> column = vector_column(matrix)
+    >>> column.type, vectors(column).ctypes.data == matrix.ctypes.data
+    (FixedSizeListType(fixed_size_list<item: float>[2]), True)
+    """
+    flat = np.ascontiguousarray(matrix).reshape(-1)
+    values = pa.Array.from_buffers(pa.from_numpy_dtype(flat.dtype), len(flat), [None, _held(flat)])
+    kind = pa.list_(values.type, matrix.shape[1])
+    return pa.Array.from_buffers(kind, len(matrix), [None], 0, 0, [values])
+
+
+def matrix(batch: pa.RecordBatch, columns: Sequence[str] | None = None) -> Matrix:
+    """Give numeric columns side by side as 32-bit floats, a row a row; nulls are NaN.
+
+    One copy is made, of 4 bytes a value: Arrow keeps each column by itself. None is made, and the
+    array can't be written to, where the batch is laid out for it: one column of lists of 32-bit
+    floats (`vectors`), or 32-bit floats without nulls that lie at equal distances in one buffer, as
+    `side_by_side` makes them. Decimals and 64-bit numbers are rounded to the nearest 32-bit float;
+    what is larger than any becomes infinite. Booleans are 0 and 1. Beside the result, decimals and
+    dictionaries take 8 bytes for each value of one column.
+
+    Args:
+        batch: where the columns are.
+        columns: their names; all if None.
+
+    Returns:
+        shape (rows, columns), C order where it is a copy.
+
+    Raises:
+        ValueError: a column holds no numbers.
+
+    >>> matrix(pa.record_batch({"a": [1, 2], "b": [0.5, None]})).tolist()
+    [[1.0, 0.5], [2.0, nan]]
+    """
+    chosen = batch.columns if columns is None else [batch[each] for each in columns]
+    if len(chosen) == 1 and _holds_vectors(chosen[0].type):
+        return vectors(chosen[0])
+    laid_out = _at_equal_distances(chosen)
+    if laid_out is not None:
+        return laid_out
+    found = np.empty((batch.num_rows, len(chosen)), np.float32)
+    with np.errstate(over="ignore"):
+        for at, column in enumerate(chosen):
+            numbers, nulls = masked(as_numbers(column))
+            found[:, at] = numbers
+            if nulls is not None:
+                found[nulls, at] = np.nan
+    return found
+
+
+def side_by_side(matrix: npt.NDArray[Any], names: Sequence[str]) -> pa.RecordBatch:
+    """Give the columns of a 2-D array as a batch over one buffer, which `matrix` then views.
+
+    It shares the array's memory where that is in Fortran order, columns one after the other. Else
+    one copy is made.
+
+    >>> made = side_by_side(np.asfortranarray([[1, 2], [3, 4]], np.float32), ["a", "b"])
+    >>> made["b"].to_pylist(), matrix(made).flags.writeable
+    ([2.0, 4.0], False)
+    """
+    flat = np.asfortranarray(matrix).reshape(-1, order="F")
+    rows, kind, held = len(matrix), pa.from_numpy_dtype(flat.dtype), _held(flat)
+    parts = [
+        pa.Array.from_buffers(kind, rows, [None, held], 0, at * rows) for at in range(len(names))
+    ]
+    return pa.RecordBatch.from_arrays(parts, names=list(names))
+
+
+def as_numbers(column: pa.Array) -> pa.Array:
+    """Give a column whose values `masked` can view: itself, unless it needs a copy to be one.
+
+    Booleans become bytes, decimals doubles, and a dictionary its words, if they are numbers.
+
+    Raises:
+        ValueError: it holds no numbers.
+
+    >>> as_numbers(pa.array([True, None])).type
+    DataType(uint8)
+    """
+    if kinds.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if kinds.is_boolean(column.type):
+        return column.cast(pa.uint8())
+    if kinds.is_decimal(column.type):
+        return column.cast(pa.float64(), safe=False)
+    if kinds.is_null(column.type):
+        return column.cast(pa.float32())
+    if not (kinds.is_integer(column.type) or kinds.is_floating(column.type)):
+        raise ValueError(f"{column.type} is no number; cast it")
+    return column
+
+
+def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks > 1:
+        raise ValueError(
+            f"{column.num_chunks} chunks are as many buffers; view each of .chunks, or copy them "
+            "together by .combine_chunks()"
+        )
+    return column.chunk(0) if column.num_chunks else pa.nulls(0, column.type)
+
+
+def _refuse_unviewable(kind: pa.DataType) -> None:
+    if kinds.is_boolean(kind):
+        raise ValueError("booleans are bits, of which NumPy has no view; as_numbers() copies them")
+    if kinds.is_dictionary(kind):
+        raise ValueError("a dictionary has its words elsewhere; view(.indices), or as_numbers()")
+    if kinds.is_decimal(kind):
+        raise ValueError(f"NumPy has no {kind}; as_numbers() copies them as doubles")
+    if kinds.is_date(kind) or kinds.is_time(kind):
+        raise ValueError(
+            f"NumPy's are of another size than {kind}; .view('int32' or 'int64') first"
+        )
+    if not (kinds.is_integer(kind) or kinds.is_floating(kind) or _is_instant(kind)):
+        raise ValueError(f"{kind} is no number; NumPy has no view of it")
+
+
+def _is_instant(kind: pa.DataType) -> bool:
+    return bool(kinds.is_timestamp(kind) or kinds.is_duration(kind))
+
+
+def _holds_vectors(kind: pa.DataType) -> bool:
+    return kinds.is_fixed_size_list(kind) and bool(kind.value_type == pa.float32())
+
+
+def _at_equal_distances(columns: Sequence[pa.Array]) -> Matrix | None:
+    """Give a view of columns that are slices of one buffer, each as far behind the one before."""
+    if len(columns) < 1 or not len(columns[0]):
+        return None
+    if any(each.type != pa.float32() or each.null_count for each in columns):
+        return None
+    buffers = [each.buffers()[1] for each in columns]
+    if len({(each.address, each.size) for each in buffers}) > 1:
+        return None  # beside each other by chance: nothing would keep the others alive
+    starts = [each.offset for each in columns]
+    steps = set(np.diff(starts).tolist()) or {0}
+    if len(steps) > 1 or min(steps) < 0:
+        return None
+    rows, size = len(columns[0]), 4
+    numbers = np.frombuffer(buffers[0], np.float32)[starts[0] :]
+    return np.lib.stride_tricks.as_strided(
+        numbers, (rows, len(columns)), (size, size * steps.pop()), writeable=False
+    )
+
+
+def _held(flat: npt.NDArray[Any]) -> pa.Buffer:
+    """Give an array's memory as a buffer that keeps the array alive."""
+    return pa.py_buffer(flat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import pyarrow as pa
@@ -59,6 +59,11 @@ class FittedStage(Stage):
             return name
         return f"{name}(fits on up to {self.sample_size:,} rows, seed {self.seed})"
 
+    @property
+    def fits_on(self) -> Sequence[str] | None:
+        """The columns of the sample that `fit` gets, so that no others are held; all if None."""
+        return None
+
     def fitted(self) -> Fitted | None:
         """Give what was learned at another time, if it was; then no row has to wait."""
         return None
@@ -81,6 +86,14 @@ class FittedStage(Stage):
         if first is None:
             return
         sample = RowSample(self.sample_size, seed=self.seed)
-        with spooled(first.schema, chain((first,), batches), sample.see) as rows:
-            answer = self.fit(pa.Table.from_batches(sample.batches(), first.schema))
+
+        def narrow(batch: pa.RecordBatch) -> pa.RecordBatch:
+            return batch if self.fits_on is None else batch.select(list(self.fits_on))
+
+        def see(batch: pa.RecordBatch) -> None:
+            sample.see(narrow(batch))
+
+        with spooled(first.schema, chain((first,), batches), see) as rows:
+            schema = narrow(first).schema
+            answer = self.fit(pa.Table.from_batches(sample.batches(), schema))
             yield from map(answer, rows)

@@ -1,7 +1,6 @@
-"""The contracts: what a source, a stage and a sink promise.
+"""The contracts: what a source, a stage and a sink promise; `arrowetl.testing` has their checks.
 
-Everything between them is planned and run by others. To add one, write one class here
-described; `arrowetl.testing` has the checks that each must pass.
+Everything between them is planned and run by others.
 """
 
 from __future__ import annotations
@@ -236,10 +235,7 @@ class Stage(ABC):
 
     @property
     def dynamic(self) -> bool:
-        """Whether the rows decide the schema: what leaves may lack columns that `bind` gave.
-
-        What follows is bound again when the first batch has come out.
-        """
+        """Whether rows decide which of bound columns there are; what follows is bound again."""
         return False
 
     @property
@@ -251,6 +247,14 @@ class Stage(ABC):
     def stages(self) -> tuple[Stage, ...]:
         """What runs in its place, one after the other: itself, mostly."""
         return (self,)
+
+    @property
+    def sets_apart(self) -> bool:
+        """Whether `select` or `marked` has a column `SET_APART`, by which rows are rejected.
+
+        That is for reasons which the stage finds while it works; it has to keep the rows' number.
+        """
+        return False
 
     @property
     def masks(self) -> tuple[str, ...]:
@@ -293,6 +297,10 @@ class Stage(ABC):
         on where a batch ends. Pull a batch, yield what it gives, pull the next.
         """
 
+    def marked(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do as `process` does, with the columns `SEEN` and `SET_APART` for the engine, if any."""
+        return self.process(batches)
+
 
 class SQLStage(Stage):
     """A stage that is one SELECT over `input`. Adjacent ones become one statement.
@@ -324,14 +332,6 @@ class SQLStage(Stage):
         A stage that gives any starts a new segment; its rejected rows leave there as they were.
         """
         return ()
-
-    @property
-    def sets_apart(self) -> bool:
-        """Whether `select` has a column `SET_APART`, by which rows are rejected.
-
-        That is for reasons which the stage finds while it works; it has to keep the rows' number.
-        """
-        return False
 
     def side_tables(self) -> dict[str, Any]:
         """Give what else `select` names: Arrow tables, readers or sources, by name.

@@ -128,6 +128,14 @@ def every_stage() -> list[ae.Stage]:
         ae.AnomalyDetector(columns=["x"], min_rows=2, scale="log"),
         ae.AnomalyDetector(method="iqr", columns=["x"], threshold=0.1, action="filter"),
         ae.AnomalyDetector(method="mad", columns=["x"], contamination=0.2),
+        ae.AnomalyDetector(method="ecod", columns=["x", STRANGE], contamination=0.2, min_rows=2),
+        ae.AnomalyDetector(method="isolation_forest", columns=["x", "group", "select"], trees=5),
+        ae.AnomalyDetector(
+            method="isolation_forest", columns=[STRANGE, "id"], contamination=0.2, sample_size=7
+        ),
+        ae.AnomalyDetector(
+            method="isolation_forest", columns=["id", "price"], threshold=0.5, action="filter"
+        ),
         ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)", "s": ("x", "sum")}),
         ae.WindowAggregator("at", "1 month", slide="1 week", group_by=["group"], empty=True),
         ae.WindowAggregator("at", gap="1 day", group_by=[STRANGE], aggregations={"n": "count(*)"}),

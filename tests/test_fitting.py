@@ -58,6 +58,19 @@ def test_another_seed_is_another_sample():
     assert all(-600 < off < -400 for off in offs)
 
 
+def test_no_other_columns_are_held_for_the_fit():
+    class Narrow(Centred):
+        fits_on = ("x",)
+
+        def fit(self, sample):
+            assert sample.column_names == ["x"]
+            return super().fit(sample)
+
+    table = pa.table({"text": ["a", "b"], "x": [1, 3]})
+    assert run_stage(Narrow(), table)["off"].to_pylist() == [-1, 1]
+    assert run_stage(Narrow(), table)["text"].to_pylist() == ["a", "b"]
+
+
 def test_what_was_fitted_before_streams():
     assert Centred(mean=3.0).scope is ae.Scope.ROW
     assert Centred().scope is ae.Scope.STREAM

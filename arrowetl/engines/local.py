@@ -23,7 +23,7 @@ from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, StateError, WriteError
 from arrowetl.fidelity import refuse_rare
-from arrowetl.observing import SEEN, SET_APART, Observer, unseen
+from arrowetl.observing import HIDDEN, SEEN, SET_APART, Observer, unseen
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
@@ -232,15 +232,13 @@ class LocalRun:
             running = self._start(number, segment, schema, batches)
             if running.statement is None:
                 schema, batches = self._python(segment.steps[0], batches)
-                if running.observer is not None:
-                    schema, batches = self._observed(running.observer, schema, batches)
             else:
                 sql = self.plan.statement(number)
                 schema, batches = running.statement.stream(sql, self.settings.batch_size)
-                schema, batches = self._looked_at(running, schema, batches)
-                if segment.rejects_for is not None:
-                    step = segment.rejects_for
-                    schema, batches = self._split(step, REJECTED, schema, batches)
+            schema, batches = self._looked_at(running, schema, batches)
+            if segment.rejects_for is not None:
+                step = segment.rejects_for
+                schema, batches = self._split(step, REJECTED, schema, batches)
             batches = self._kept(running.meter.count(batches))
         return schema, batches
 
@@ -301,7 +299,7 @@ class LocalRun:
         memory = step.stage.memory()
         if memory is not None:
             self._memories.append(memory)
-        process = step.stage.process if memory is None else memory.process
+        process = step.stage.marked if memory is None else memory.process
         made = self._kept(self.trouble.guard(step.place, process(batches)))
         if not step.stage.dynamic:
             return step.after, self._checked(step, step.after, made)
@@ -313,7 +311,7 @@ class LocalRun:
     def _checked(self, step: Step, schema: pa.Schema, batches: Batches) -> Batches:
         for batch in batches:
             try:
-                yield conform(batch, schema)
+                yield _conformed(batch, schema)
             except ValueError as error:
                 raise self._remember(SchemaError(f"it gave {error}", where=step.place)) from error
 
@@ -325,11 +323,10 @@ class LocalRun:
         self, observer: Observer, schema: pa.Schema, batches: Batches
     ) -> tuple[pa.Schema, Batches]:
         """Show batches to an observer, and pass them on without what was meant for it alone."""
-        names = [each for each in schema.names if each != REJECTED]
 
         def seen() -> Batches:
             for batch in batches:
-                observer.see(batch.select(names))
+                observer.see(batch.select([n for n in batch.schema.names if n != REJECTED]))
                 yield unseen(batch)
 
         rest = pa.schema([field for field in schema if field.name != SEEN])
@@ -350,7 +347,7 @@ class LocalRun:
         self, step: Step, column: str, schema: pa.Schema, batches: Batches
     ) -> tuple[pa.Schema, Batches]:
         """Send rows that a step rejects, by a column, to the dead letters; give the others."""
-        good = schema.remove(schema.get_field_index(column))
+        good = pa.schema([field for field in schema if field.name != column], schema.metadata)
         return good, self._kept(self._without_rejected(step, column, batches))
 
     def _without_rejected(self, step: Step, column: str, batches: Batches) -> Batches:
@@ -394,6 +391,15 @@ def _side_tables(segment: Segment) -> dict[str, Any]:
         if isinstance(step.stage, SQLStage):
             tables |= step.stage.side_tables()
     return tables
+
+
+def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Give the batch with exactly `schema`, and whatever only the engine sees behind it."""
+    hidden = [each for each in batch.schema.names if each in HIDDEN]
+    found = conform(batch.drop_columns(hidden) if hidden else batch, schema)
+    for each in hidden:
+        found = found.append_column(each, batch[each])
+    return found
 
 
 def _filled(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from arrowetl.planning.taps import tap
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
-from arrowetl.stage import Rejection, Rows, Sink, Source, SQLStage, Stage
+from arrowetl.stage import Rejection, Rows, Sink, Source, Stage
 from arrowetl.typemap import Fate, Stored
 
 REJECTED = "arrowetl:rejected"
@@ -44,7 +44,7 @@ class Step:
     @property
     def sets_apart(self) -> bool:
         """Whether it rejects rows by a column of its own."""
-        return isinstance(self.stage, SQLStage) and self.stage.sets_apart
+        return self.stage.sets_apart
 
     @property
     def counted(self) -> bool:

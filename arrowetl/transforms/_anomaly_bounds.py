@@ -11,8 +11,8 @@ from arrowetl.transforms._exact import exact_mean
 THRESHOLDS: Mapping[str, float] = {"zscore": 3.0, "iqr": 1.5, "mad": 3.5}
 METHODS = (*THRESHOLDS, "combined")
 
-_ROWS, _WHOLE = name("arrowetl:rows"), name("arrowetl:whole")
-_CENTRES, _SPREADS = name("arrowetl:centres"), name("arrowetl:spreads")
+ROWS, WHOLE = name("arrowetl:rows"), name("arrowetl:whole")
+CENTRES, _SPREADS = name("arrowetl:centres"), name("arrowetl:spreads")
 _BOUNDS = name("arrowetl:bounds")
 
 _MAD, _MEAN_AD = 0.6745, 1.253314
@@ -60,27 +60,33 @@ class Bounds:
             return value
         return f"(sign({value}) * (exp(abs({value})) - 1))"
 
-    def _finite(self, column: str) -> str:
+    def finite(self, column: str) -> str:
+        """Give a row's value as `double` does; null for infinities and NaN."""
         value = self.double(column)
         return f"CASE WHEN isfinite({value}) THEN {value} END"
 
-    def _at(self, what: str, column: str) -> str:
+    def at(self, what: str, column: str) -> str:
+        """Give the name of what is known of a column."""
         return name(f"arrowetl:{what}:{self.columns.index(column)}")
+
+    def counted(self) -> list[str]:
+        """Give CTEs of the rows by number, of each column as a whole, and by group."""
+        numbered = f"SELECT *, row_number() OVER () AS {self.row} FROM {INPUT}"
+        # Without an aggregate in it, a FROM would give a line a row.
+        rows = f" FROM {ROWS} AS r" if self.codes else ""
+        return [
+            f"{ROWS} AS MATERIALIZED ({numbered})",
+            f"{WHOLE} AS MATERIALIZED (SELECT {', '.join(self._whole())}{rows})",
+            f"{CENTRES} AS MATERIALIZED (SELECT {self._grouped(self._centres())})",
+        ]
 
     def ctes(self) -> str:
         """Give the CTEs, up to one with the bounds of each group."""
-        numbered = f"SELECT *, row_number() OVER () AS {self.row} FROM {INPUT}"
-        # Without an aggregate in it, a FROM would give a line a row.
-        rows = f" FROM {_ROWS} AS r" if self.codes else ""
-        return ", ".join(
-            [
-                f"{_ROWS} AS MATERIALIZED ({numbered})",
-                f"{_WHOLE} AS MATERIALIZED (SELECT {', '.join(self._whole())}{rows})",
-                f"{_CENTRES} AS MATERIALIZED (SELECT {self._grouped(self._centres())})",
-                f"{_SPREADS} AS MATERIALIZED ({self._spread_select()})",
-                f"{_BOUNDS} AS MATERIALIZED ({self._bounds_select()})",
-            ]
-        )
+        more = [
+            f"{_SPREADS} AS MATERIALIZED ({self._spread_select()})",
+            f"{_BOUNDS} AS MATERIALIZED ({self._bounds_select()})",
+        ]
+        return ", ".join([*self.counted(), *more])
 
     def _whole(self) -> Iterator[str]:
         """Say of each column over all groups whether it measures something."""
@@ -93,12 +99,12 @@ class Bounds:
                     f"{different} > {self.codes[column]} AND "
                     f"{different} < {literal(_DIFFERENT)} * {count}"
                 )
-            yield f"{used} AS {self._at('used', column)}"
+            yield f"{used} AS {self.at('used', column)}"
 
     def _grouped(self, items: Iterator[str]) -> str:
         keys = [f"r.{name(group)} AS {self._key(at)}" for at, group in enumerate(self.groups)]
         by = f" GROUP BY {', '.join(f'r.{name(group)}' for group in self.groups)}"
-        return f"{', '.join([*keys, *items])} FROM {_ROWS} AS r{by if self.groups else ''}"
+        return f"{', '.join([*keys, *items])} FROM {ROWS} AS r{by if self.groups else ''}"
 
     @staticmethod
     def _key(at: int) -> str:
@@ -106,37 +112,38 @@ class Bounds:
 
     def _centres(self) -> Iterator[str]:
         for column in self.columns:
-            value = self._finite(column)
-            yield f"count({value}) AS {self._at('n', column)}"
+            value = self.finite(column)
+            yield f"count({value}) AS {self.at('n', column)}"
             if "zscore" in self.parts:
                 # A sum's last digit may put the mean of equal values beside them.
                 mean = f"greatest(min({value}), least(max({value}), {exact_mean(f'({value})')}))"
-                yield f"{mean} AS {self._at('mean', column)}"
+                yield f"{mean} AS {self.at('mean', column)}"
             if {"iqr", "mad"} & set(self.parts):
                 yield (
-                    f"quantile_cont({value}, [0.25, 0.5, 0.75]) AS {self._at('quarters', column)}"
+                    f"quantile_cont({value}, [0.25, 0.5, 0.75]) AS {self.at('quarters', column)}"
                 )
 
     def _spread_select(self) -> str:
         """Give a SELECT of what needs the centres first."""
         items: list[str] = []
         for column in self.columns:
-            value = self._finite(column)
+            value = self.finite(column)
             if "zscore" in self.parts:
-                off = f"({value} - c.{self._at('mean', column)})"
-                items.append(f"{exact_mean(f'({off} * {off})')} AS {self._at('variance', column)}")
+                off = f"({value} - c.{self.at('mean', column)})"
+                items.append(f"{exact_mean(f'({off} * {off})')} AS {self.at('variance', column)}")
             if "mad" in self.parts:
-                off = f"abs({value} - c.{self._at('quarters', column)}[2])"
-                items.append(f"median({off}) AS {self._at('mad', column)}")
-                items.append(f"{exact_mean(f'({off})')} AS {self._at('aside', column)}")
+                off = f"abs({value} - c.{self.at('quarters', column)}[2])"
+                items.append(f"median({off}) AS {self.at('mad', column)}")
+                items.append(f"{exact_mean(f'({off})')} AS {self.at('aside', column)}")
         if not items:
-            return f"SELECT * FROM {_CENTRES}"
+            return f"SELECT * FROM {CENTRES}"
         keys = [f"c.{self._key(at)}" for at in range(len(self.groups))]
         by = f" GROUP BY {', '.join(keys)}" if keys else ""
-        joined = f"{_ROWS} AS r {self._join('c', _CENTRES)}"
+        joined = f"{ROWS} AS r {self.join('c', CENTRES)}"
         return f"SELECT {', '.join([*keys, *items])} FROM {joined}{by}"
 
-    def _join(self, alias: str, table: str) -> str:
+    def join(self, alias: str, table: str) -> str:
+        """Join the rows, `r`, with what a table knows of their groups."""
         if not self.groups:
             return f"CROSS JOIN {table} AS {alias}"
         on = " AND ".join(
@@ -148,17 +155,17 @@ class Bounds:
     def _bounds_select(self) -> str:
         items = [f"c.{self._key(at)}" for at in range(len(self.groups))]
         for column in self.columns:
-            judged = f"w.{self._at('used', column)} AND c.{self._at('n', column)} >= {self.least}"
+            judged = f"w.{self.at('used', column)} AND c.{self.at('n', column)} >= {self.least}"
             low, middle, high = self._ends(column)
             spread = f"{judged} AND {high} > {low}"
             for what, sql in (("low", low), ("middle", middle), ("high", high)):
-                items.append(f"CASE WHEN {spread} THEN {sql} END AS {self._at(what, column)}")
+                items.append(f"CASE WHEN {spread} THEN {sql} END AS {self.at(what, column)}")
         on = " AND ".join(
             f"c.{self._key(at)} IS NOT DISTINCT FROM s.{self._key(at)}"
             for at in range(len(self.groups))
         )
         spreads = f"LEFT JOIN {_SPREADS} AS s ON {on or 'true'}"
-        return f"SELECT {', '.join(items)} FROM {_CENTRES} AS c {spreads} CROSS JOIN {_WHOLE} AS w"
+        return f"SELECT {', '.join(items)} FROM {CENTRES} AS c {spreads} CROSS JOIN {WHOLE} AS w"
 
     def _ends(self, column: str) -> tuple[str, str, str]:
         """Give the lower bound, the centre and the upper bound."""
@@ -174,19 +181,19 @@ class Bounds:
         return f"list_median([{', '.join(values)}])"
 
     def _zscore(self, column: str) -> tuple[str, str, str]:
-        mean = f"c.{self._at('mean', column)}"
-        n, variance = f"c.{self._at('n', column)}", f"s.{self._at('variance', column)}"
+        mean = f"c.{self.at('mean', column)}"
+        n, variance = f"c.{self.at('n', column)}", f"s.{self.at('variance', column)}"
         reach = f"{literal(self.limits['zscore'])} * sqrt({variance} * {n} / ({n} - 1))"
         return self._around(mean, f"CASE WHEN {n} > 1 AND {variance} > 0 THEN {reach} END")
 
     def _iqr(self, column: str) -> tuple[str, str, str]:
-        quarters = f"c.{self._at('quarters', column)}"
+        quarters = f"c.{self.at('quarters', column)}"
         reach = f"{literal(self.limits['iqr'])} * nullif({quarters}[3] - {quarters}[1], 0)"
         return f"({quarters}[1] - {reach})", f"{quarters}[2]", f"({quarters}[3] + {reach})"
 
     def _mad(self, column: str) -> tuple[str, str, str]:
-        middle = f"c.{self._at('quarters', column)}[2]"
-        mad, aside = f"s.{self._at('mad', column)}", f"s.{self._at('aside', column)}"
+        middle = f"c.{self.at('quarters', column)}[2]"
+        mad, aside = f"s.{self.at('mad', column)}", f"s.{self.at('aside', column)}"
         spread = (
             f"CASE WHEN {mad} > 0 THEN {mad} / {literal(_MAD)} "
             f"WHEN {aside} > 0 THEN {aside} * {literal(_MEAN_AD)} END"
@@ -201,11 +208,11 @@ class Bounds:
 
     def joined(self) -> str:
         """Give the rows, as `r`, with the bounds of their groups, as `b`."""
-        return f"{_ROWS} AS r {self._join('b', _BOUNDS)}"
+        return f"{ROWS} AS r {self.join('b', _BOUNDS)}"
 
     def middle(self, column: str) -> str:
         """Give a column's centre; null where it isn't judged."""
-        return f"b.{self._at('middle', column)}"
+        return f"b.{self.at('middle', column)}"
 
     def is_judged(self, column: str) -> str:
         """Give the predicate that a value is judged."""
@@ -214,7 +221,7 @@ class Bounds:
 
     def bound(self, column: str, end: str, factor: str = "1") -> str:
         """Give a bound, so many times as far from the centre as it is drawn."""
-        middle, at = self.middle(column), f"b.{self._at(end, column)}"
+        middle, at = self.middle(column), f"b.{self.at(end, column)}"
         return at if factor == "1" else f"({middle} + ({at} - {middle}) * {factor})"
 
     def outside(self, column: str, factor: str = "1") -> str:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.errors import ConfigError, SchemaError
-from arrowetl.observing import SEEN, SET_APART, Observer
-from arrowetl.sql import literal, name
+from arrowetl.observing import Observer, passed
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._anomaly_bounds import METHODS, THRESHOLDS, Bounds
+from arrowetl.transforms._anomaly_bounds import METHODS as BOUNDED
+from arrowetl.transforms._anomaly_bounds import THRESHOLDS, Bounds
+from arrowetl.transforms._anomaly_forest import ForestStage
+from arrowetl.transforms._anomaly_sql import bounded
 from arrowetl.transforms._anomaly_summary import Summary
-from arrowetl.transforms._arguments import choice, is_number, plain, words
+from arrowetl.transforms._anomaly_tails import Tails, tailed
+from arrowetl.transforms._arguments import choice, is_number, is_text, plain, words
 
+FOREST, TAILS = "isolation_forest", "ecod"
+METHODS = (*BOUNDED, FOREST, TAILS)
 SCALES = ("linear", "log")
 ACTIONS = ("flag", "filter", "reject")
 ADDED = ("is_anomaly", "anomaly_score", "anomaly_reason")
@@ -29,14 +37,29 @@ _NO_QUANTITY = re.compile(
 )
 """Names of numbers that measure nothing: far from the others they are no anomaly."""
 
-_SHOWN = 40
+_FOREST_THRESHOLD = 0.6
+_TAILS_THRESHOLD = 3.0
+TREES, MAX_SAMPLES = 100, 256
+"""The numbers of the paper: more of either changes scores little."""
+SAMPLE = 100_000
+_LARGEST_SEED = 2**32 - 1
+_FOREST_ONLY = {
+    "trees": TREES,
+    "max_samples": MAX_SAMPLES,
+    "sample_size": SAMPLE,
+    "seed": 0,
+    "model": None,
+}
+"""Options that no other method has, with what they are where nothing is said."""
+_LEAST = {"min_rows": 2, "codes": 0, "trees": 1, "max_samples": 2, "sample_size": 2, "seed": 0}
+"""The least that options may be."""
 
 
 @dataclass(frozen=True)
 class AnomalyDetector(SQLStage):
-    """Find rows with numbers outside of where a column's others are.
+    """Find rows with numbers outside of where a column's others are, or unlike the others' in all.
 
-    Each method draws bounds around a column's centre:
+    Most methods draw bounds around a column's centre:
 
     - ``zscore``: so many standard deviations from the mean (3).
     - ``iqr``: so many times the distance between the quartiles beyond them (1.5; Tukey,
@@ -55,12 +78,39 @@ class AnomalyDetector(SQLStage):
     All rows are held, spilled to disk where memory ends; quartiles and medians need eight bytes of
     memory for each value. Everything is one statement, and the same for any number of threads.
 
+    ``method="ecod"`` (Li et al., *ECOD: Unsupervised Outlier Detection Using Empirical Cumulative
+    Distribution Functions*, 2022) asks of each value what share of its column is as far out on
+    either side, and adds up minus the logarithms of these shares: a row is found for one value that
+    is rare enough, or for many that are rather rare. The sum is PyOD's score, unless a column's
+    skewness is just zero; `anomaly_score` is that over what as many independent columns would
+    exceed as seldom as a normal number does `threshold` standard deviations (by Wilson and
+    Hilferty, 1931): columns that say the same are counted each, so take `contamination` then. It is
+    one statement, needs no scale, no sample and no package, and knows ranks only: among fewer than
+    some 1,700 rows no single value is rare enough. It sorts each column, which takes longer than a
+    forest, and finds no row that is odd in none of its values.
+
+    ``method="isolation_forest"`` (extra `ml`; Liu, Ting, Zhou, *Isolation Forest*, 2008) looks at
+    all columns together, and so finds what is usual in each but not in this company. scikit-learn
+    fits it on `sample_size` rows, chosen by `seed` and the rows' numbers; then every row gets its
+    score by itself, as 32-bit floats on all cores: batches and threads change nothing. A row's
+    `anomaly_score` is the paper's score over the threshold. Its reason names up to three columns:
+    those without which the score would fall most (each in turn at the sample's median), with what
+    is usual, 5 % to 95 % of the sample. Nulls and NaN count as the median, an infinity is an
+    anomaly. Texts and booleans are judged where `columns` names them, by how rare they are in the
+    sample. With `contamination` the threshold is from the sample's scores: the share of all rows
+    is as near to it as the sample is to them, exact up to `sample_size` rows. Rows wait in a
+    temporary file until the forest is fitted; memory is that of three samples and a batch.
+    (`combined` is a vote of bounds on values. A forest has none, and so no vote: to ask both, run
+    one after the other, and `Rename` what the first adds.)
+
     Args:
-        method: `zscore`, `iqr`, `mad` or `combined`.
+        method: `zscore`, `iqr`, `mad`, `combined`, `ecod` or `isolation_forest`.
         columns: the numbers to judge. If None, all but those that measure nothing: integers that
             are (nearly) all different or have at most `codes` values, and columns whose names say
             that they are ids, codes, parts of dates or places (`_id`, `zip`, `year`, `lat`).
-        threshold: the method's number; for `combined` a mapping by method. Its usual one if None.
+        threshold: the method's number; for `combined` a mapping by method. Its usual one if None:
+            for `isolation_forest` the paper's, a score of 0.6, which finds few (of ten columns or
+            more 0.5 to 0.55 finds more, or a `contamination`); for `ecod` 3 standard deviations.
         scale: `linear`, or `log` for what spans orders of magnitude (amounts, sizes, durations):
             bounds are drawn around ``sign(x) * ln(1 + |x|)``, else many sound large values of such
             a column are outside. Reasons give them as plain numbers.
@@ -68,9 +118,18 @@ class AnomalyDetector(SQLStage):
             highest scores.
         action: ``flag`` adds the columns `is_anomaly`, `anomaly_score` and `anomaly_reason`;
             ``filter`` removes the rows; ``reject`` sends them to the dead letters with the reason.
-        group_by: columns whose equal values are judged by themselves; nulls are equal.
+        group_by: columns whose equal values are judged by themselves; nulls are equal. Not for
+            `isolation_forest`.
         min_rows: how many values a group needs to be judged.
         codes: an integer column with at most so many different values holds codes.
+        trees: for `isolation_forest`, how many are fitted.
+        max_samples: how many rows are drawn for each tree.
+        sample_size: how many rows they are drawn from, and medians and usual ranges are taken of.
+        seed: which sample it is, and which trees.
+        model: a file for the forest (skops' form: no code is pickled). Where it isn't there the
+            forest is fitted, and written at once; where it is, no row waits: each batch is scored
+            as it comes. Another version of scikit-learn, other columns or other options than those
+            with which it was fitted are an error, and so is a file with anything else in it.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -80,6 +139,12 @@ class AnomalyDetector(SQLStage):
     >>> found = run_stage(AnomalyDetector(method="mad"), rows)
     >>> found["anomaly_reason"].to_pylist()[-1]
     'amount 500.0 is above 14.64'
+
+    >>> numbers = [*range(-50, 50)]
+    >>> rows = pa.table({"x": [*numbers, 40.5], "y": [*numbers, -40.5]})
+    >>> forest = AnomalyDetector(method="isolation_forest", contamination=0.01)
+    >>> run_stage(forest, rows)["anomaly_reason"].to_pylist()[-1]
+    'x 40.5 (usually -45 to 44); y -40.5 (usually -45 to 44)'
     """
 
     _: KW_ONLY
@@ -92,8 +157,11 @@ class AnomalyDetector(SQLStage):
     group_by: Sequence[str] = ()
     min_rows: int = 5
     codes: int = 20
-
-    scope = Scope.STREAM
+    trees: int = TREES
+    max_samples: int = MAX_SAMPLES
+    sample_size: int = SAMPLE
+    seed: int = 0
+    model: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -113,10 +181,47 @@ class AnomalyDetector(SQLStage):
                 f"AnomalyDetector: contamination is a share above 0, up to a half, not "
                 f"{self.contamination!r}"
             )
-        for option, least in (("min_rows", 2), ("codes", 0)):
+        for option, least in _LEAST.items():
             value = getattr(self, option)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"AnomalyDetector: {option} is a number from {least}: {value!r}")
+        self._check_forest()
+
+    def _check_forest(self) -> None:
+        if self._is_forest and self.group_by:
+            raise ConfigError(
+                "AnomalyDetector: isolation_forest judges all rows together, without group_by; "
+                "name the group in columns, too, or take a method that draws bounds"
+            )
+        if self._is_forest and self._limits[0][1] > 1:
+            raise ConfigError(
+                f"AnomalyDetector: an isolation forest's scores are at most 1, and so is its "
+                f"threshold: {self.threshold!r}"
+            )
+        if self.seed > _LARGEST_SEED:
+            raise ConfigError(f"AnomalyDetector: seed is at most {_LARGEST_SEED}: {self.seed}")
+        for option, usual in _FOREST_ONLY.items():
+            if not self._is_forest and getattr(self, option) != usual:
+                raise ConfigError(f"AnomalyDetector: {option} needs method='isolation_forest'")
+        if self.model is None:
+            return
+        if not isinstance(self.model, (str, os.PathLike)):
+            raise ConfigError(f"AnomalyDetector: model is the path of a file, not {self.model!r}")
+        object.__setattr__(self, "model", os.fspath(self.model))
+
+    @property
+    def _is_forest(self) -> bool:
+        return self.method == FOREST
+
+    @property
+    def scope(self) -> Scope:
+        """Every row, unless a fitted forest is there."""
+        return self._forest().scope if self._is_forest else Scope.STREAM
+
+    @property
+    def label(self) -> str:
+        """The name, with what a forest is fitted on."""
+        return self._forest().label if self._is_forest else super().label
 
     @property
     def rows(self) -> Rows:
@@ -148,7 +253,38 @@ class AnomalyDetector(SQLStage):
                     where=self.label,
                     column=added,
                 )
-        return super().bind(schema)
+        return self._forest(schema).bind(schema) if self._is_forest else super().bind(schema)
+
+    def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Run the statement, or the forest."""
+        yield from (
+            map(passed, self.marked(batches)) if self._is_forest else super().process(batches)
+        )
+
+    def marked(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do as `process` does, with what the engine wants to know of the forest's answers."""
+        if not self._is_forest:
+            yield from super().marked(batches)
+            return
+        first = next(batches, None)
+        if first is not None:
+            yield from self._forest(first.schema).process(chain((first,), batches))
+
+    def _forest(self, schema: pa.Schema | None = None) -> ForestStage:
+        """Give what runs in its place; without a schema it has no columns."""
+        judged = () if schema is None else self._judged(schema)
+        chosen = () if schema is None or self.columns is not None else _whole(schema, judged)
+        fitting = ("trees", "max_samples", "scale", "codes", "min_rows", "contamination")
+        return ForestStage(
+            columns=judged,
+            chosen=tuple(chosen),
+            options={option: getattr(self, option) for option in fitting},
+            threshold=dict(self._limits)[FOREST],
+            action=self.action,
+            sample_size=self.sample_size,
+            seed=self.seed,
+            model=None if self.model is None else Path(self.model),
+        )
 
     def _judged(self, schema: pa.Schema) -> tuple[str, ...]:
         if self.columns is None:
@@ -162,19 +298,23 @@ class AnomalyDetector(SQLStage):
         require(schema, self.columns, where=self.label)
         for column in self.columns:
             kind = schema.field(column).type
-            if not is_number(kind):
+            words_too = self._is_forest and (is_text(kind) or kinds.is_boolean(plain(kind)))
+            if not (is_number(kind) or words_too):
+                what = "no number or text" if self._is_forest else "no number"
                 raise SchemaError(
-                    f"column {column!r} is {kind}, no number; cast it",
+                    f"column {column!r} is {kind}, {what}; cast it",
                     where=self.label,
                     column=column,
                 )
         return tuple(self.columns)
 
-    def select(self, schema: pa.Schema) -> str:
-        """Give the SELECT: statistics, bounds, scores, in CTEs."""
+    def select(self, schema: pa.Schema) -> str | None:
+        """Give the SELECT: statistics, bounds, scores, in CTEs. None for a forest."""
+        if self._is_forest:
+            return None
         judged = self._judged(schema)
         chosen = [] if self.columns is not None else _whole(schema, judged)
-        bounds = Bounds(
+        asked = (
             judged,
             tuple(self.group_by),
             self.method,
@@ -183,53 +323,15 @@ class AnomalyDetector(SQLStage):
             dict.fromkeys(chosen, self.codes),
             self.scale,
         )
-        factor = self._factor(bounds)
-        scored = f"{bounds.ctes()}{factor}"
-        outside = {c: bounds.outside(c, "f.factor" if factor else "1") for c in judged}
-        score = bounds.score() + (" / f.factor" if factor else "")
-        reasons = ", ".join(
-            f"CASE WHEN {test} THEN {_reason(c, bounds, bool(factor))} END"
-            for c, test in outside.items()
-        )
-        any_outside = " OR ".join(outside.values())
-        listed = [f"r.{name(column)}" for column in schema.names]
-        source = f"{bounds.joined()}{' CROSS JOIN ' + _FACTOR + ' AS f' if factor else ''}"
-        reason = f"nullif(concat_ws('; ', {reasons}), '')"
-        order = f"ORDER BY r.{bounds.row}"
-        if self.action == "filter":
-            return (
-                f"WITH {scored} SELECT {', '.join(listed)} FROM {source} "
-                f"WHERE NOT coalesce({any_outside}, false) {order}"
-            )
-        if self.action == "flag":
-            listed += [
-                f"coalesce({any_outside}, false) AS is_anomaly",
-                f"{score} AS anomaly_score",
-                f"{reason} AS anomaly_reason",
-            ]
+        if self.method == TAILS:
+            said = tailed(Tails(*asked), self.contamination)
         else:
-            fields = f"{{'code': 'anomaly', 'reason': {reason}, 'column': {_first(outside)}}}"
-            listed.append(f"CASE WHEN {any_outside} THEN {fields} END AS {name(SET_APART)}")
-        listed.append(f"{_seen(outside, bounds)} AS {name(SEEN)}")
-        return f"WITH {scored} SELECT {', '.join(listed)} FROM {source} {order}"
+            said = bounded(Bounds(*asked), self.contamination)
+        return said.statement(schema.names, self.action)
 
     @property
     def _limits(self) -> tuple[tuple[str, float], ...]:
         return tuple(self.threshold)  # type: ignore[arg-type]  # pairs, since it was checked
-
-    def _factor(self, bounds: Bounds) -> str:
-        """Give a CTE with the score beyond which the wanted share of rows is, if one is wanted."""
-        if self.contamination is None:
-            return ""
-        share = literal(1 - self.contamination)
-        scores = f"SELECT {bounds.score()} AS score FROM {bounds.joined()}"
-        return (
-            f", {_FACTOR} AS (SELECT coalesce(nullif(quantile_disc(score, {share}), 0), 1) AS "
-            f"factor FROM ({scores}))"
-        )
-
-
-_FACTOR = name("arrowetl:factor")
 
 
 def _words_of(column: str) -> str:
@@ -243,36 +345,9 @@ def _whole(schema: pa.Schema, judged: Sequence[str]) -> list[str]:
     return [each for each in judged if kinds.is_integer(plain(schema.field(each).type))]
 
 
-def _reason(column: str, bounds: Bounds, scaled: bool) -> str:
-    value = f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
-    factor = "f.factor" if scaled else "1"
-    ends = (bounds.plain(bounds.bound(column, end, factor)) for end in ("low", "high"))
-    low, high = map(_rounded, ends)
-    above = f"' is above ' || {high}"
-    below = f"' is below ' || {low}"
-    side = f"CASE WHEN {bounds.double(column)} > {bounds.middle(column)} THEN {above} ELSE {below}"
-    return f"{literal(f'{column} ')} || {value} || {side} END"
-
-
-def _rounded(number: str) -> str:
-    """Give a number to four digits, as a text."""
-    return f"format('{{:.4g}}', {number})"
-
-
-def _first(outside: Mapping[str, str]) -> str:
-    cases = " ".join(f"WHEN {test} THEN {literal(column)}" for column, test in outside.items())
-    return f"CASE {cases} END"
-
-
-def _seen(outside: Mapping[str, str], bounds: Bounds) -> str:
-    """Give a struct of two lists of flags, a column each: whether it was judged, and is outside."""
-    judged = ", ".join(f"({bounds.is_judged(column)})" for column in outside)
-    tests = ", ".join(f"coalesce({test}, false)" for test in outside.values())
-    return f"{{'judged': [{judged}], 'outside': [{tests}]}}"
-
-
 def _thresholds(method: str, given: Any) -> tuple[tuple[str, float], ...]:
-    usual = dict(THRESHOLDS) if method == "combined" else {method: THRESHOLDS[method]}
+    each_usual = {**THRESHOLDS, FOREST: _FOREST_THRESHOLD, TAILS: _TAILS_THRESHOLD}
+    usual = dict(THRESHOLDS) if method == "combined" else {method: each_usual[method]}
     if given is None:
         return tuple(usual.items())
     if isinstance(given, (int, float)) and not isinstance(given, bool):
@@ -282,9 +357,15 @@ def _thresholds(method: str, given: Any) -> tuple[tuple[str, float], ...]:
                 "threshold={'zscore': 3, ...}"
             )
         given = {method: given}
-    for each, limit in dict(given).items():
+    try:
+        limits = dict(given)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"AnomalyDetector: threshold is a number, or numbers by method, not {given!r}"
+        ) from None
+    for each, limit in limits.items():
         if each not in usual:
             raise ConfigError(f"AnomalyDetector: threshold of {each!r}: it is no part of {method}")
         if not isinstance(limit, (int, float)) or not 0 < limit < math.inf:
             raise ConfigError(f"AnomalyDetector: threshold {limit!r} isn't a number above 0")
-    return tuple((usual | {each: float(limit) for each, limit in dict(given).items()}).items())
+    return tuple((usual | {each: float(limit) for each, limit in limits.items()}).items())
