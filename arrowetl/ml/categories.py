@@ -34,7 +34,7 @@ class Scorer(ABC):
         """Give the confidences; memory stays within some 40 MB, however many rows there are."""
         step = max(1, _CELLS // max(1, self._width))
         parts = [self._part(vectors[low : low + step]) for low in range(0, len(vectors), step)]
-        found: Numbers = np.round(np.concatenate(parts or [self._part(vectors)]), DIGITS)
+        found: Numbers = np.concatenate(parts or [self._part(vectors)]).round(DIGITS)
         return found
 
     @property

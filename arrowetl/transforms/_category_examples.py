@@ -70,7 +70,9 @@ def descriptions(given: Any) -> dict[str, tuple[str, ...]]:
     pairs = list(given.items()) if isinstance(given, Mapping) else [(each, each) for each in given]
     found: dict[str, tuple[str, ...]] = {}
     for name, said in pairs:
-        texts = (name,) if said is None else (said,) if isinstance(said, str) else tuple(said)
+        texts = (name,) if said is None else (said,)
+        if isinstance(said, (list, tuple)):
+            texts = tuple(said)
         if not isinstance(name, str) or not name.strip():
             raise ConfigError(f"{WHERE}: the name of a category is text, not {name!r}")
         if name in found:
