@@ -117,7 +117,9 @@ def held(given: Any) -> Any:
         if all(isinstance(each, Mapping) for each in given):
             return pa.Table.from_pylist([dict(each) for each in given])
         return _pairs(given)
-    return readable("examples", given, where=WHERE)
+    found = readable("examples", given, where=WHERE)
+    # A reader can be read once, and examples are read in every run.
+    return found.read_all() if isinstance(found, pa.RecordBatchReader) else found
 
 
 def _pairs(given: Sequence[Any]) -> dict[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,9 +30,8 @@ class Summary(Observer):
         self._seen += batch.num_rows
         self._rows[EMPTY] += confidence.null_count
         if self._several:
-            self._rows[UNKNOWN] += (
-                pc.sum(pc.equal(pc.list_value_length(category), 0)).as_py() or 0
-            )  # small: a sum
+            empty = pc.fill_null(pc.equal(pc.list_value_length(category), 0), False)
+            self._rows[UNKNOWN] += np.count_nonzero(empty.to_numpy(zero_copy_only=False))
             category, confidence = category.flatten(), confidence.flatten()
         else:
             there = pc.is_valid(confidence)

@@ -135,6 +135,10 @@ class Categorizer(Stage):
             )
         if self.category_column.lower() == self.confidence_column.lower():
             raise ConfigError(f"Categorizer: two columns are called {self.category_column!r}")
+        if not (self.model is None or isinstance(self.model, (str, PathLike, Encoder))):
+            raise ConfigError(
+                f"Categorizer: model is a name, a path or an Encoder, not {self.model!r}"
+            )
         if self.kept is not None:
             object.__setattr__(self, "kept", fspath(self.kept))
         self._check_given()

@@ -190,6 +190,8 @@ def forms(tmp_path):
         "dicts": table.to_pylist(),
         "table": table,
         "batch": table.to_batches()[0],
+        "reader": table.to_reader(),
+        "pipeline": ae.Pipeline(progress=False).extract(ae.ArrowSource(table)),
         "pandas": table.to_pandas(),
         "path": path,
         "text of a path": str(path),
@@ -205,6 +207,7 @@ def test_examples_come_in_every_form(tmp_path):
     answers = {
         name: run_stage(hashed(examples=each), texts) for name, each in forms(tmp_path).items()
     }
+    assert len(answers) > 10
     for name, found in answers.items():
         assert same(found, answers["mapping"]), name
     assert answers["mapping"]["category"].to_pylist()[:2] == ["dog", "cat"]
@@ -475,6 +478,7 @@ def test_texts_of_a_megabyte_emoji_and_mixed_scripts():
         ({"categories": PAINTS, "threshold": math.nan}, "threshold is a number from 0"),
         ({"categories": PAINTS, "least_alike": -2}, "least_alike is a number from -1"),
         ({"categories": PAINTS, "seed": -1}, "seed is a number from 0"),
+        ({"categories": PAINTS, "model": 7}, "model is a name, a path or an Encoder, not 7"),
         ({"categories": PAINTS, "on": []}, "on names no column"),
         ({"categories": PAINTS, "unknown": 5}, "unknown is a name"),
         ({"categories": PAINTS, "unknown": "?", "labels": "several"}, "needs labels='one'"),
