@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from arrowetl.stage import Mode, Rows, SchemaChange, Scope, Sink, Source, SQLStage, Stage
     from arrowetl.transforms.aggregate import Aggregator
     from arrowetl.transforms.anomaly import AnomalyDetector
+    from arrowetl.transforms.categorize import Categorizer
+    from arrowetl.transforms.category_report import CategoryReport
     from arrowetl.transforms.columns import Cast, Rename, Select
     from arrowetl.transforms.contract import EnforceContract
     from arrowetl.transforms.dedup import Deduplicator
@@ -98,6 +100,8 @@ _HOMES = {
     "stage": ("Mode", "Rows", "SQLStage", "SchemaChange", "Scope", "Sink", "Source", "Stage"),
     "transforms.aggregate": ("Aggregator",),
     "transforms.anomaly": ("AnomalyDetector",),
+    "transforms.categorize": ("Categorizer",),
+    "transforms.category_report": ("CategoryReport",),
     "transforms.columns": ("Cast", "Rename", "Select"),
     "transforms.contract": ("EnforceContract",),
     "transforms.dedup": ("Deduplicator",),
@@ -122,6 +126,8 @@ __all__ = [
     "CSVLoader",
     "CSVSource",
     "Cast",
+    "Categorizer",
+    "CategoryReport",
     "ConfigError",
     "Contract",
     "Deduplicator",

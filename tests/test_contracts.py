@@ -136,6 +136,14 @@ def every_stage() -> list[ae.Stage]:
         ae.AnomalyDetector(
             method="isolation_forest", columns=["id", "price"], threshold=0.5, action="filter"
         ),
+        ae.Categorizer(on="text", categories=["abc", "xyz"], model="hashed"),
+        ae.Categorizer(
+            on=["text", "group"],
+            examples={"aa": "a", "ab": "a", "xx": "b", "xy": "b"},
+            model="hashed",
+            labels="several",
+            threshold=0.2,
+        ),
         ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)", "s": ("x", "sum")}),
         ae.WindowAggregator("at", "1 month", slide="1 week", group_by=["group"], empty=True),
         ae.WindowAggregator("at", gap="1 day", group_by=[STRANGE], aggregations={"n": "count(*)"}),

@@ -58,6 +58,7 @@ stages: list[ae.Stage] = [
     ae.AnomalyDetector(columns=["id"], group_by=["name"]),
     ae.Lookup(sources[0], on="id", columns=["name"]),
     ae.Mask({"name": "hash", "id": "nullify"}, key="correct horse battery staple"),
+    ae.Categorizer(on="text", categories={"a": "about a", "b": ["about b", "or b"]}),
     ae.WindowAggregator("at", "1 hour", aggregations={"n": "count(*)"}),
     Named(),
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from arrowetl.config.catalogue import ONE_TABLE, SOURCE, STAGE, Role
+from arrowetl.config.catalogue import SOURCE, STAGE, TABLES, Role
 from arrowetl.config.hints import imported
 from arrowetl.config.options import Options
 from arrowetl.config.variables import Secrets
@@ -151,8 +151,8 @@ class Builder:
             if isinstance(tables.value, dict):
                 made = {key: self._table(item) for key, item in tables.value.items()}
                 items[name] = replace(tables, value=made)
-        if ONE_TABLE in items:
-            items[ONE_TABLE] = self._table(items[ONE_TABLE])
+        for name in items.keys() & set(TABLES):
+            items[name] = self._table(items[name])
         return replace(node, value=items)
 
     def _table(self, node: Node) -> Node:

@@ -58,6 +58,8 @@ SINK = Role("destination", Sink, "Loader")
 
 ONE_TABLE = "source"
 """The option of a stage that is another table: a source stands there, as elsewhere."""
+TABLES = (ONE_TABLE, "examples")
+"""The options of stages at which a source may stand."""
 
 
 @cache
