@@ -17,7 +17,7 @@ TORCH = "torch==2.13.0"
 
 def install(session: nox.Session, *groups: str) -> None:
     """Install the project as it stands here, and what the groups name."""
-    if "test" in groups:
+    if {"test", "quality"} & set(groups):
         session.install(TORCH)
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
 
@@ -67,9 +67,9 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def quality(session: nox.Session) -> None:
-    """Measure how well near duplicates are found, on labelled people."""
+    """Measure how well near duplicates are found, and what it costs, beside others."""
     install(session, "quality")
-    session.run("python", "-m", "benchmarks.quality")
+    session.run("python", "-m", "benchmarks.quality", *session.posargs)
 
 
 @nox.session
