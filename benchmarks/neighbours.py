@@ -151,7 +151,7 @@ WAYS: dict[str, tuple[str, Callable[[Any], Any], str, str]] = {
     "semhash": ("SemHash, vectors given", semhash, "semhash", "no"),
 }
 """By name: what it is called, what finds pairs, its package, whether it grows batch by batch."""
-LARGEST = {"brute": 50_000, "semhash": 250_000, "usearch": 250_000, "hnswlib": 50_000}
+LARGEST = {"brute": 50_000, "semhash": 50_000, "usearch": 50_000, "hnswlib": 50_000}
 LARGEST |= {"faiss_hnsw": 50_000, "faiss_ivf": 250_000}
 """Rows up to which each is tried: beyond, it takes more than ten minutes here."""
 
@@ -237,7 +237,7 @@ def page(results: dict[str, Any]) -> Iterator[str]:
                 "the same" if equal else f"{again['recall']:.4f}",
                 units.seconds(each["seconds"]),
                 units.seconds(each["cpu"]),
-                units.rate(int(rows) / each["cpu"]),
+                f"{int(rows) / each['cpu']:,.0f}",
                 units.size(each["peak"]),
                 grows,
             ]
