@@ -40,12 +40,14 @@ def run_set(labelled: str, names: list[str], options: Options) -> dict[str, Any]
     for number in range(options.runs):
         for turn in range(len(names)):
             name = names[(turn + number) % len(names)]
-            if not entries[name]["reason"] and number < getattr(matcher(name), "RUNS", number + 1):
+            if not entries[name]["reason"] and not hasattr(matcher(name), "ONCE"):
                 _timed(name, labelled, entries[name], options)
     for name, entry in entries.items():
         if not entry["reason"] and rows <= SMALL:
             thresholds = sorted({*matcher(name).THRESHOLDS, entry["threshold"]})
-            _, entry["curve"] = _once(name, labelled, entry, options, thresholds=thresholds)
+            cost, entry["curve"] = _once(name, labelled, entry, options, thresholds=thresholds)
+            if not entry["runs"] and entry["curve"]:
+                entry["runs"], entry["score"] = [cost], entry["curve"][str(entry["threshold"])]
     return {"title": SETS[labelled].title, "rows": rows, "entries": entries}
 
 
