@@ -1,13 +1,15 @@
-"""Draws lines as one SVG: a quality against a threshold, a line a data set."""
+"""Draws how right matchers are at each threshold: F1 of clusters, a line each, ours in colour."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from typing import Any
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 380
-LEFT, RIGHT, TOP, BOTTOM = 64, 210, 64, 52
-COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#57606a", "#cf222e")
+LEFT, RIGHT, TOP, BOTTOM = 60, 220, 56, 48
+LABEL = 17
+"""The least distance between two labels."""
 
 STYLE = """
   text { font: 13px system-ui, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #24292f }
@@ -16,56 +18,31 @@ STYLE = """
   .end { text-anchor: end }
   .middle { text-anchor: middle }
   .grid { stroke: #d8dee4; stroke-width: 1 }
-  .usual { stroke: #6e7781; stroke-dasharray: 4 3 }
+  path { fill: none; stroke-width: 2 }
 """
 
-Line = Sequence[tuple[float, float]]
+COLOURS = {
+    "arrowetl_text": "#0969da",
+    "arrowetl_embedding": "#8250df",
+    "arrowetl_hashed": "#1b7c83",
+    "splink": "#bc4c00",
+    "rensa": "#9a6700",
+    "datasketch": "#57606a",
+    "semhash": "#bf3989",
+    "jaccard": "#8c959f",
+}
 
 
-def svg(title: str, lines: Mapping[str, Line], *, x: str, y: str, usual: float) -> str:
-    """Give the drawing's text; values of y are from 0 to 1.
-
-    Args:
-        title: what is shown.
-        lines: points by name, in the order of x.
-        x: what is to the right.
-        y: what is upward.
-        usual: where a dashed line marks the default.
-    """
-    places = [point[0] for line in lines.values() for point in line]
-    low, high = min(places), max(places)
-    scale = (WIDTH - LEFT - RIGHT) / (high - low)
-
-    def at(point: tuple[float, float]) -> tuple[float, float]:
-        across, up = point
-        height = TOP + (HEIGHT - TOP - BOTTOM) * (1 - up)
-        return round(LEFT + (across - low) * scale, 1), round(height, 1)
-
-    body = [
-        f'<text class="title" x="24" y="32">{escape(title)}</text>',
-        f'<text class="small" x="24" y="51">{escape(y)}, higher is better</text>',
-    ]
-    for step in range(6):
-        left, height = at((low, step / 5))
-        right = at((high, 0))[0]
-        body.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{height}" y2="{height}"/>')
-        body.append(f'<text class="small end" x="{left - 8}" y="{height + 4}">{step / 5:g}</text>')
-    for step in range(6):
-        place = low + (high - low) * step / 5
-        left, bottom = at((place, 0))
-        body.append(f'<text class="small middle" x="{left}" y="{bottom + 18}">{place:.2g}</text>')
-    dashed, bottom = at((usual, 0))
-    body.append(f'<line class="usual" x1="{dashed}" x2="{dashed}" y1="{TOP}" y2="{bottom}"/>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    body.append(f'<text class="middle" x="{middle}" y="{HEIGHT - 12}">{escape(x)}</text>')
-    body += _drawn([(name, [at(point) for point in line]) for name, line in lines.items()])
+def svg(found: Mapping[str, Any]) -> str:
+    """Give the drawing's text for one set."""
+    body = [*_frame(found), *_lines(found["entries"])]
     return "\n".join(
         [
             (
                 f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
                 f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
             ),
-            f"<title>{escape(title)}</title>",
+            f"<title>F1 by threshold: {escape(found['title'])}</title>",
             f"<style>{STYLE}</style>",
             f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#ffffff"/>',
             *body,
@@ -74,11 +51,61 @@ def svg(title: str, lines: Mapping[str, Line], *, x: str, y: str, usual: float) 
     )
 
 
-def _drawn(lines: Sequence[tuple[str, Line]]) -> Iterator[str]:
-    for number, (name, points) in enumerate(lines):
-        colour = COLOURS[number % len(COLOURS)]
-        path = " ".join(f"{left:.1f},{top:.1f}" for left, top in points)
-        yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        left, top = WIDTH - RIGHT + 20, TOP + 22 * number + 8
-        yield f'<rect x="{left}" y="{top - 9}" width="14" height="4" fill="{colour}"/>'
-        yield f'<text x="{left + 22}" y="{top - 2}">{escape(name)}</text>'
+def _x(threshold: float) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * threshold
+
+
+def _y(f1: float) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * f1
+
+
+def _frame(found: Mapping[str, Any]) -> Iterator[str]:
+    heading = f"{escape(found['title'])}: F1 of clusters by threshold"
+    yield f'<text class="title" x="{LEFT}" y="24">{heading}</text>'
+    yield (
+        f'<text class="small" x="{LEFT}" y="43">{found["rows"]:,} rows; a dot is the threshold '
+        "where nothing is said; each scale is its own</text>"
+    )
+    for tenth in range(0, 11, 2):
+        at = tenth / 10
+        yield (
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(at):g}" y2="{_y(at):g}"/>'
+        )
+        yield f'<text class="small end" x="{LEFT - 8}" y="{_y(at) + 4:g}">{at:g}</text>'
+        yield (
+            f'<text class="small middle" x="{_x(at):g}" y="{HEIGHT - BOTTOM + 18}">{at:g}</text>'
+        )
+    yield (
+        f'<text class="small middle" x="{_x(0.5):g}" y="{HEIGHT - 12}">'
+        "threshold: similarity, cosine or probability</text>"
+    )
+
+
+def _lines(entries: Mapping[str, Any]) -> Iterator[str]:
+    shown = {name: entry for name, entry in entries.items() if entry.get("curve")}
+    ends = {name: _points(entry)[-1] for name, entry in shown.items()}
+    floor = HEIGHT - BOTTOM + LABEL
+    labels: dict[str, float] = {}
+    # From the bottom up, each label at its line's end or above the one before.
+    for name, (_, f1) in sorted(ends.items(), key=lambda each: each[1][1]):
+        labels[name] = floor = min(_y(f1) + 4, floor - LABEL)
+    for name, entry in shown.items():
+        colour = COLOURS.get(name, "#24292f")
+        points = [(_x(threshold), _y(f1)) for threshold, f1 in _points(entry)]
+        way = " L ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        dashed = "" if name.startswith("arrowetl") else ' stroke-dasharray="5 3"'
+        yield f'<path d="M {way}" stroke="{colour}"{dashed}/>'
+        usual = entry["curve"][str(entry["threshold"])]["clusters"]["f1"]
+        yield (
+            f'<circle cx="{_x(entry["threshold"]):.1f}" cy="{_y(usual):.1f}" r="5" '
+            f'fill="{colour}"/>'
+        )
+        x, y = WIDTH - RIGHT + 14, labels[name]
+        end = f'x1="{points[-1][0]:.1f}" y1="{points[-1][1]:.1f}" x2="{x - 4}" y2="{y - 4:.1f}"'
+        yield f'<line {end} stroke="{colour}" stroke-width="0.5"/>'
+        yield f'<text x="{x}" y="{y:.1f}" style="fill: {colour}">{escape(entry["label"])}</text>'
+
+
+def _points(entry: Mapping[str, Any]) -> list[tuple[float, float]]:
+    curve = entry["curve"].items()
+    return sorted((float(threshold), each["clusters"]["f1"]) for threshold, each in curve)

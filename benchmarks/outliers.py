@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 import arrowetl as ae
-from benchmarks.curve import svg
+from benchmarks.lines import svg
 from benchmarks.process import ROOT, measured
 
 RESULTS = ROOT / "benchmarks" / "results"

@@ -146,6 +146,7 @@ def _every_pair(vectors: Vectors, threshold: float, *, threads: int) -> Pairs:
         return left[some] + low, right[some] + low
 
     found = in_order(near, range(0, len(values), _BLOCK), threads=threads)
-    left, right = map(np.concatenate, zip((_NONE, _NONE), *found, strict=True))
+    nothing = (_NONE, _NONE)
+    left, right = (np.concatenate(side) for side in zip(nothing, *found, strict=True))
     similarity = vectors.compare(left, right, threads=threads)
     return Pairs(left, right, similarity).above(threshold)

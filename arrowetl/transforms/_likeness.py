@@ -17,7 +17,6 @@ import pyarrow.types as kinds
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
 from arrowetl.sql import STREAM, literal, name
-from arrowetl.stage import BATCH_ROWS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,6 +42,8 @@ _ROWS = "arrowetl:rows"
 _RECORDS = "arrowetl:known"
 _CHOSEN = "arrowetl:chosen"
 _ALIKE = "arrowetl:alike"
+_BATCH = 8192
+"""How many rows go on at a time: vectors are wide, and whoever writes them holds several."""
 _MEMORY = "512MB"
 """What the rows that wait may take; more is spilled."""
 
@@ -272,7 +273,7 @@ def _told(
     before: int,
 ) -> Iterator[pa.RecordBatch]:
     """Give the rows that stand for themselves; or all of them, with what is `added`."""
-    with rows.to_arrow_reader(BATCH_ROWS) as reader:
+    with rows.to_arrow_reader(_BATCH) as reader:
         for batch in reader:
             row = batch.column(0).to_numpy()
             place = row - before - 1
