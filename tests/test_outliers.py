@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import outliers
-from benchmarks.curve import svg
+from benchmarks.lines import svg
 
 
 @pytest.mark.parametrize(
