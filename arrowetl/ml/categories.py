@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from arrowetl.ml.encoders import Matrix
+from arrowetl.arrow import Matrix
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

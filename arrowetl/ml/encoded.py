@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
+from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
-from arrowetl.ml.encoders import Encoder, Matrix
+from arrowetl.ml.encoders import Encoder
 from arrowetl.ml.grams import Rows
 from arrowetl.ml.records import Known, Records, different
 from arrowetl.ml.strings import levels

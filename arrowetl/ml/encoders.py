@@ -5,14 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from os import PathLike
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
 from arrowetl.ml.models import HASHED, MODEL
-
-Matrix = npt.NDArray[np.float32]
 
 
 class Encoder(ABC):
@@ -20,6 +17,7 @@ class Encoder(ABC):
 
     Your own needs the two attributes and `encode`.
 
+    >>> import numpy as np
     >>> class Initials(Encoder):
     ...     name, dimension = "initials", 26
     ...     def encode(self, texts):

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
-from arrowetl.ml.encoders import Encoder, Matrix
+from arrowetl.ml.encoders import Encoder
 from arrowetl.ml.models import HASHED
 from arrowetl.sampling import hashed
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from arrowetl.arrow import Matrix
 from arrowetl.ml._threads import in_order
-from arrowetl.ml.encoders import Matrix
 from arrowetl.ml.grams import Rows
 from arrowetl.sampling import hashed
 

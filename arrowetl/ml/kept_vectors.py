@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from arrowetl.arrow import Matrix
 from arrowetl.ml._threads import in_order
 from arrowetl.ml.candidates import Ends, Plan
-from arrowetl.ml.encoders import Matrix
 from arrowetl.ml.grams import Rows
 from arrowetl.ml.hyperplanes import Hyperplanes, centre_of, hyperplanes
 from arrowetl.ml.measures import Drawn, Measure, Part, plan_facts, plan_of

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
-from arrowetl.ml.encoders import Encoder, Matrix
+from arrowetl.ml.encoders import Encoder
 from arrowetl.ml.models import MODEL, folder, no_model, refuse_missing, short
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
 from arrowetl.ml.calibration import sharpness
 from arrowetl.ml.categories import DIGITS, Flags, Numbers, Trained, nearest
-from arrowetl.ml.encoders import Matrix
 
 FOLDS = 5
 STRENGTH = 10.0

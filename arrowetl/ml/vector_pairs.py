@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arrowetl.arrow import Matrix
 from arrowetl.ml import LIMIT
 from arrowetl.ml._threads import in_order
 from arrowetl.ml.candidates import Hashed, Plan, plan, refuse
-from arrowetl.ml.encoders import Matrix
 from arrowetl.ml.grams import Rows
 from arrowetl.ml.hyperplanes import BITS, HASHES, Hyperplanes, hyperplanes
 from arrowetl.ml.pairs import Flags, Pairs, verified

@@ -12,6 +12,7 @@ import pyarrow.types as kinds
 from arrowetl.errors import ConfigError
 from arrowetl.files import destination_path
 from arrowetl.fitting import Fitted, FittedStage
+from arrowetl.ml._threads import cores
 from arrowetl.stage import Scope
 from arrowetl.transforms._anomaly_reasons import ADDED, answered
 
@@ -108,7 +109,6 @@ class ForestStage(FittedStage):
         return answer
 
     def _learn(self, sample: pa.Table) -> FittedForest:
-        from arrowetl.ml._threads import cores
         from arrowetl.ml.features import prepared
         from arrowetl.ml.forest import fit_forest
         from arrowetl.ml.kept_forest import FittedForest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from arrowetl.ml._threads import cores
 from arrowetl.ml.models import HASHED, MODEL, short
 from arrowetl.remembering import Memory
 from arrowetl.transforms._likeness import Likeness, Search, likeness, vector_column
@@ -61,7 +61,7 @@ class KeptRun(Memory):
             records_of(schema, search),
             threshold=self.threshold,
             limit=search.limit,
-            threads=os.cpu_count() or 1,
+            threads=cores(),
         )
         # In the order they were kept: texts are joined in it.
         return self._index, replace(search, columns=self._index.described.columns)
@@ -77,7 +77,7 @@ class KeptRun(Memory):
         own = np.flatnonzero(other >= 0)
         similarity = joined.alike.copy()
         space = alike.records.space
-        similarity[own] = space.compare(own, other[own], threads=os.cpu_count() or 1)
+        similarity[own] = space.compare(own, other[own], threads=cores())
         similarity[own[own == other[own]]] = 1
         standard = np.where(other >= 0, other + index.records, joined.standard)
         index.add(alike.count, stands, standard, similarity)

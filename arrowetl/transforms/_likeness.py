@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
+from arrowetl.ml._threads import cores
 from arrowetl.sql import STREAM, literal, name
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Likeness:
             f"WHERE c.kept <> c.{_ROW} ORDER BY c.{_ROW}"
         ).to_arrow_table()
         left, right = (pairs[column].to_numpy() for column in ("text", "other"))
-        similarity = pa.array(self.records.space.compare(left, right, threads=_threads()))
+        similarity = pa.array(self.records.space.compare(left, right, threads=cores()))
         made = pa.Table.from_arrays([pairs[ROW], similarity], names=[ROW, _SIMILARITY])
         self.connection.register(_ALIKE + ":new", made)
         self.connection.execute(
@@ -188,7 +188,7 @@ class Likeness:
         cluster = clusters(
             records.space.rows,
             pairs.above(threshold),
-            lambda left, right: records.space.compare(left, right, threads=_threads()),
+            lambda left, right: records.space.compare(left, right, threads=cores()),
             least=threshold,
         )
         self._know(cluster, np.zeros(len(cluster), np.int64), np.zeros(len(cluster)))
@@ -201,7 +201,7 @@ class Likeness:
         """
         from arrowetl.ml.kept_joins import join
 
-        joined = join(index, self.records.space, limit=self.search.limit, threads=_threads())
+        joined = join(index, self.records.space, limit=self.search.limit, threads=cores())
         numbers = self.records.earlier[1]
         earlier = index.of("stands", numbers), index.of("alike", numbers)
         self._know(joined.cluster, joined.stands, joined.alike, *earlier)
@@ -262,7 +262,7 @@ class Likeness:
         Raises:
             ConfigError: too many candidates would have to be compared.
         """
-        return self.records.space.pairs(threshold, limit=self.search.limit, threads=_threads())
+        return self.records.space.pairs(threshold, limit=self.search.limit, threads=cores())
 
 
 def _told(
@@ -314,7 +314,7 @@ def _read(
     if search.similarity == "text":
         from arrowetl.ml.texts import read_texts
 
-        threads = _threads()
+        threads = cores()
         return read_texts(
             connection,
             _ROWS,
@@ -342,7 +342,3 @@ def vector_column(schema: pa.Schema, columns: Iterable[str]) -> str | None:
     kind = schema.field(only).type
     lists = kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind)
     return only if not others and lists and kinds.is_floating(kind.value_type) else None
-
-
-def _threads() -> int:
-    return os.cpu_count() or 1

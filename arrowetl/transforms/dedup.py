@@ -54,8 +54,8 @@ class Deduplicator(SQLStage):
     their MinHashes, and each is compared exactly. Every pair has the similarity asked for; some are
     missed by chance, most of them only just as alike (`arrowetl.ml.trigram_pairs.similar_pairs`).
     Rows are put together around one that all of them are like, so that a chain doesn't join what is
-    unlike.
-    Rows without any text are like none.
+    unlike. Rows without any text are like none. Cost: some 1.5 KB of memory a different text (a
+    million addresses take some 17 seconds on two cores); the rows wait in DuckDB, which spills.
 
     With ``similarity="embedding"`` (extra `ml`) a model says what the texts mean, and rows are as
     alike as the cosine of their vectors. Up to 8,192 different texts every pair is compared; of
@@ -72,8 +72,7 @@ class Deduplicator(SQLStage):
     commit and the index's, its rows are in the destination, and new to the next run. What later
     stages remove counts as seen, so put them before this one. One run at a time uses an index.
 
-    Cost of text: some 1.5 KB of memory a different text (a million
-    addresses take some 17 seconds on two cores); the rows wait in DuckDB, which spills.
+    `find` shows the duplicates of a table, says why two rows are alike, and moves the threshold.
 
     Args:
         on: the columns to compare; all if None. For fuzzy also a mapping: how much each counts.
