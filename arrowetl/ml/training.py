@@ -20,6 +20,7 @@ are calibrated."""
 SAME = 0.85
 """Examples whose vectors have this cosine say nearly the same: they share a fold."""
 Places = npt.NDArray[np.int64]
+_BLOCK = 256
 _ROUNDS = 2000
 _NEVER = -10.0
 """The score of a category that a fold has no example of."""
@@ -147,12 +148,13 @@ def look_alikes(vectors: Matrix) -> Places:
     """
     found = np.full(len(vectors), -1)
     number = 0
-    for row in range(len(vectors)):
-        if found[row] < 0:
-            rest = row + np.flatnonzero(found[row:] < 0)
-            found[rest[vectors[rest] @ vectors[row] >= SAME]] = number
-            found[row] = number
-            number += 1
+    for low in range(0, len(vectors), _BLOCK):
+        alike = vectors[low : low + _BLOCK] @ vectors[low:].T >= SAME
+        for row, like in enumerate(alike, low):
+            if found[row] < 0:
+                found[low:][like & (found[low:] < 0)] = number
+                found[row] = number
+                number += 1
     return found
 
 
@@ -203,11 +205,16 @@ def _fitted(examples: Labelled, plan: Training, width: int | None = None) -> Tra
 def _regression(vectors: Matrix, classes: npt.NDArray[Any]) -> Any:
     try:
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise ConfigError(
             "training on examples needs scikit-learn: pip install 'arrowetl[ml]'"
         ) from error
-    return LogisticRegression(C=STRENGTH, max_iter=_ROUNDS).fit(vectors.astype(np.float64), classes)
+    model = LogisticRegression(C=STRENGTH, max_iter=_ROUNDS)
+    # One thread: the same numbers on every machine, and several wait for each other much longer
+    # than they work where something else is running (30 times as long, measured).
+    with threadpool_limits(1, user_api="blas"):
+        return model.fit(vectors.astype(np.float64), classes)
 
 
 def _with_nowhere(truth: Flags, width: int) -> Flags:

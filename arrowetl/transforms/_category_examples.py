@@ -192,7 +192,10 @@ def read_examples(given: Any, on: Sequence[str], label: str, *, several: bool) -
     """
     schema = schema_of(given)
     if schema is None:
-        pairs = [(_said(text), _labels(label)) for text, label in given.items()]
+        texts = _said(list(given))
+        pairs = [
+            (text or "", _labels(each)) for text, each in zip(texts, given.values(), strict=True)
+        ]
     else:
         check_columns(schema, on, label)
         pairs = _read(given, on, label)
@@ -212,11 +215,14 @@ def read_examples(given: Any, on: Sequence[str], label: str, *, several: bool) -
     return Examples(tuple(counts), tuple(chosen), unsure)
 
 
-def _said(text: Any) -> str:
-    if not isinstance(text, str):
-        raise ConfigError(f"{WHERE}: the text of an example is text, not {describe(text)}")
-    found = texts_of(pa.table({"text": pa.array([text], pa.large_string())}), ["text"])
-    return found[0].as_py() or ""  # small: one text
+def _said(texts: list[Any]) -> list[str | None]:
+    """Give texts as those of rows are taken."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise ConfigError(f"{WHERE}: the text of an example is text, not {describe(text)}")
+    found = texts_of(pa.table({"text": pa.array(texts, pa.large_string())}), ["text"])
+    said: list[str | None] = found.to_pylist()  # small: they were written in Python
+    return said
 
 
 def _labels(label: Any) -> tuple[str, ...]:
