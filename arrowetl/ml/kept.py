@@ -118,7 +118,7 @@ class Index:
     Cost of a run: its new records, times the logarithm of the earlier ones, and some 0.3 seconds.
     Earlier records aren't held in memory: files are mapped, and the pages used are read. Parts of
     about a size become one, so that each record is written again as often as their number doubles.
-    Disk: 750 bytes a short text; 2.7 KB a vector of 384 numbers.
+    Disk: 800 bytes a short text; 2.7 KB a vector of 384 numbers.
 
     Opening it locks it until `close`. Nothing of what is added is seen by others before `commit`.
     At each opening the size, the beginning and the end of every file are checked; all of a file

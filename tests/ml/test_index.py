@@ -17,7 +17,6 @@ from arrowetl.ml.encoded import read_vectors
 from arrowetl.ml.kept import Described, Index
 from arrowetl.ml.kept_parts import to_merge
 from arrowetl.ml.texts import read_texts
-from arrowetl.ml.weights import similarities
 
 
 class Runs:
@@ -28,20 +27,28 @@ class Runs:
         self.text = isinstance(values[0], str)
         self.options = {"limit": 10**9, "threads": 2, **options}
 
-    def add(self, low, high):
-        """Add some of the values; give the index's answers, and what it cost."""
+    def index(self):
+        """Open the index."""
         kind = Described("text" if self.text else "embedding", {"x": 1.0})
-        index = Index(self.path, kind, threshold=self.threshold, **self.options)
-        with closing(index), duckdb.connect() as connection:
-            part = self.values[low:high]
-            if not self.text:
-                part = pa.FixedSizeListArray.from_arrays(part.reshape(-1), part.shape[1])
+        return Index(self.path, kind, threshold=self.threshold, **self.options)
+
+    def read(self, index, low, high):
+        """Give the records of some of the values that the index doesn't know."""
+        part = self.values[low:high]
+        if not self.text:
+            part = pa.FixedSizeListArray.from_arrays(part.reshape(-1), part.shape[1])
+        with duckdb.connect() as connection:
             connection.register("rows", pa.table({"id": range(low, high), "x": part}))
-            if self.text:
-                options = {"known": index.known, "weigh": index.weigh, "threads": 2}
-                records = read_texts(connection, "rows", {"x": 1.0}, id_column="id", **options)
-            else:
-                records = read_vectors(connection, "rows", "x", id_column="id", known=index.known)
+            if not self.text:
+                known = index.known
+                return read_vectors(connection, "rows", "x", id_column="id", known=known)
+            options = {"known": index.known, "weigh": index.weigh, "threads": 2}
+            return read_texts(connection, "rows", {"x": 1.0}, id_column="id", **options)
+
+    def add(self, low, high):
+        """Add some of the values; give the records, the index's answers, and the index."""
+        with closing(self.index()) as index:
+            records = self.read(index, low, high)
             index.take(records)
             found = index.nearest()
             count = records.space.rows
@@ -97,26 +104,23 @@ def texts(rows, near, seed=3):
 
 @pytest.mark.parametrize("threshold", [0.45, 0.7])
 def test_hardly_a_text_like_one_of_an_earlier_run_is_missed(tmp_path, threshold):
-    values = texts(1_500, 300)
-    runs = Runs(tmp_path / "i", values, threshold)
-    runs.add(0, 1_000)
-    runs.add(1_000, 1_500)
-    records, found, _ = runs.add(1_500, 1_800)
-    # The same weights over all texts at once: of the first run, as nothing was fitted since.
-    with duckdb.connect() as connection:
-        connection.register("rows", pa.table({"id": range(1_800), "x": values}))
-        every = read_texts(connection, "rows", {"x": 1.0}, id_column="id", threads=2)
-    place = np.full(1_800, -1)
-    place[every.ids] = np.arange(len(every.ids))
-    old = place[:1_500][place[:1_500] >= 0]
-    least = np.zeros(len(records.ids))
-    for number, row in enumerate(records.ids):
-        least[number] = similarities(every.space.sets, np.full(len(old), place[row]), old).max()
-    # Weights differ a little from those that were counted among the first 1,000.
-    sure = least >= threshold + 0.03
-    assert sure.sum() > 60
-    assert (found.number[sure] >= 0).mean() >= 0.98
-    assert not (found.number[least < threshold - 0.03] >= 0).any()
+    runs = Runs(tmp_path / "i", texts(1_500, 300), threshold)
+    runs.add(0, 900)
+    runs.add(900, 1_500)
+    with closing(runs.index()) as index:
+        records = runs.read(index, 1_500, 1_800)
+        index.take(records)
+        found = index.nearest()
+        every = np.arange(index.records)
+        # Each new text with each earlier one, by the weights of the first run.
+        best = np.zeros(records.space.rows)
+        for record in range(len(best)):
+            best[record] = index.compare(np.full(len(every), record), every).max()
+    wanted, got = best >= threshold, found.number >= 0
+    assert wanted.sum() > 60
+    assert got[wanted].mean() >= 0.98
+    assert not got[~wanted].any()
+    assert np.isclose(found.similarity[got], best[got]).mean() >= 0.98
 
 
 @pytest.mark.parametrize("kind", ["text", "vectors"])
