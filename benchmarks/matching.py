@@ -31,7 +31,7 @@ def excuse(module: ModuleType, labelled: str) -> str:
     """Say why a matcher takes no part; empty if it does."""
     settings = getattr(module, "SETTINGS", None)
     if settings is not None and labelled not in settings:
-        return "made for tables of several columns"
+        return "no settings for such columns"
     missing = [each for each in module.PACKAGES if importlib.util.find_spec(each) is None]
     return f"not installed: {', '.join(missing)}" if missing else ""
 

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks import machine, units
 from benchmarks.data import FOLDER
 from benchmarks.process import asked, last_line, measured, module
+from benchmarks.runner import Options, scratch
 
 RESULTS = Path(__file__).parent / "results"
 WIDTH = 384
@@ -152,7 +153,7 @@ WAYS: dict[str, tuple[str, Callable[[Any], Any], str, str]] = {
 }
 """By name: what it is called, what finds pairs, its package, whether it grows batch by batch."""
 LARGEST = {"brute": 50_000, "semhash": 50_000, "usearch": 50_000, "hnswlib": 50_000}
-LARGEST |= {"faiss_hnsw": 50_000, "faiss_ivf": 250_000}
+LARGEST |= {"faiss_hnsw": 50_000, "faiss_ivf": 50_000}
 """Rows up to which each is tried: beyond, it takes more than ten minutes here."""
 
 
@@ -185,9 +186,9 @@ def share(output: Path, truth: Path) -> dict[str, float]:
 
 def run(rows: int, names: list[str], folder: Path) -> dict[str, Any]:
     """Run each way twice; beside the truth, which is every pair's or, of many rows, ours."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made_here = {name: folder / f"{name}-{rows}.npz" for name in names}
-    truth = made_here["brute" if rows <= LARGEST["brute"] and "brute" in names else "arrowetl"]
+    due = "brute" if rows <= LARGEST["brute"] else "arrowetl"
+    made_here = {name: folder / f"{name}.npz" for name in dict.fromkeys((due, *names))}
+    truth = made_here[due]
     found: dict[str, Any] = {"truth": truth.stem, "ways": {}}
     for name, output in made_here.items():
         label, _, package, _ = WAYS[name]
@@ -262,7 +263,8 @@ def main() -> None:
     path = arguments.out / "neighbours.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
     for rows in arguments.rows or (20_000, 250_000):
-        found = run(rows, arguments.way or list(WAYS), RESULTS / "scratch")
+        with scratch(Options()) as folder:
+            found = run(rows, arguments.way or list(WAYS), folder)
         before = results["rows"].get(str(rows), {"ways": {}})
         results["rows"][str(rows)] = {**found, "ways": {**before["ways"], **found["ways"]}}
         results["machine"] = machine.describe()

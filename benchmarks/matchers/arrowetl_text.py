@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.matchers.found import TEXT_THRESHOLDS, Found
+from benchmarks.matchers.found import TEXT_THRESHOLDS, Ends, Found
 
 LABEL = "arrowetl, text"
 PACKAGES = ("arrowetl",)
 THRESHOLD = 0.45
 THRESHOLDS = TEXT_THRESHOLDS
+SMALL = 20_000
+"""Up to so many rows each row of equal ones is paired with each; else with the first only."""
 OPTIONS: Mapping[str, Any] = {}
 
 
@@ -38,6 +40,25 @@ def _found(found: Any, threshold: float, count: int) -> Found:
     # The pairs before clustering are nobody's to see but a benchmark's.
     records, pairs = found._alike.records, found._pairs.above(threshold)  # noqa: SLF001
     again, which = records.repeats
-    left = np.concatenate([records.ids[pairs.left], records.ids[which]]) - 1
-    right = np.concatenate([records.ids[pairs.right], again]) - 1
-    return Found(threshold, np.minimum(left, right), np.maximum(left, right), clusters)
+    if count > SMALL:
+        left = np.concatenate([records.ids[pairs.left], records.ids[which]]) - 1
+        right = np.concatenate([records.ids[pairs.right], again]) - 1
+        return Found(threshold, np.minimum(left, right), np.maximum(left, right), clusters)
+    every = np.arange(len(records.ids))
+    rows = np.concatenate([records.ids, again]) - 1
+    known = np.concatenate([every, which])
+    ends = np.append(pairs.left, every), np.append(pairs.right, every)
+    return Found(threshold, *_of_rows(rows[np.argsort(known)], np.bincount(known), *ends), clusters)
+
+
+def _of_rows(rows: Ends, counts: Ends, left: Ends, right: Ends) -> tuple[Ends, Ends]:
+    """Give the pairs of rows of pairs of records; `rows` are those of each record in turn."""
+    starts = np.cumsum(counts) - counts
+    times = counts[left] * counts[right]
+    number = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    across = np.repeat(counts[right], times)
+    first = rows[np.repeat(starts[left], times) + number // across]
+    second = rows[np.repeat(starts[right], times) + number % across]
+    same = np.repeat(left == right, times)
+    kept = ~same | (first < second)
+    return np.minimum(first, second)[kept], np.maximum(first, second)[kept]
