@@ -19,7 +19,8 @@ ours where nothing is said, those of the packages' own pages for SemHash (0.9) a
 and 0.5 for rensa and datasketch, whose pages' 0.8 of words finds next to nothing of typing errors;
 they are given trigrams. `best` is the highest F1 at any threshold, which nobody knows without
 labels. Seconds are those of the matcher alone, its imports and model included; CPU and peak memory
-are the process's. Medians.
+are the process's. Medians. Where the machine has other work, CPU seconds compare and seconds
+hardly do.
 
 scikit-learn's own sets have no labelled duplicates, so none is here. SemHash's own model can't be
 installed as a package: it gets ours. Splink compares columns, and so takes no part where there is
