@@ -60,9 +60,10 @@ def _entry(name: str, labelled: str, rows: int) -> Entry:
 
 
 def _timed(name: str, labelled: str, entry: Entry, options: Options) -> None:
-    cost, scores = _once(name, labelled, entry, options, thresholds=[entry["threshold"]])
-    for score in scores.values():
-        entry["score"] = score
+    usual = [] if entry["threshold"] is None else [entry["threshold"]]
+    cost, scores = _once(name, labelled, entry, options, thresholds=usual)
+    for threshold, score in scores.items():
+        entry["threshold"], entry["score"] = float(threshold), score
         entry["runs"].append(cost)
         options.say(
             f"{labelled:16} {entry['label']:26} F1 {score['clusters']['f1']:.3f} "

@@ -22,7 +22,7 @@ Ends = tuple[Rows, Rows]
 
 _MISSED = 0.01
 """What share of the pairs just as alike as the threshold may be missed, where the bands allow."""
-_BANDS = 60
+_BANDS = 100
 """How many choices of hashes there are at most; deep blocks would need more for that."""
 _DEPTH = 8
 _CROWDS = (1000, 100)

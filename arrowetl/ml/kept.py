@@ -31,7 +31,7 @@ from arrowetl.ml.kept_texts import TextMeasure
 from arrowetl.ml.kept_vectors import VectorMeasure
 from arrowetl.ml.measures import Drawn, Measure
 from arrowetl.ml.records import Keys, Records
-from arrowetl.ml.trigram_pairs import Trigrams
+from arrowetl.ml.trigram_pairs import Trigrams, usual_threshold
 from arrowetl.ml.vector_pairs import EVERY, Vectors
 from arrowetl.ml.weights import Floats, WeighedSets, weigh
 
@@ -127,7 +127,8 @@ class Index:
     Args:
         path: its folder.
         records: what its records are.
-        threshold: how alike records have to be.
+        threshold: how alike records have to be; if None, as it was when the index was last fitted,
+            or what is usual for those of the first run.
         limit: how many candidates may be compared.
         threads: how many work at once.
 
@@ -137,10 +138,10 @@ class Index:
     """
 
     def __init__(
-        self, path: Path, records: Described, *, threshold: float, limit: int, threads: int
+        self, path: Path, records: Described, *, threshold: float | None, limit: int, threads: int
     ) -> None:
         """Lock it, map what it has."""
-        self.described, self.threshold = records, threshold
+        self.described, self._threshold = records, threshold
         self._limit, self._threads = limit, threads
         self.compared = 0
         """How many candidates this run has compared with earlier records."""
@@ -165,9 +166,16 @@ class Index:
             # The kept order of columns: texts are joined in it.
             self.described = before
         if self._fitted["rows"]:
+            if self._threshold is None:
+                self._threshold = float(self._fitted["threshold"])
             arrays = {name: self._kept.read(e) for name, e in self._fitted["arrays"].items()}
             kind = TextMeasure if self.described.similarity == "text" else VectorMeasure
             self._measure = kind.of(self._fitted["facts"], arrays)
+
+    @property
+    def threshold(self) -> float:
+        """How alike records have to be; 1 as long as there are none to tell."""
+        return 1.0 if self._threshold is None else self._threshold
 
     @property
     def records(self) -> int:
@@ -188,6 +196,8 @@ class Index:
 
     def weigh(self, sets: GramSets, levels: Sequence[float]) -> WeighedSets:
         """Weigh the texts of this run, as earlier ones were; called before `join`."""
+        if self._threshold is None and sets.rows:
+            self._threshold = usual_threshold(sets)
         if self._outgrown(sets.rows):
             earlier = [GramSets(p.arrays["grams"], p.arrays["starts"]) for p in self._parts]
             threshold = self.threshold
@@ -259,6 +269,8 @@ class Index:
                 f"{space.rows:,} different records for the index {str(self._kept.path)!r}; a run "
                 f"adds {MOST:,} at most: load them in several runs"
             )
+        if self._threshold is None:
+            self._threshold = space.usual
         if isinstance(space, Trigrams):
             sets = space.sets.sets
             raw = {

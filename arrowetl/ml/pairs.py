@@ -48,6 +48,10 @@ class Space(Protocol):
     def rows(self) -> int:
         """How many there are."""
 
+    @property
+    def usual(self) -> float:
+        """How alike duplicates are at least, where nobody says it."""
+
     def pairs(self, threshold: float, *, limit: int, threads: int) -> Pairs:
         """Find the pairs that are at least as alike as `threshold`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from arrowetl.ml import LIMIT
 from arrowetl.ml._threads import in_order
 from arrowetl.ml.candidates import PLANNING, plan, refuse
-from arrowetl.ml.grams import Rows
+from arrowetl.ml.grams import GramSets, Rows
 from arrowetl.ml.minhash import signatures
 from arrowetl.ml.pairs import Flags, Pairs, verified
 from arrowetl.ml.sketches import sketches
@@ -19,6 +20,30 @@ from arrowetl.ml.weights import Floats, WeighedSets, similarities
 DOUBT = 0.1
 """How far a sketch may be from the truth: a thousandth of the pairs are further."""
 _GRAMS = 1 << 20
+_ALIKE, _BY_CHANCE = 0.2, 2.0
+"""Chosen by fourteen labelled sets, from names to publications (benchmarks/quality.py)."""
+_LOW, _HIGH = 0.45, 0.8
+_MANY = 500
+
+
+def usual_threshold(sets: GramSets) -> float:
+    r"""Give how alike texts have to be to be duplicates, where nobody says it; to two digits.
+
+    The fewer trigrams texts have, the more of them are alike by chance (by the root of their
+    number, as with any count), and the more texts there are, the more such pairs: 500 and more
+    need ``0.2 + 2 / sqrt(trigrams of a text)``, between 0.45 and 0.8; fewer need less, down to
+    0.45. That is 0.45 for people with their addresses, and 0.7 for thousands of two words.
+
+    >>> import pyarrow as pa
+    >>> from arrowetl.ml.grams import gram_sets
+    >>> few, many = (pa.array([f"\x01street {n}" for n in range(count)]) for count in (4, 5000))
+    >>> [usual_threshold(gram_sets([texts], characters=99_999)) for texts in (few, many)]
+    [0.53, 0.8]
+    """
+    grams = len(sets.grams) / max(sets.rows, 1)
+    short = min(max(_LOW, _ALIKE + _BY_CHANCE / math.sqrt(max(grams, 1))), _HIGH)
+    share = min(1.0, math.log(max(sets.rows, 1)) / math.log(_MANY))
+    return round(_LOW + (short - _LOW) * share, 2)
 
 
 def similar_pairs(
@@ -81,6 +106,11 @@ class Trigrams:
     def rows(self) -> int:
         """How many there are."""
         return self.sets.rows
+
+    @property
+    def usual(self) -> float:
+        """How alike duplicates are; see `usual_threshold`."""
+        return usual_threshold(self.sets.sets)
 
     def pairs(self, threshold: float, *, limit: int = LIMIT, threads: int = 1) -> Pairs:
         """Find the pairs that are alike; see `similar_pairs`."""

@@ -28,6 +28,7 @@ _CROWD = 1000
 SLACK = 1e-5
 """How far a product of 32-bit numbers may be from the truth."""
 _DIGITS = 6
+_USUAL = 0.9
 _COMPARED = 4096
 _NONE = np.zeros(0, np.int64)
 
@@ -49,6 +50,11 @@ class Vectors:
     def rows(self) -> int:
         """How many there are."""
         return len(self.order)
+
+    @property
+    def usual(self) -> float:
+        """The cosine from which on texts are duplicates: they say the same, nearly word by word."""
+        return _USUAL
 
     def pairs(self, threshold: float, *, limit: int = LIMIT, threads: int = 1) -> Pairs:
         """Find the pairs that are alike; see `near_pairs`."""

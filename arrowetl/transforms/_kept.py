@@ -25,7 +25,7 @@ class KeptRun(Memory):
 
     Args:
         path: the index.
-        threshold: how alike rows have to be.
+        threshold: how alike rows have to be; see `Index`.
         search: gives for a schema what is looked for.
         best: gives for a schema the aggregate that chooses the row of a cluster.
         report: as in `Likeness.rows`.
@@ -33,7 +33,7 @@ class KeptRun(Memory):
     """
 
     path: Path
-    threshold: float
+    threshold: float | None
     search: Callable[[pa.Schema], Search]
     best: Callable[[pa.Schema], str]
     report: tuple[str | None, str | None]

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 METHODS = ("exact", "fuzzy")
 KEEPS = ("first", "last", "best_quality")
-THRESHOLDS = {"text": 0.45, "embedding": 0.9}
-"""How alike rows have to be where nothing is said."""
+SIMILARITIES = ("text", "embedding")
 SCORE = "quality_score"
 """The column by which rows are ranked where none is named: what `QualityScorer` adds."""
 
@@ -87,9 +86,11 @@ class Deduplicator(SQLStage):
         model: for embedding, the model's name or the path of its folder; `hashed` for n-grams
             that need none, but know nothing of meaning; or an `Encoder`. `all-MiniLM-L6-v2` if
             None. A single column of vectors is compared as it is, without one.
-        threshold: for fuzzy, how alike rows have to be, from 0 to 1. For text 0.45 if None: people
-            and addresses with errors are alike from 0.4 or 0.5 on; raise it where few errors are
-            expected. For embedding 0.9.
+        threshold: for fuzzy, how alike rows have to be, from 0 to 1. If None, 0.9 for embedding;
+            for text from 0.45 to 0.8, the more the shorter the texts are and the more there are,
+            since short ones are alike by chance (`arrowetl.ml.trigram_pairs.usual_threshold`):
+            0.45 for people with their addresses, 0.7 for thousands of two words. `find` says which
+            it was, and what others would give.
         similarity_column: for fuzzy and with `report_column`: adds how alike a row is to the one
             that it repeats, which may be below the threshold where both are like a third.
         limit: for fuzzy, how many candidates may be compared; more are refused beforehand.
@@ -153,12 +154,11 @@ class Deduplicator(SQLStage):
         self._check_fuzzy()
 
     def _check_fuzzy(self) -> None:
-        choice(self.similarity, THRESHOLDS, where="Deduplicator", option="similarity")
-        if self.threshold is None:
-            object.__setattr__(self, "threshold", THRESHOLDS[self.similarity])
-        elif not (isinstance(self.threshold, (int, float)) and 0 < self.threshold <= 1):
+        choice(self.similarity, SIMILARITIES, where="Deduplicator", option="similarity")
+        given = self.threshold
+        if given is not None and not (isinstance(given, (int, float)) and 0 < given <= 1):
             raise ConfigError(
-                f"Deduplicator: threshold is a number above 0, up to 1, not {self.threshold!r}"
+                f"Deduplicator: threshold is a number above 0, up to 1, not {given!r}"
             )
         if self.model is not None and not (self._fuzzy and self.similarity == "embedding"):
             raise ConfigError("Deduplicator: a model needs 'fuzzy' and similarity='embedding'")
@@ -251,7 +251,8 @@ class Deduplicator(SQLStage):
             return
         schema = first.schema
         with likeness(schema, chain((first,), batches), self._search(schema)) as alike:
-            alike.cluster(alike.pairs(self._least), self._least)
+            least = alike.records.space.usual if self.threshold is None else self.threshold
+            alike.cluster(alike.pairs(least), least)
             columns = self.bind(schema).names
             rows = alike.rows(self._best(schema, name(ROW)), self._reported, columns)
             del alike  # what was compared isn't needed any more
@@ -263,7 +264,7 @@ class Deduplicator(SQLStage):
             return None
         return KeptRun(
             Path(self.index),
-            self._least,
+            self.threshold,
             self._search,
             lambda schema: self._best(schema, name(ROW)),
             self._reported,
@@ -296,11 +297,7 @@ class Deduplicator(SQLStage):
         reader = pa.RecordBatchReader.from_stream(data)
         self.bind(reader.schema)
         search, best = self._search(reader.schema), self._best(reader.schema, name(ROW))
-        return Duplicates(reader.schema, reader, search, best, threshold=self._least)
-
-    @property
-    def _least(self) -> float:
-        return float(self.threshold or 0)
+        return Duplicates(reader.schema, reader, search, best, threshold=self.threshold)
 
     def _weights(self, schema: pa.Schema) -> dict[str, float]:
         if isinstance(self.on, Mapping):

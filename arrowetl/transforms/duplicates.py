@@ -76,12 +76,13 @@ class Duplicates:
         search: Search,
         best: str,
         *,
-        threshold: float,
+        threshold: float | None,
     ) -> None:
-        """Read the rows, find the pairs, put them together."""
+        """Read the rows, find the pairs, put them together; the threshold is the usual if None."""
         self._method, self._best = search.similarity, best
         with ExitStack() as stack:
             self._alike = stack.enter_context(likeness(schema, batches, search))
+            threshold = self._alike.records.space.usual if threshold is None else threshold
             self._searched = threshold
             self._pairs = self._alike.pairs(threshold)
             self._stack = stack.pop_all()

@@ -199,6 +199,23 @@ def test_the_near_duplicates_among_the_messy_customers():
     assert not {record for record in merged if record not in copies and ids[record] not in copied}
 
 
+def test_the_usual_threshold_spares_short_texts_that_are_alike_by_chance():
+    chance = random.Random(3)
+    parts = ["ma", "ri", "an", "to", "el", "ka", "jo", "ha", "ne", "lu"]
+    words = ["".join(chance.choices(parts, k=3)) for _ in range(400)]
+    rows = sorted({f"{chance.choice(words)} {chance.choice(words)}" for _ in range(3000)})
+    typos = [row[:-1] + "x" for row in rows[:100]]
+    table = pa.table({"name": rows + typos})
+    with ae.Deduplicator(on="name", method="fuzzy").find(table) as found:
+        assert 0.7 <= found.threshold <= 0.8
+        usual = found.report()
+        assert len(found.rethreshold(0.45)) > 10 * len(usual)
+    marked = fuzzy(table, report_column="r")["r"]
+    assert np.flatnonzero(marked.is_valid()).tolist() == usual["row"].to_pylist()
+    few = fuzzy(pa.table({"name": [rows[0], typos[0], "Bo Lee"]}), report_column="r")
+    assert few["r"].to_pylist() == [None, 0, None]
+
+
 def test_one_value_a_hundred_thousand_times():
     table = pa.table({"x": pa.array(["Ann Lee, 12 Main Street"] * 100_000)})
     assert fuzzy(table, on="x").num_rows == 1

@@ -264,6 +264,11 @@ def test_columns_in_another_order_are_the_same(at):
         assert run_stage(stages[1], table).num_rows == 0
 
 
+def test_where_nothing_is_said_the_threshold_stays_as_it_was(at):
+    run_stage(at(threshold=0.95), MONDAY)
+    assert kept(at(), names("Bob Ray, 5 Oak Rd")) == ["Bob Ray, 5 Oak Rd"]
+
+
 def test_a_threshold_may_change(at):
     run_stage(at(threshold=0.95), MONDAY)
     assert kept(at(threshold=0.95), names("Bob Ray, 5 Oak Rd")) == ["Bob Ray, 5 Oak Rd"]
