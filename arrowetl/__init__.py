@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from arrowetl.transforms.quality import QualityScorer
     from arrowetl.transforms.query import SQL, Filter
     from arrowetl.transforms.window import WindowAggregator
+    from arrowetl.tuning.tuner import AutoTuner
 
 _HOMES = {
     "contracts": ("Contract",),
@@ -113,6 +114,7 @@ _HOMES = {
     "transforms.quality": ("QualityScorer",),
     "transforms.query": ("SQL", "Filter"),
     "transforms.window": ("WindowAggregator",),
+    "tuning.tuner": ("AutoTuner",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -123,6 +125,7 @@ __all__ = [
     "ArrowETLError",
     "ArrowLoader",
     "ArrowSource",
+    "AutoTuner",
     "CSVLoader",
     "CSVSource",
     "Cast",

@@ -6,7 +6,7 @@ listener is any callable that takes an event; it must be quick and must not rais
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,6 +78,24 @@ class StageObserved(Event):
     position: int
     """Place in the pipeline."""
     summary: pa.Table
+
+
+@dataclass(frozen=True)
+class Tuned(Event):
+    """The settings that a tuner chose for the run, told at its end."""
+
+    settings: Mapping[str, int]
+    """By knob."""
+    way: str
+    """Why: `start`, `usual`, `transfer`, `explore`, `exploit` or `smallest`."""
+    confidence: float
+    """How likely the best so far costs at most a tenth more than the best there is; 0 to 1."""
+    runs: int
+    """How many runs there were before."""
+    reasons: tuple[str, ...] = ()
+    """What runs so far say of each setting."""
+    notes: tuple[str, ...] = ()
+    """What went wrong with the tuner."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from arrowetl.observability.progress import ProgressBar
 from arrowetl.planning.bind import bind
 from arrowetl.planning.plan import Plan
 from arrowetl.planning.rules import optimise
+from arrowetl.preview import Preview, first_rows
 from arrowetl.reliability.deadletters import RunFacts
 from arrowetl.result import PipelineResult, ResultFolder
 from arrowetl.sources.anything import source_of
@@ -37,9 +38,10 @@ from arrowetl.stage import BATCH_ROWS, Sink, Source, Stage
 from arrowetl.transforms.contract import enforced
 from arrowetl.transforms.map import Map
 from arrowetl.transforms.query import SQL
+from arrowetl.tuning.session import proposed, tuned, tuner_of
+from arrowetl.tuning.tuner import AutoTuner
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from typing_extensions import Self
 
 Transform = Stage | str | Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -61,6 +63,8 @@ class Pipeline:
             or True for all; `explain` and `arrowetl types` say what. Without it that is an error.
         schema_contract: what the source's rows have to keep: a `Contract`, the path of one, or a
             mapping of `contract` and the modes of `EnforceContract`, which does it.
+        tuner: an `AutoTuner`, the path of its history, or a mapping of its options: chooses the
+            settings of each `run` that nobody has set, and learns from it.
         progress: whether to draw a progress bar; by default only on a terminal.
         listeners: callables that are given every event of a run (see `arrowetl.events`).
 
@@ -93,6 +97,7 @@ class Pipeline:
         ordered: bool = True,
         allow_lossy: bool | Sequence[str] = False,
         schema_contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        tuner: AutoTuner | str | os.PathLike[str] | Mapping[str, Any] | None = None,
         progress: bool | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
@@ -106,6 +111,7 @@ class Pipeline:
         self._dead_letters = dead_letters
         self._max_rejects = max_rejects
         self._allow_lossy = _columns_or_all(allow_lossy)
+        self._tuner = tuner_of(tuner)
         self._progress = progress
         self._listeners = tuple(listeners)
         self._source: Source | None = None
@@ -141,8 +147,12 @@ class Pipeline:
     @property
     def _plain(self) -> bool:
         """Whether it has nothing of its own but a source and stages."""
-        own = (self._dead_letters, self._max_rejects, self._listeners or self._contract or None)
-        return own == (None, None, None) and self._settings == Settings()
+        others = self._listeners or self._contract or self._tuner or None
+        return (self._dead_letters, self._max_rejects, others) == (
+            None,
+            None,
+            None,
+        ) and self._settings == Settings()
 
     def transform(self, stage: Transform) -> Pipeline:
         """Add a stage: one of ours, a SELECT over `input`, or a function over a batch."""
@@ -178,11 +188,15 @@ class Pipeline:
         if self._sink is None:
             raise ConfigError("nothing to load into: add .load(...), or use .reader()")
         folder = ResultFolder()
+        sink = self._sink
         with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
-            job = self._job(Path(scratch), self._sink, folder, ProgressBar(on=self._progress))
-            load(job, self._sink)
+            job = self._job(Path(scratch), sink, folder, ProgressBar(on=self._progress))
+            if self._tuner is not None:
+                replan = partial(self._planned, Path(scratch))
+                job, sink = tuned(self._tuner, job, self._stages, sink, replan=replan)
+            load(job, sink)
         # Other destinations have a table too: its name.
-        table = getattr(self._sink, "table", None)
+        table = getattr(sink, "table", None)
         self._result = folder.result(table if isinstance(table, pa.Table) else None)
         return self
 
@@ -209,6 +223,10 @@ class Pipeline:
     def explain(self, *, analyze: bool = False) -> None:
         """Print what would run; with `analyze`, run it and print rows, seconds and memory too."""
         print(self.plan())  # noqa: T201 - printing is what it is for
+        if self._tuner is not None and self._sink is not None:
+            with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
+                job = self._job(Path(scratch), self._sink)
+            print(f"Tuner    {proposed(self._tuner, job, self._stages, self._sink)}")  # noqa: T201
         if analyze:
             print(self.run().result)  # noqa: T201
 
@@ -230,7 +248,7 @@ class Pipeline:
         """Give the first rows that would arrive; nothing is written."""
         stream = _Stream(self, remembers=False)
         try:
-            taken = pa.Table.from_batches(_first(stream, limit), stream.schema)
+            taken = pa.Table.from_batches(first_rows(stream, limit), stream.schema)
         finally:
             stream.close()
         return Preview(taken)
@@ -291,11 +309,14 @@ class Pipeline:
         return [*self._contract, *self._added]
 
     def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
+        return self._planned(scratch, self._stages, sink)
+
+    def _planned(self, scratch: Path, stages: Sequence[Stage], sink: Sink | None) -> Plan:
         ordered = self._settings.ordered
         plan = bind(
             self.name,
             self._described_source,
-            self._stages,
+            list(stages),
             sink,
             scratch=scratch,
             ordered=ordered,
@@ -447,52 +468,3 @@ class _Stream:
     def close(self) -> None:
         """Stop, and let go of everything. Safe twice."""
         self._finalizer()
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The first rows that would arrive."""
-
-    table: pa.Table
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=120, no_color=True)
-        with console.capture() as captured:
-            console.print(self)
-        return captured.get().rstrip()
-
-    def __rich__(self) -> RenderableType:
-        from rich.table import Table
-        from rich.text import Text
-
-        # As text: what stands in brackets would be taken for a style.
-        shown = Table(caption=f"{self.table.num_rows} rows")
-        for field, column in zip(self.table.schema, self.table.columns, strict=True):
-            share = column.null_count / max(1, self.table.num_rows)
-            shown.add_column(Text(f"{field.name}\n{field.type}\n{share:.0%} null"))
-        for row in self.table.to_pylist():
-            shown.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
-        return shown
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return f"<pre>{html.escape(str(self))}</pre>"
-
-    def to_json(self) -> str:
-        """Give the rows as a JSON array of objects."""
-        import orjson
-
-        return orjson.dumps(self.table.to_pylist(), default=str).decode()
-
-
-def _first(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
-    left = limit
-    while left > 0:
-        batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch.slice(0, left)
-        left -= batch.num_rows

@@ -18,6 +18,7 @@ from arrowetl.events import (
     RunStarted,
     StageCounted,
     StageObserved,
+    Tuned,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class PipelineResult:
     rejected: tuple[Rejected, ...] = ()
     schema: pa.Schema | None = None
     """What arrived."""
+    tuning: Tuned | None = None
+    """What a tuner chose, if there was one."""
     table: pa.Table | None = field(default=None, repr=False, compare=False)
     """The rows themselves, after an ArrowLoader."""
 
@@ -139,6 +142,8 @@ class PipelineResult:
         for each in self.rejected:
             sample = f": {each.samples[0]}" if each.samples else ""
             parts.append(Text(f"  {each.records:,} {each.reason_code} in {each.stage}{sample}"))
+        if self.tuning is not None:
+            parts.append(Text(_tuning(self.tuning)))
         summaries = [stage for stage in self.stages if stage.summary is not None]
         return Group(table, *parts, *map(_summary_table, summaries))
 
@@ -233,6 +238,13 @@ def _summary(result: PipelineResult) -> Iterator[str]:
     yield f"peak memory {size_text(result.peak_memory_bytes)}"
 
 
+def _tuning(tuned: Tuned) -> str:
+    """Say in a line or more what was chosen, why, and what went wrong."""
+    chosen = ", ".join(f"{name} {value:,}" for name, value in tuned.settings.items())
+    lines = [f"tuned ({tuned.way}, run {tuned.runs + 1}): {chosen or 'nothing to choose'}"]
+    return "\n  ".join([*lines, *tuned.reasons, *tuned.notes])
+
+
 def size_text(size: float) -> str:
     """Give a number of bytes with its unit.
 
@@ -282,6 +294,8 @@ class ResultFolder:
                 )
             case Committed():
                 self.values |= {"records_loaded": event.rows, "schema": event.schema}
+            case Tuned():
+                self.values |= {"tuning": event}
             case RunEnded():
                 self.values |= {
                     "duration_seconds": event.seconds,

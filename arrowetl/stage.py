@@ -25,6 +25,7 @@ from arrowetl.observing import Observer, passed, without_hidden
 from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
 from arrowetl.rejected import Rejection as Rejection  # noqa: PLC0414
 from arrowetl.remembering import Memory
+from arrowetl.tunable import Tunable
 from arrowetl.typemap import Stored
 
 STREAM_ERRORS = (duckdb.Error, pa.ArrowException, OSError)
@@ -198,7 +199,7 @@ class Source(ABC):
         return self.reader().__arrow_c_stream__(requested_schema)
 
 
-class Stage(ABC):
+class Stage(Tunable, ABC):
     """A step between source and sink: batches in, batches out.
 
     Your own needs one method, `process`. `bind` is found out by giving it an empty batch; write
@@ -383,7 +384,7 @@ class SchemaChange(str, Enum):
     """New columns are dropped, and said to be."""
 
 
-class Sink(ABC):
+class Sink(Tunable, ABC):
     """Where a run's rows become visible: all at once, or not at all.
 
     `begin`, `write` and `commit` are called in this order, once a run; `abort` at any point

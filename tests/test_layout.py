@@ -11,11 +11,12 @@ import arrowetl
 
 ROOT = Path(arrowetl.__file__).parent
 
-FLOORS = """errors documents findings observing rejected remembering sql arrow duck files typemap
-    sampling spool patterns
+FLOORS = """errors documents findings observing rejected remembering tunable sql arrow duck files
+    typemap sampling spool patterns
     | stage events ml postgres stores fidelity rules profiling contracts fitting
     | planning sources transforms sinks reliability observability result
-    | engines diagnosis
+    | engines diagnosis preview
+    | tuning
     | pipeline testing
     | config
     | cli

@@ -48,6 +48,8 @@ class Job:
     max_rejects: float | None = None
     """How many rows may be rejected: a number, or below 1 a share of the rows read."""
     listeners: Sequence[Listener] = ()
+    fallback: Settings | None = None
+    """What to run with where the memory of `settings` isn't enough; None to fail then."""
 
     def emit(self, event: Event) -> None:
         """Tell every listener."""
@@ -93,7 +95,8 @@ def load(job: Job, sink: Sink) -> None:
 
 def _attempt(job: Job, sink: Sink, memory: MemoryPeak) -> None:
     lean = _lean(job)
-    if lean is not job.settings:
+    wider = job.settings if lean is not job.settings else job.fallback
+    if wider is not None:
         try:
             _watched(replace(job, settings=lean), sink, memory)
         except StageError as error:
@@ -101,7 +104,7 @@ def _attempt(job: Job, sink: Sink, memory: MemoryPeak) -> None:
                 raise
         else:
             return
-    _watched(job, sink, memory)
+    _watched(job if wider is None else replace(job, settings=wider), sink, memory)
 
 
 def _lean(job: Job) -> Settings:

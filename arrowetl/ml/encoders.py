@@ -37,13 +37,16 @@ class Encoder(ABC):
         """Give a matrix of a row for each text; there are no nulls among them."""
 
 
-def encoder_of(model: str | PathLike[str] | Encoder | None = None) -> Encoder:
+def encoder_of(
+    model: str | PathLike[str] | Encoder | None = None, *, batch_size: int | None = None
+) -> Encoder:
     """Give the encoder of this name or path, or the encoder itself.
 
     Args:
         model: a sentence-transformers model, by the name of one that is installed as a package or
             kept by the hub, or by the path of its folder; ``"hashed"`` for the encoder that needs
             none; `all-MiniLM-L6-v2` if None.
+        batch_size: how many texts a model is given at once; what is usual for it if None.
 
     Raises:
         ConfigError: there is no such model, or a package is missing; with what to install.
@@ -59,6 +62,7 @@ def encoder_of(model: str | PathLike[str] | Encoder | None = None) -> Encoder:
         return HashedEncoder()
     if model is not None and not isinstance(model, (str, PathLike)):
         raise ConfigError(f"a model is a name, a path or an Encoder, not {model!r}")
-    from arrowetl.ml.sentences import SentenceEncoder
+    from arrowetl.ml.sentences import BATCH, SentenceEncoder
 
-    return SentenceEncoder(MODEL if model is None else model)
+    name = MODEL if model is None else model
+    return SentenceEncoder(name, batch_size=BATCH if batch_size is None else batch_size)

@@ -20,7 +20,8 @@ from arrowetl.ml.models import MODEL, folder, no_model, refuse_missing, short
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_BATCH = 128
+BATCH = 128
+"""How many texts a model is given at once."""
 _CHUNK = 16_384
 """Texts of about the same length go together; so many are put in order at a time."""
 
@@ -50,7 +51,7 @@ class SentenceEncoder(Encoder):
         *,
         device: str | None = None,
         half: bool | None = None,
-        batch_size: int = _BATCH,
+        batch_size: int = BATCH,
     ) -> None:
         """Load the model."""
         if not isinstance(batch_size, int) or batch_size < 1:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Finding, Mode, Sink, require
 from arrowetl.stores.s3 import Store, is_s3
+from arrowetl.tunable import Knob
 from arrowetl.typemap import (
     Stored,
     copy_safe,
@@ -33,6 +34,7 @@ from arrowetl.typemap import (
 )
 
 # What DuckDB calls each codec; pyarrow calls them as we do.
+_GROUP_ROWS = 122_880
 _CODECS = {
     "zstd": "zstd",
     "snappy": "snappy",
@@ -105,7 +107,7 @@ class ParquetLoader(Sink):
     partition_by: Sequence[str] = ()
     compression: str = "zstd"
     compression_level: int | None = None
-    row_group_size: int = 122_880
+    row_group_size: int = _GROUP_ROWS
     max_file_bytes: int | None = None
     sorted_by: Sequence[str] = ()
     store: Store | None = None
@@ -144,6 +146,20 @@ class ParquetLoader(Sink):
             number = getattr(self, option)
             if number is not None and (not isinstance(number, int) or number < 1):
                 raise ConfigError(f"{where}: {option} is a number from 1, not {number!r}")
+
+    @property
+    def knobs(self) -> Sequence[Knob]:
+        """How many rows a row group has, unless somebody said it."""
+        if self.row_group_size != _GROUP_ROWS:
+            return ()
+        return (
+            Knob("row_group_rows", tuple(_GROUP_ROWS >> 3 << n for n in range(6)), _GROUP_ROWS),
+        )
+
+    def tuned(self, chosen: Mapping[str, int]) -> ParquetLoader:
+        """Give one with other row groups."""
+        rows = chosen.get("row_group_rows", self.row_group_size)
+        return self if rows == self.row_group_size else replace(self, row_group_size=rows)
 
     @property
     def label(self) -> str:

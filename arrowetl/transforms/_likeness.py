@@ -57,12 +57,14 @@ class Search:
         similarity: `text` or `embedding`.
         model: what encodes the texts.
         limit: how many candidates may be compared.
+        encoding_batch: how many texts the model is given at once.
     """
 
     columns: Mapping[str, float]
     similarity: str
     model: Any
     limit: int
+    encoding_batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -330,7 +332,8 @@ def _read(
     column = vector_column(schema, search.columns)
     if column is not None:
         return read_vectors(connection, _ROWS, column, id_column=ROW, known=known)
-    columns, encoder = search.columns, encoder_of(search.model)
+    columns = search.columns
+    encoder = encoder_of(search.model, batch_size=search.encoding_batch)
     if index is not None:
         index.dimension(encoder.dimension * encoded_parts(columns))
     return read_encoded(connection, _ROWS, columns, encoder, id_column=ROW, known=known)

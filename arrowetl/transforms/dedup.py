@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import chain
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow.types as kinds
 from arrowetl.duck import describe_select
 from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.ml import LIMIT
-from arrowetl.ml.models import refuse_missing
+from arrowetl.ml.models import HASHED, refuse_missing
 from arrowetl.ml.strings import levels
 from arrowetl.remembering import Memory
 from arrowetl.sql import INPUT, name, names
@@ -23,6 +23,7 @@ from arrowetl.stage import Rows, Scope, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_float, unused, words
 from arrowetl.transforms._kept import KeptRun, records_of, refuse_other
 from arrowetl.transforms._likeness import ROW, Search, likeness, vector_column
+from arrowetl.tunable import Knob
 
 if TYPE_CHECKING:
     from arrowetl.ml.encoders import Encoder
@@ -98,6 +99,8 @@ class Deduplicator(SQLStage):
             if it isn't there. Columns, weights and model (told by its name and dimension) are those
             it was made with; the threshold may change, for new rows. Positions that are reported
             count on: the first row of a run has the number of all rows of the runs before it.
+        encoding_batch: for embedding, how many texts the model is given at once; 128 if None. It
+            changes similarities by less than the six digits that count.
 
     Raises:
         ConfigError: an option makes no sense, or the index was made for other columns or another
@@ -134,6 +137,7 @@ class Deduplicator(SQLStage):
     similarity_column: str | None = None
     limit: int = LIMIT
     index: str | PathLike[str] | None = None
+    encoding_batch: int | None = None
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -160,6 +164,9 @@ class Deduplicator(SQLStage):
             raise ConfigError(
                 f"Deduplicator: threshold is a number above 0, up to 1, not {given!r}"
             )
+        batch = self.encoding_batch
+        if batch is not None and (not isinstance(batch, int) or batch < 1):
+            raise ConfigError(f"Deduplicator: encoding_batch is a number from 1, not {batch!r}")
         if self.model is not None and not (self._fuzzy and self.similarity == "embedding"):
             raise ConfigError("Deduplicator: a model needs 'fuzzy' and similarity='embedding'")
         if self.similarity_column is not None and not (self._fuzzy and self.report_column):
@@ -176,6 +183,21 @@ class Deduplicator(SQLStage):
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
         return hash((frozenset(self.on or ()), self.method, self.keep, self.report_column))
+
+    @property
+    def knobs(self) -> Sequence[Knob]:
+        """How many texts a model is given at once."""
+        named = self.model is None or isinstance(self.model, (str, PathLike))
+        if not (self._fuzzy and self.similarity == "embedding" and named):
+            return ()
+        if self.model == HASHED or self.encoding_batch is not None:
+            return ()
+        return (Knob("encoding_batch", (16, 32, 64, 128, 256), 128),)
+
+    def tuned(self, chosen: Mapping[str, int]) -> Deduplicator:
+        """Give one that encodes by other batches."""
+        batch = chosen.get("encoding_batch")
+        return self if batch is None or not self.knobs else replace(self, encoding_batch=batch)
 
     @property
     def _fuzzy(self) -> bool:
@@ -305,7 +327,9 @@ class Deduplicator(SQLStage):
         return dict.fromkeys(self.on or schema.names, 1.0)
 
     def _search(self, schema: pa.Schema) -> Search:
-        return Search(self._weights(schema), self.similarity, self.model, self.limit)
+        return Search(
+            self._weights(schema), self.similarity, self.model, self.limit, self.encoding_batch
+        )
 
     @property
     def _reported(self) -> tuple[str | None, str | None]:

@@ -1,0 +1,62 @@
+"""Preview: the first rows that would arrive, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows that would arrive."""
+
+    table: pa.Table
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(width=120, no_color=True)
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get().rstrip()
+
+    def __rich__(self) -> RenderableType:
+        from rich.table import Table
+        from rich.text import Text
+
+        # As text: what stands in brackets would be taken for a style.
+        shown = Table(caption=f"{self.table.num_rows} rows")
+        for field, column in zip(self.table.schema, self.table.columns, strict=True):
+            share = column.null_count / max(1, self.table.num_rows)
+            shown.add_column(Text(f"{field.name}\n{field.type}\n{share:.0%} null"))
+        for row in self.table.to_pylist():
+            shown.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        return shown
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def to_json(self) -> str:
+        """Give the rows as a JSON array of objects."""
+        import orjson
+
+        return orjson.dumps(self.table.to_pylist(), default=str).decode()
+
+
+def first_rows(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
+    """Give so many rows, and pull no more."""
+    left = limit
+    while left > 0:
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch.slice(0, left)
+        left -= batch.num_rows
