@@ -168,6 +168,8 @@ def ask(
     possible = _candidates(knobs, own, fits, seed)
     if not possible:
         return _smallest(knobs, bound)
+    if not own:
+        return Asked(_named(knobs, _nearest(knobs, possible, start)), Way.USUAL)
     surface = Surface(knobs, trials)
     best = _best(surface, knobs, fits) or possible[0]
     if _turn(len(own)):
@@ -243,6 +245,13 @@ def _begin(
     if len(own) == 1 and fits(usual) and point_of(knobs, usual) not in tried:
         return Asked(usual, Way.USUAL)
     return None
+
+
+def _nearest(knobs: Sequence[Knob], points: Sequence[Point], start: Settings | None) -> Point:
+    """Give the point that is nearest to where runs would begin, if that weren't over the bound."""
+    wanted = np.log2([(start or {}).get(knob.name, knob.usual) for knob in knobs])
+    apart = np.abs(np.log2(np.array(points, np.float64)) - wanted).sum(axis=1)
+    return points[int(np.argmin(apart))]
 
 
 def _turn(runs: int) -> bool:
