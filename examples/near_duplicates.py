@@ -37,6 +37,14 @@ with duckdb.connect() as database:
         WHERE m.alike < 0.99 ORDER BY m.alike, m.place LIMIT 8""")
     )
 
+# The threshold can be moved without comparing again, and two rows asked about.
+rows = ae.Pipeline().extract(CUSTOMERS)
+with ae.Deduplicator(on=ON, method="fuzzy", threshold=ALIKE).find(rows) as found:
+    least = found.report().sort_by("similarity").slice(0, 1).to_pylist()[0]
+    print(f"Rows {least['row']} and {least['kept']}: {found.why(least['row'], least['kept'])}")
+    for threshold in (ALIKE, 0.7, 0.8, 0.9):
+        print(f"  at {threshold}: {len(found.rethreshold(threshold))} rows repeat another")
+
 # Then merge: of each cluster the row stays that has the most values.
 merged = (
     ae.Pipeline("one row a customer")
