@@ -63,21 +63,23 @@ class _Runs:
 
         task, narrow = self.task, options.max_width < 2 * _NARROW
         name = legible(task.pipeline, _NAME)
-        foot = "* the best so far"
-        if any(each.over for each in task.runs):
-            foot += "; ! over the memory that a run may take"
+        marks = {
+            "* the best so far": any(each.best for each in task.runs),
+            "! over the memory that a run may take": any(each.over for each in task.runs),
+        }
+        foot = "; ".join(mark for mark, there in marks.items() if there)
         made = Table(
             title=f"{name} · {task.input} · {_count(task)} · {task.task}", title_justify="left",
-            caption=foot, caption_justify="left", box=None, pad_edge=False,
+            caption=foot or None, caption_justify="left", box=None, pad_edge=False,
             collapse_padding=narrow,
         )  # fmt: skip
         heads = ("run", "began (UTC)", "settings", "why", "rows", "seconds", "CPU s", "peak")
         left_out = {"rows", "CPU s"} if options.max_width < _NARROW else set()
         shown = [head not in left_out for head in (*heads, self.unit)]
         for head in compress((*heads, self.unit), shown):
-            words_of = head in {"settings", "why", "began (UTC)"}
+            of_words = head in {"settings", "why", "began (UTC)"}
             made.add_column(
-                head, justify="left" if words_of else "right", no_wrap=head != "settings"
+                head, justify="left" if of_words else "right", no_wrap=head != "settings"
             )
         for each in task.runs:
             made.add_row(*map(Text, compress(_cells(each, narrow=narrow), shown)))
@@ -113,7 +115,7 @@ def _settings(settings: Mapping[str, int]) -> str:
 def _sparks(task: TaskSummary, unit: str) -> Iterator[str]:
     """Draw cost by run and the best so far, a letter a run; x is one that has no cost."""
     costs = [each.cost for each in task.runs if each.cost is not None]
-    if not costs:
+    if len(costs) < 2:  # noqa: PLR2004 - one has nothing to be compared with
         return
     low = min(costs)
     high = min(max(costs), _CUT * low)

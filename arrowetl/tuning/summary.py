@@ -309,6 +309,9 @@ def knobs_tried(runs: Sequence[Ran]) -> tuple[Knob, ...]:
 
     The usual value is that of the run which had the usual settings, else the most common one.
 
+    Raises:
+        ValueError: a setting is below 1.
+
     >>> ran = Ran("", "p", "t", (), {}, {"threads": 2}, "usual", 1, 1.0, 1.0, 1)
     >>> knobs_tried([replace(ran, settings={"threads": 1}, way="explore"), ran])
     (Knob(name='threads', values=(1, 2), usual=2),)
@@ -318,6 +321,8 @@ def knobs_tried(runs: Sequence[Ran]) -> tuple[Knob, ...]:
     for name in names:
         having = [ran for ran in runs if name in ran.settings]
         values = [ran.settings[name] for ran in having]
+        if min(values) < 1:
+            raise ValueError(f"{name} of {min(values)}")
         usual = [ran.settings[name] for ran in having if ran.way == "usual"]
         common = Counter(values).most_common(1)[0][0]
         found.append(Knob(name, tuple(sorted(set(values))), usual[-1] if usual else common))
