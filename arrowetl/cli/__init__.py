@@ -7,9 +7,10 @@ from arrowetl.cli.app import main
 from arrowetl.cli.doctor import doctor
 from arrowetl.cli.pipelines import explain, preview, run, schema, validate
 from arrowetl.cli.profile import profile
+from arrowetl.cli.tune import tune
 from arrowetl.cli.types import types
 
 __all__ = ["main"]
 
-for command in (run, explain, preview, validate, doctor, types, schema, profile):
+for command in (run, explain, preview, validate, doctor, types, schema, profile, tune):
     main.add_command(command)

@@ -39,6 +39,7 @@ A first pipeline, orders.yaml:
   arrowetl preview orders.yaml             the first rows that would arrive
   arrowetl run orders.yaml                 all of it, or nothing
   arrowetl run orders.yaml --output json   the same, for programs
+  arrowetl tune orders.yaml                what its runs took, and which settings are best
 
 \b
 Results go to stdout, everything else to stderr. Exit codes: 0 all arrived, 1 failed,

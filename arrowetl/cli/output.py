@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +40,12 @@ def echo(text: str) -> None:
     except BrokenPipeError:
         # Python flushes once more on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that was asked for, and say so where results don't go."""
+    path.write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {path}", err=True)
 
 
 def printed(work: Callable[[], None]) -> str:

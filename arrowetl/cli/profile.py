@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arrowetl.cli.app import DEBUG, OUTPUT
-from arrowetl.cli.output import echo, show
+from arrowetl.cli.output import echo, show, write
 
 if TYPE_CHECKING:
     from arrowetl.profiling.profile import Profile
@@ -66,11 +66,11 @@ def profile(
     old = _saved(compare) if compare else None
     found = _profile(file, **options)
     if save:
-        _write(save, found.to_json(indent=2) + "\n")
+        write(save, found.to_json(indent=2) + "\n")
     if html:
         from arrowetl.profiling.html import page
 
-        _write(html, page(found))
+        write(html, page(found))
     if old is not None:
         _show_drift(old, found, output)
     elif output == "json":
@@ -167,11 +167,6 @@ def _saved(path: Path) -> Profile:
         raise ConfigError(
             f"{path}: {error}; write one with: arrowetl profile FILE --save {path}"
         ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    click.echo(f"Wrote {path}", err=True)
 
 
 def _show_drift(old: Profile, new: Profile, output: str) -> None:

@@ -88,7 +88,11 @@ class Builder:
         node = root.get("settings")
         if node is None or not self._is_mapping(node):
             return {}
-        settings = settings_options().checked(node, self.findings)
+        try:
+            settings = settings_options().checked(node, self.findings)
+        except ArrowETLError as error:  # what a setting says of its own options, a tuner's say
+            self.findings.add(node, self.secrets.hide(str(error)))
+            return {}
         if not self.findings.below(node):
             self._made(Pipeline, settings, node)
         return settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from arrowetl.profiling._drawing import LINE, OURS, SOFT, drawing, line, words
 from arrowetl.profiling._markup import Markup, legible, table, tag, value
 from arrowetl.profiling._wording import share
 from arrowetl.profiling.html import document
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from arrowetl.transforms.category_report import CategoryReport
 
 _SIDE, _LEFT, _TOP, _RIGHT, _FOOT = 320, 56, 44, 24, 52
-_INK, _SOFT, _LINE, _OURS = "#24292f", "#6e7781", "#d0d7de", "#0969da"
-_FONT = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 _NAME = 40
 _LARGEST, _SMALLEST = 9.0, 2.5
 
@@ -31,61 +30,40 @@ def curve(report: CategoryReport) -> str:
         f"Calibration: {len(report.bins)} groups of answers; the expected calibration error is "
         f"{report.calibration_error:.3f}"
     )
-    return tag(
-        "svg",
-        tag("title", said),
-        tag("path", d=f"M0 0H{wide}V{high}H0Z", fill="#ffffff"),
-        _words("Of the answers so sure, how many are right", 16, 20, size="15", weight="600"),
-        _words(f"expected calibration error {report.calibration_error:.3f}", 16, 37, soft=True),
+    return drawing(
+        said,
+        wide,
+        high,
+        words("Of the answers so sure, how many are right", 16, 20, size="15", weight="600"),
+        words(f"expected calibration error {report.calibration_error:.3f}", 16, 37, soft=True),
         *_grid(),
         *_curve(report),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {wide} {high}",
-        width=str(wide),
-        height=str(high),
-        role="img",
-        aria_label=said,
     )
-
-
-def _words(
-    text: str, x: float, y: float, *, size: str = "12", weight: str = "400", soft: bool = False
-) -> Markup:
-    colour = _SOFT if soft else _INK
-    return tag(
-        "text", text, x=f"{x:g}", y=f"{y:g}", fill=colour, font_family=_FONT, font_size=size,
-        font_weight=weight,
-    )  # fmt: skip
 
 
 def _at(confidence: float, right: float) -> tuple[float, float]:
     return _LEFT + _SIDE * confidence, _TOP + 8 + (_SIDE - 8) * (1 - right)
 
 
-def _line(start: tuple[float, float], end: tuple[float, float], **drawn: str) -> Markup:
-    path = f"M{start[0]:.1f} {start[1]:.1f}L{end[0]:.1f} {end[1]:.1f}"
-    return tag("path", d=path, fill="none", **drawn)
-
-
 def _grid() -> Iterator[Markup]:
     for step in (0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        yield _line(_at(0, step), _at(1, step), stroke=_LINE)
-        yield _words(f"{step:.0%}", 14, _at(0, step)[1] + 4, soft=True)
-        yield _words(f"{step:g}", _at(step, 0)[0] - 6, _at(0, 0)[1] + 18, soft=True)
-    yield _line(_at(0, 0), _at(1, 1), stroke=_SOFT, stroke_dasharray="4 4")
-    yield _words("confidence", _LEFT + _SIDE / 2 - 30, _at(0, 0)[1] + 38, soft=True)
+        yield line(_at(0, step), _at(1, step), stroke=LINE)
+        yield words(f"{step:.0%}", 14, _at(0, step)[1] + 4, soft=True)
+        yield words(f"{step:g}", _at(step, 0)[0] - 6, _at(0, 0)[1] + 18, soft=True)
+    yield line(_at(0, 0), _at(1, 1), stroke=SOFT, stroke_dasharray="4 4")
+    yield words("confidence", _LEFT + _SIDE / 2 - 30, _at(0, 0)[1] + 38, soft=True)
 
 
 def _curve(report: CategoryReport) -> Iterator[Markup]:
     points = [(_at(each.confidence, each.right), each) for each in report.bins]
     places = " ".join(f"{x:.1f},{y:.1f}" for (x, y), _ in points)
-    yield tag("polyline", points=places, fill="none", stroke=_OURS, stroke_width="2")
+    yield tag("polyline", points=places, fill="none", stroke=OURS, stroke_width="2")
     most = max((each.rows for each in report.bins), default=1)
     for (x, y), each in points:
         told = f"{each.rows:,} answers, {each.confidence:.2f} sure, {share(each.right)} right"
         radius = max(_SMALLEST, _LARGEST * (each.rows / most) ** 0.5)
         dot = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:.1f}"}
-        yield tag("circle", tag("title", told), fill=_OURS, fill_opacity="0.7", **dot)
+        yield tag("circle", tag("title", told), fill=OURS, fill_opacity="0.7", **dot)
 
 
 def page(report: CategoryReport, *, title: str | None = None) -> str:

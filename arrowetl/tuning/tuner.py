@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from arrowetl.errors import ConfigError, closest, did_you_mean
+from arrowetl.errors import ConfigError, StateError, closest, did_you_mean
 from arrowetl.tunable import Knob
 from arrowetl.tuning.history import History, Ran
 from arrowetl.tuning.task import Task
@@ -208,15 +208,7 @@ class AutoTuner:
 
         import pyarrow as pa
 
-        from arrowetl.errors import StateError
-
-        try:
-            runs = History(self.history).runs()
-        except TROUBLES as error:
-            raise StateError(
-                f"{fspath(self.history)!r} is no tuner's history ({_said(error)}); give another "
-                "file, or remove it to begin anew"
-            ) from error
+        runs = runs_of(self)
         plain = {
             "at": pa.string(),
             "pipeline": pa.string(),
@@ -249,6 +241,21 @@ class AutoTuner:
             return (ran.cpu_seconds * self.cpu_second_price + memory) / ran.rows or None
         spent = ran.seconds if self.measure == "wall" else ran.cpu_seconds
         return spent / ran.rows or None
+
+
+def runs_of(tuner: AutoTuner) -> tuple[Ran, ...]:
+    """Give all runs of a tuner's history, in order; none if there is no file yet.
+
+    Raises:
+        StateError: the file is no history.
+    """
+    try:
+        return History(tuner.history).runs()
+    except TROUBLES as error:
+        raise StateError(
+            f"{fspath(tuner.history)!r} is no tuner's history ({_said(error)}); give another "
+            "file, or remove it to begin anew"
+        ) from error
 
 
 def trials_of(tuner: AutoTuner, task: Task, runs: Sequence[Ran]) -> list[Trial]:
