@@ -74,6 +74,13 @@ def quality(session: nox.Session) -> None:
 
 
 @nox.session
+def tuning(session: nox.Session) -> None:
+    """Measure how good the settings are that an AutoTuner finds, beside a sweep."""
+    install(session, "quality")
+    session.run("python", "-m", "benchmarks.tuning", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against hand-written DuckDB, Polars, pandas and plain Python."""
     install(session, "bench")

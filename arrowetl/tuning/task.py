@@ -80,7 +80,8 @@ def task_of(plan: Plan) -> Task:
 def knobs_of(plan: Plan, settings: Settings, stages: Sequence[Stage], sink: Sink) -> list[Knob]:
     """Give what may be chosen for a plan: what makes a difference, and nobody has said.
 
-    Batches matter where rows leave DuckDB: they are also what databases are handed at a time.
+    Batches matter where rows leave DuckDB: they are also what databases are handed at a time. Its
+    memory matters where it holds rows, or writes them itself, in order.
     """
     found: list[Knob] = []
     streamed = plan.copy is None or any(not segment.sql for segment in plan.segments)
@@ -92,7 +93,8 @@ def knobs_of(plan: Plan, settings: Settings, stages: Sequence[Stage], sink: Sink
     cores = os.cpu_count() or 1
     if settings.threads is None and cores > 1:
         found.append(Knob("threads", tuple(sorted({*_powers(cores), cores})), cores))
-    if settings.memory_limit is None and plan.relation is not None:
+    holding = bool(plan.holds) or plan.copy is not None
+    if settings.memory_limit is None and plan.relation is not None and holding:
         most = max(int(_SHARE * _memory() / 1e6), 256)
         lean = plan.copy is not None and not plan.holds
         common = LEAN_MEGABYTES * cores if lean else most

@@ -175,13 +175,17 @@ class AutoTuner:
     def _proposed(
         self, task: Task, knobs: Sequence[Knob], takes: Callable[[Mapping[str, int]], float]
     ) -> Proposal:
+        from threadpoolctl import threadpool_limits
+
         from arrowetl.ml.tune import Bound, ask, recommend
 
         trials = self._trials(task)
         bound = Bound(float(self.memory), takes) if isinstance(self.memory, int) else None
-        asked = ask(knobs, trials, bound=bound, start=self.start or None, seed=self.seed)
         own = sum(trial.own for trial in trials)
-        advice = recommend(knobs, trials, bound=bound, seed=self.seed) if own else None
+        # The matrices are tiny: threads that wait for each other would take most of the time.
+        with threadpool_limits(1, "blas"):
+            asked = ask(knobs, trials, bound=bound, start=self.start or None, seed=self.seed)
+            advice = recommend(knobs, trials, bound=bound, seed=self.seed) if own else None
         sure = advice.confidence if advice else 0.0
         return Proposal(asked.settings, asked.way.value, sure, reasons(advice, self.target), own)
 
