@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +21,16 @@ LEAST_NOISE = 0.02
 WORST = 1.2
 """Settings that cost more than e to this (3.3 times) of the best are all as bad: one that is fifty
 times as slow would hide what differs among the good ones."""
-FITTED_FROM = 5
-"""From so many different settings on the lengths are fitted; before, they are what is usual."""
+KERNELS = tuple(
+    (scale, length, joint)
+    for scale in (0.5, 0.25, 1.0)
+    for length in (0.6, 0.3, 1.0)
+    for joint in (0.2, 0.6)
+)
+"""The kernels that are compared (see `Additive`), the usual first. A few, and none that says of a
+knob that it doesn't matter: that is too soon to say after ten runs."""
+FITTED_FROM = 6
+"""From so many different settings on they are compared; before, the usual is taken."""
 GROUP = 3
 """Other pipelines count once they tried so many settings."""
 
@@ -82,11 +89,12 @@ def point_of(knobs: Sequence[Knob], settings: Mapping[str, int]) -> tuple[int, .
 class Surface:
     """What settings cost, by the runs there were: the logarithm's mean and deviation.
 
-    A Gaussian process (scikit-learn's, Matern 5/2 over the settings' logarithms) whose prior mean
-    is another one, over what pipelines that are alike found: how much worse than their own best
-    each setting was (the stacked residuals of Golovin et al., "Google Vizier", 2017). Repeats are
-    one point, their median, with less noise; the noise is what repeats say it is. A timing that
-    fits nothing around it counts less. Cost: milliseconds, for hundreds of runs.
+    A Gaussian process (scikit-learn's, with the kernel `arrowetl.ml.additive.Additive` over the
+    settings' logarithms) whose prior mean is another one, over what pipelines that are alike
+    found: how much worse than their own best each setting was (the stacked residuals of Golovin et
+    al., "Google Vizier", 2017). Repeats are one point, their median, with less noise; the noise is
+    what repeats say it is. A timing that fits nothing around it counts less. Cost: milliseconds,
+    for hundreds of runs.
 
     Args:
         knobs: what may be chosen; at least one.
@@ -209,24 +217,20 @@ def _noise(knobs: Sequence[Knob], trials: Sequence[Trial]) -> float:
 
 
 def _fitted(points: Numbers, costs: Numbers, noises: Numbers) -> Any:
+    """Give the process, of a few kernels the one by which the costs are likeliest."""
     try:
         from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+        from arrowetl.ml.additive import Additive
     except ImportError as error:
         raise ConfigError(
             "AutoTuner needs scikit-learn, which isn't there: pip install 'arrowetl[ml]'"
         ) from error
-    lengths = np.full(points.shape[1], 0.7)
-    form = ConstantKernel(0.25, (0.02, 2)) * Matern(lengths, (0.2, 5), nu=2.5)
-    enough = len(points) >= FITTED_FROM
-    process = GaussianProcessRegressor(
-        form,
-        alpha=noises,
-        optimizer="fmin_l_bfgs_b" if enough else None,
-        n_restarts_optimizer=1 if enough else 0,
-        random_state=0,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # lengths at the end of what is allowed are fine
-        process.fit(points, costs)
-    return process
+    chosen = KERNELS if len(points) >= FITTED_FROM else KERNELS[:1]
+    made = [
+        GaussianProcessRegressor(Additive(*numbers), alpha=noises, optimizer=None).fit(
+            points, costs
+        )
+        for numbers in chosen
+    ]
+    return max(made, key=lambda each: float(each.log_marginal_likelihood_value_))
