@@ -309,7 +309,9 @@ def test_help_teaches():
 
 @pytest.mark.parametrize("name", sorted(main.commands))
 def test_every_command_has_an_example(name):
-    assert f"arrowetl {name}" in arrowetl(name, "--help").stdout
+    text = arrowetl(name, "--help").stdout
+    assert f"\n  arrowetl {name}" in text  # on a line of its own
+    assert "\\b" not in text
 
 
 def test_help_imports_nothing_heavy():

@@ -272,7 +272,7 @@ load: {type: parquet, mode: 5}
         (
             "orders.yaml:4: settings.memroy_limit: unknown option; did you mean 'memory_limit'? "
             "settings takes batch_size, memory_limit, threads, max_rejects, ordered, "
-            "allow_lossy, schema_contract"
+            "allow_lossy, schema_contract, tuner"
         ),
         "orders.yaml:5: settings.threads: expected a whole number, got 'many'",
     ]

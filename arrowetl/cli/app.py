@@ -51,6 +51,11 @@ Results go to stdout, everything else to stderr. Exit codes: 0 all arrived, 1 fa
 class _Commands(click.Group):
     """The commands; the one place that turns exceptions into messages and exit codes."""
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        # Docstrings with backslashes are raw: what keeps click from filling lines is two letters.
+        cmd.help = (cmd.help or "").replace("\\b\n", "\b\n")
+        super().add_command(cmd, name)
+
     def invoke(self, ctx: click.Context) -> Any:
         from arrowetl.errors import ArrowETLError
 

@@ -17,7 +17,7 @@ def drawing(said: str, wide: float, high: float, *parts: Markup) -> Markup:
     """Give parts in a frame; `said` is what it shows, in words.
 
     >>> drawing("a line", 20, 10, line((0, 5), (20, 5), stroke="#000"))[-53:]
-    '0 5.0L20.0 5.0" fill="none" stroke="#000"></path></svg>'
+    '5.0L20.0 5.0" fill="none" stroke="#000"></path></svg>'
     """
     return tag(
         "svg",
