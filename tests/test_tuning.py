@@ -157,16 +157,21 @@ def test_a_model_that_fails_makes_no_run_fail(tmp_path, source, monkeypatch):
 def test_too_little_memory_that_was_chosen_makes_no_run_fail(tmp_path):
     wide = pa.table({"s": ["x" * 3_000_000] * 64, "n": range(64)})
     pq.write_table(wide, tmp_path / "wide.parquet", row_group_size=64)
+
+    def made(**options):
+        return (
+            ae.Pipeline("wide", **options)
+            .extract(tmp_path / "wide.parquet")
+            .transform("SELECT list(s) AS all_of_them FROM input")
+            .load(ae.ParquetLoader(tmp_path / "out.parquet", mode="replace"))
+            .run()
+        )
+
+    with pytest.raises(ae.StageError, match="memory"):
+        made(memory_limit="200MB", threads=2)
     tuner = ae.AutoTuner(tmp_path / "t.db", start={"memory_mb": 200, "threads": 2})
-    made = (
-        ae.Pipeline("wide", tuner=tuner)
-        .extract(tmp_path / "wide.parquet")
-        .transform("SELECT list(s) AS all_of_them FROM input")
-        .load(ae.ArrowLoader())
-        .run()
-    )
-    assert made.result.tuning.settings["memory_mb"] == 200
-    assert len(made.result.table["all_of_them"][0]) == 64
+    assert made(tuner=tuner).result.tuning.settings["memory_mb"] == 200
+    assert len(pq.read_table(tmp_path / "out.parquet")["all_of_them"][0]) == 64
 
 
 def test_a_run_that_failed_teaches_nothing(tmp_path, source):
