@@ -361,25 +361,28 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="write page and drawing again")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    file = given.out / "tuning.json"
     if not given.report:
-        how = {name: getattr(given, name) for name in ("measure", "runs", "tries", "again")}
-        kept = {"machine": describe(), "how": how, "workloads": measured(given)}
-        file.write_text(json.dumps(kept, indent=1) + "\n")
-    kept = json.loads(file.read_text())
+        for workload in WORKLOADS:
+            if given.workload is None or workload.name in given.workload:
+                keep(workload, given)
+    kept = json.loads((given.out / "tuning.json").read_text())
     (given.out / "TUNING.md").write_text(page(kept))
     (given.out / "tuning.svg").write_text(drawing(kept["workloads"]))
 
 
-def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure the workloads that were asked for, and print what came out."""
-    found = []
+def keep(workload: Workload, given: argparse.Namespace) -> None:
+    """Measure a workload, and keep it beside those that were measured in the same way before."""
+    file = given.out / "tuning.json"
+    how = {name: getattr(given, name) for name in ("measure", "runs", "tries", "again")}
     with tempfile.TemporaryDirectory() as folder:
-        for workload in WORKLOADS:
-            if given.workload is None or workload.name in given.workload:
-                found.append(measure(workload, Path(folder), given))
-                print(*table(found[-1:])[2:], note(found[-1]), sep="\n", flush=True)
-    return found
+        found = measure(workload, Path(folder), given)
+    print(*table([found])[2:], note(found), sep="\n", flush=True)
+    before = json.loads(file.read_text()) if file.exists() else {"how": how, "workloads": []}
+    others = {each["workload"]: each for each in before["workloads"] if before["how"] == how}
+    made = {**others, workload.name: found}
+    ordered = [made[each.name] for each in WORKLOADS if each.name in made]
+    kept = {"machine": describe(), "how": how, "workloads": ordered}
+    file.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":
