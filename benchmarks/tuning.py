@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import tempfile
 import time
@@ -45,12 +46,13 @@ TOP = 3
 """So many of the sweep's best are measured again; the best of those counts."""
 COLUMNS = 64
 
+CORES = os.cpu_count() or 1
 GRID = {
     "batch_rows": (1024, 4096, 16_384, 65_536, 262_144),
-    "threads": (1, 2),
+    "threads": tuple(sorted({1, CORES})),
     "row_group_rows": (15_360, 30_720, 122_880, 491_520),
 }
-USUAL = {"batch_rows": 65_536, "threads": 2, "row_group_rows": 122_880}
+USUAL = {"batch_rows": 65_536, "threads": CORES, "row_group_rows": 122_880}
 
 Settings = dict[str, int]
 Key = tuple[tuple[str, int], ...]
@@ -303,28 +305,26 @@ def note(each: dict[str, Any]) -> str:
     )
 
 
-def page(found: Sequence[dict[str, Any]], given: argparse.Namespace) -> str:
+def page(kept: dict[str, Any]) -> str:
     """Give TUNING.md."""
-    machine = describe()
+    found, machine, how = kept["workloads"], kept["machine"], kept["how"]
     kind = {"wall": "by the clock", "cpu": "of the processor, which other work disturbs less"}
+    tries = "1 try" if how["tries"] == 1 else f"{how['tries']} tries"
     text = f"""# Settings that are learned
 
-Written by `python -m benchmarks.tuning --measure {given.measure}` on {machine["cores"]} cores
+Written by `python -m benchmarks.tuning --measure {how["measure"]}` on {machine["cores"]} cores
 ({machine["processor"]}), which had other work too. Each workload: Parquet in, a statement, a
-function over batches, Parquet out. Seconds are {kind[given.measure]}.
+function over batches, Parquet out. Seconds are {kind[how["measure"]]}.
 
-A sweep tries {len(found[0]["sweep"])} fixed settings ({", ".join(GRID)}), {given.runs} times each,
-in turns. A tuner that knows nothing starts with the sweep's worst, and has {RUNS} runs;
-{given.tries} tries. What it recommended and the sweep's best {TOP} were then measured again,
-{given.again} times in turns. **Ratios**, one a try: the median of what it recommends in the end
-over that of the best of the sweep. **Close from run**: from there on, what it recommends costs at
-most {CLOSE - 1:.0%} more.
+A sweep tries {len(found[0]["sweep"])} fixed settings ({", ".join(GRID)}), {how["runs"]} times each,
+in turns. A tuner that knows nothing starts with the sweep's worst, and has {RUNS} runs; {tries}.
+What it recommended and the sweep's best {TOP} were then measured again, {how["again"]} times in
+turns. **Ratios**, one a try: the median of what it recommends in the end over that of the best of
+the sweep. **Close from run**: from there on, what it recommends costs at most {CLOSE - 1:.0%} more.
 
 """
     after = """
-The tuner may also choose DuckDB's memory, which the sweep leaves alone.
-
-![Rows a second by run](tuning.svg)
+![Rows a second, by run, over those of the sweep's best](tuning.svg)
 """
     return text + "\n".join([*table(found), "", *map(note, found), after])
 
@@ -358,18 +358,31 @@ def main() -> None:
     parser.add_argument("--again", type=int, default=5, help="how often the best are compared")
     parser.add_argument("--measure", choices=("wall", "cpu"), default="cpu", help="which seconds")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--report", action="store_true", help="write page and drawing again")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
+    if not given.report:
         for workload in WORKLOADS:
             if given.workload is None or workload.name in given.workload:
-                found.append(measure(workload, Path(folder), given))
-                print(*table(found[-1:])[2:], note(found[-1]), sep="\n", flush=True)
-    kept = {"machine": describe(), "workloads": found}
-    (given.out / "tuning.json").write_text(json.dumps(kept, indent=1) + "\n")
-    (given.out / "TUNING.md").write_text(page(found, given))
-    (given.out / "tuning.svg").write_text(drawing(found))
+                keep(workload, given)
+    kept = json.loads((given.out / "tuning.json").read_text())
+    (given.out / "TUNING.md").write_text(page(kept))
+    (given.out / "tuning.svg").write_text(drawing(kept["workloads"]))
+
+
+def keep(workload: Workload, given: argparse.Namespace) -> None:
+    """Measure a workload, and keep it beside those that were measured in the same way before."""
+    file = given.out / "tuning.json"
+    how = {name: getattr(given, name) for name in ("measure", "runs", "tries", "again")}
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(workload, Path(folder), given)
+    print(*table([found])[2:], note(found), sep="\n", flush=True)
+    before = json.loads(file.read_text()) if file.exists() else {"how": how, "workloads": []}
+    others = {each["workload"]: each for each in before["workloads"] if before["how"] == how}
+    made = {**others, workload.name: found}
+    ordered = [made[each.name] for each in WORKLOADS if each.name in made]
+    kept = {"machine": describe(), "how": how, "workloads": ordered}
+    file.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

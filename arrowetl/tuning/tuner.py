@@ -86,8 +86,9 @@ class AutoTuner:
     The first run has the usual settings; then those are tried that promise most, by a Gaussian
     process over all runs of the pipeline (`arrowetl.ml.tune.ask`), fewer as runs go on: two of
     three up to the 20th run, then one of ten. Runs of other pipelines tell the first settings of a
-    new one, as far as their rows, columns and stages are alike. Cost: some 30 ms a run, the extra
-    `ml` (scikit-learn), and a few hundred bytes of history.
+    new one, as far as their rows, columns and stages are alike. Cost: some tenths of
+    a second a run at most, one more in a process that hasn't loaded scikit-learn yet (the extra
+    `ml`), and a few hundred bytes of history.
 
     A tuner never makes a run fail: if its history can't be read or written, or its model fails,
     the run has the settings that it would have had, and the result says so. Where a chosen memory
