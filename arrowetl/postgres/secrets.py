@@ -57,7 +57,9 @@ class ConnectionString(str):
     @property
     def is_clear(self) -> bool:
         """Whether it can be told which part of it is what."""
-        return bool(_PLACE.fullmatch(self)) if self.is_uri else "://" not in self
+        if self.is_uri:
+            return bool(_PLACE.fullmatch(self))
+        return "://" not in _WORDS.sub("", self)  # a password may have it
 
     @property
     def shown(self) -> str:

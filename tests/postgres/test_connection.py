@@ -5,7 +5,7 @@ import traceback
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import arrowetl as ae
@@ -242,6 +242,7 @@ def test_strings_whose_password_cannot_be_told_are_refused_unseen(uri):
 
 
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=4))
+@example("0://")
 def test_no_password_is_ever_shown(password):
     secret = f"{password}hunter2"
     for server in (
