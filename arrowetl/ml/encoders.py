@@ -62,7 +62,6 @@ def encoder_of(
         return HashedEncoder()
     if model is not None and not isinstance(model, (str, PathLike)):
         raise ConfigError(f"a model is a name, a path or an Encoder, not {model!r}")
-    from arrowetl.ml.sentences import BATCH, SentenceEncoder
+    from arrowetl.ml.sentences import SentenceEncoder
 
-    name = MODEL if model is None else model
-    return SentenceEncoder(name, batch_size=BATCH if batch_size is None else batch_size)
+    return SentenceEncoder(MODEL if model is None else model, batch_size=batch_size)

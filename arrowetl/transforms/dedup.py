@@ -99,8 +99,8 @@ class Deduplicator(SQLStage):
             if it isn't there. Columns, weights and model (told by its name and dimension) are those
             it was made with; the threshold may change, for new rows. Positions that are reported
             count on: the first row of a run has the number of all rows of the runs before it.
-        encoding_batch: for embedding, how many texts the model is given at once; 128 if None. It
-            changes similarities by less than the six digits that count.
+        encoding_batch: for embedding, how many texts the model is given at once; 32 if None, 256
+            on a GPU. It may change the last of a similarity's six digits.
 
     Raises:
         ConfigError: an option makes no sense, or the index was made for other columns or another
@@ -192,7 +192,7 @@ class Deduplicator(SQLStage):
             return ()
         if self.model == HASHED or self.encoding_batch is not None:
             return ()
-        return (Knob("encoding_batch", (16, 32, 64, 128, 256), 128),)
+        return (Knob("encoding_batch", (16, 32, 64, 128, 256), 32),)
 
     def tuned(self, chosen: Mapping[str, int]) -> Deduplicator:
         """Give one that encodes by other batches."""
