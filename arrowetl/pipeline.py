@@ -148,11 +148,8 @@ class Pipeline:
     def _plain(self) -> bool:
         """Whether it has nothing of its own but a source and stages."""
         others = self._listeners or self._contract or self._tuner or None
-        return (self._dead_letters, self._max_rejects, others) == (
-            None,
-            None,
-            None,
-        ) and self._settings == Settings()
+        own = (self._dead_letters, self._max_rejects, others)
+        return own == (None, None, None) and self._settings == Settings()
 
     def transform(self, stage: Transform) -> Pipeline:
         """Add a stage: one of ours, a SELECT over `input`, or a function over a batch."""

@@ -81,7 +81,8 @@ class AutoTuner:
     `Pipeline(tuner=AutoTuner("tuning.db"))`. Chosen are rows in a batch (which is also what
     databases are handed at a time), DuckDB's threads and memory limit, rows in a Parquet row group
     and texts that a model encodes at once: those that make a difference to the pipeline, and that
-    nobody has set. They change how quick it is, never what comes out.
+    nobody has set. They change how quick it is, never what comes out; only how alike embeddings
+    are may differ in the last of six digits, by the batches they were encoded in.
 
     The first run has the usual settings; then those are tried that promise most, by a Gaussian
     process over all runs of the pipeline (`arrowetl.ml.tune.ask`), fewer as runs go on: two of
