@@ -16,6 +16,7 @@ NAMES = (
     "adbc",
     "connectorx",
     "dlt",
+    "sling",
     "ydata",
     "dataprofiler",
     "python",
