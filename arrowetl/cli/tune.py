@@ -100,7 +100,8 @@ def _tuner(file: Path, profile: str | None) -> tuple[AutoTuner, str | None]:
             raise click.UsageError(f"--profile is of a configuration, and {str(file)!r} is none")
         return AutoTuner(file), None
     config = config_of(file, profile)
-    tuner = tuner_of(config.settings.get("tuner"))
+    given = config.settings.get("tuner")
+    tuner = None if given is None else tuner_of(given)
     if tuner is None:
         raise ConfigError(
             f"{file}: no tuner; add one with: settings: {{tuner: {{history: tuning.db}}}}"

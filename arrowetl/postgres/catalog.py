@@ -59,7 +59,7 @@ def relation(parts: tuple[str, ...]) -> str:
 def columns_of(connection: Any, select: str) -> tuple[Read, ...]:
     """Give how the columns of a SELECT are read. The server parses it; nothing runs."""
     with closing(connection.cursor()) as cursor:
-        return described(cursor.adbc_execute_schema(select))
+        return described(cursor.describe(select))
 
 
 def nearest_tables(connection: Any, table: str) -> tuple[str, ...]:

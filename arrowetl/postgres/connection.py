@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
+from arrowetl.adbc import Connection
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
 from arrowetl.postgres.errors import Failed, connect_error, translated
 from arrowetl.postgres.secrets import ConnectionString, Secret
@@ -146,8 +147,8 @@ class Server:
         failed: Failed = ReadError,
         autocommit: bool = False,
         own_types: bool = True,
-    ) -> Iterator[Any]:
-        """Open a connection of ADBC's `dbapi`, in which nothing is committed by itself.
+    ) -> Iterator[Connection]:
+        """Open a connection, in which nothing is committed by itself.
 
         It is closed at the end of the block, which rolls back what wasn't committed. Errors of
         the block come as they are: put `translated` around its statements.
@@ -172,47 +173,52 @@ class Server:
                 connection.commit()
             yield connection
 
-    def _open(self, where: str, failed: Failed, autocommit: bool, own_types: bool) -> Any:
-        dbapi = driver(where)
+    def _open(self, where: str, failed: Failed, autocommit: bool, own_types: bool) -> Connection:
+        from adbc_driver_manager import Error
+
+        driver = driver_of(where)
         options = {} if own_types else {"adbc.postgresql.type_resolver_mode": "builtin"}
         try:
-            return dbapi.connect(self.conninfo(), db_kwargs=options, autocommit=autocommit)
-        except dbapi.Error as error:
+            database = driver.connect(self.conninfo(), db_kwargs=options)
+            return Connection(database, autocommit=autocommit)
+        except Error as error:
             ours = connect_error(error, where, failed, secrets=self.secrets)
             missing = _NO_DATABASE.search(str(error))
             if missing:
-                ours = type(ours)(f"{ours}{self._nearest(dbapi, missing[1])}")
+                ours = type(ours)(f"{ours}{self._nearest(driver, missing[1])}")
             # The driver's own text may quote what it couldn't parse, with the password in it.
             leaks = any(secret in str(error) for secret in self.secrets)
             raise ours from (None if leaks else error)
 
-    def _nearest(self, dbapi: Any, database: str) -> str:
+    def _nearest(self, driver: Any, database: str) -> str:
+        from adbc_driver_manager import Error
+
         for other in ("postgres", "template1"):
             there = Server(
                 **{each.name: getattr(self, each.name) for each in fields(Server)}
                 | {"database": other}
             )
-            with suppress(dbapi.Error), closing(dbapi.connect(there.conninfo())) as connection:
-                with closing(connection.cursor()) as cursor:
+            with suppress(Error), Connection(driver.connect(there.conninfo())) as connection:
+                with connection.cursor() as cursor:
                     cursor.execute("SELECT datname FROM pg_database WHERE datallowconn")
                     known = [name for (name,) in cursor.fetchall()]  # small: a server's databases
                 return did_you_mean(closest(database, known)).removesuffix(".")
         return ""
 
 
-def driver(where: str) -> Any:
-    """Give ADBC's `dbapi` for PostgreSQL.
+def driver_of(where: str) -> Any:
+    """Give ADBC's driver for PostgreSQL.
 
     Raises:
         ConfigError: it isn't installed.
     """
     try:
-        from adbc_driver_postgresql import dbapi
+        import adbc_driver_postgresql
     except ImportError as error:
         raise ConfigError(
             f"{where}: PostgreSQL needs a driver: pip install 'arrowetl[postgres]'"
         ) from error
-    return dbapi
+    return adbc_driver_postgresql
 
 
 def _check_text(each: str, value: object, where: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from arrowetl.arrow import empty_batch
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetWriter
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ class Layout:
                         break
             number += 1
 
-    def _writer(self, file: pa.NativeFile, reader: pa.RecordBatchReader) -> pq.ParquetWriter:
+    def _writer(self, file: pa.NativeFile, reader: pa.RecordBatchReader) -> ParquetWriter:
+        import pyarrow.parquet as pq
+
         return pq.ParquetWriter(
             file, reader.schema, compression=self.codec, compression_level=self.level
         )
@@ -91,6 +96,8 @@ class Layout:
         """Cut a partition's file that is too large into several, of one more pass."""
         if self.max_bytes is None or path.stat().st_size <= self.max_bytes:
             return
+        import pyarrow.parquet as pq
+
         with pq.ParquetFile(path) as file:
             batches = file.iter_batches(self.group_rows)
             reader = pa.RecordBatchReader.from_batches(file.schema_arrow, batches)

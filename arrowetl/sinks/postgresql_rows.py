@@ -269,7 +269,7 @@ class Rows:
     def _copy(self, schema: str, table: str, rows: pa.RecordBatchReader) -> None:
         # A cursor each: it would keep the schema for its next ingest.
         with self._connection.cursor() as cursor:
-            cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
+            cursor.ingest(table, rows, schema=schema)
 
     def _tried(self, action: Callable[[], None]) -> Any:
         """Do something that rows may be at fault for; give the error, once it is undone."""
@@ -355,7 +355,7 @@ class Rows:
             run("DROP INDEX pg_temp.arrowetl_number")
         with self._connection.cursor() as cursor:
             cursor.execute(f"SELECT * FROM pg_temp.{REFUSED} ORDER BY n")
-            refused = cursor.fetch_arrow_table()
+            refused = cursor.fetch_table()
         if refused.num_rows:
             self._refuse(self._whys(refused), _one_batch(rows.take(refused["n"])))
             run(f"TRUNCATE pg_temp.{REFUSED}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from arrowetl.adbc import Connection
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError
@@ -142,14 +143,15 @@ class SQLiteLoader(Sink):
 
     @contextmanager
     def _cursor(self, path: Path, *, read_only: bool = False) -> Iterator[Any]:
-        from adbc_driver_sqlite import dbapi
+        import adbc_driver_sqlite
 
         if path.is_dir():
             raise WriteError(f"{self.label}: is a folder, and a file is wanted")
         # As a URI, so that no character of the path means anything.
         uri = path.as_uri() + ("?mode=ro" if read_only else "")
         # Transactions are begun by hand: a writer has to say so when it begins, not later.
-        with dbapi.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+        database = adbc_driver_sqlite.connect(uri)
+        with Connection(database) as connection, connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {round(self.timeout * 1000)}")
             cursor.fetchall()
             yield cursor

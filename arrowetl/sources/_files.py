@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
 from arrowetl.sql import literal
@@ -83,7 +82,7 @@ def _as_path(path: str, where: str) -> str:
     if scheme[1].lower() != "file" or parts.netloc not in {"", "localhost"}:
         raise ConfigError(f"{where}: reads local paths, file:// and s3:// URLs, not {path!r}")
     # `?` and `#` are wildcards and letters of a path here, not parts of a URL.
-    return url2pathname(path.split("://", 1)[1].removeprefix(parts.netloc))
+    return unquote(path.split("://", 1)[1].removeprefix(parts.netloc))
 
 
 def find_files(

@@ -69,7 +69,7 @@ class Connections:
 
         for connection in self.open:
             with suppress(adbc_driver_manager.Error):
-                connection.adbc_cancel()
+                connection.cancel()
 
 
 @contextmanager
@@ -114,9 +114,9 @@ def batches(
         with server.translated(reading.where, ReadError):
             bind(connection, reading.settings)
             cursor = stack.enter_context(closing(connection.cursor()))
-            cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(BATCH_BYTES)})
+            cursor.set_option(_BATCH_OPTION, str(BATCH_BYTES))
             cursor.execute(reading.sql)
-            reader = stack.enter_context(closing(cursor.fetch_record_batch()))
+            reader = stack.enter_context(closing(cursor.fetch_reader()))
         while True:
             with server.translated(reading.where, ReadError):
                 batch = next(reader, None)

@@ -53,7 +53,7 @@ def shape_of(
     escape = _escape(text, quote)
     tried = {
         mark: _rows(text, mark, quote, escape)
-        for mark in ([delimiter] if delimiter else DELIMITERS)
+        for mark in ([delimiter] if delimiter else _possible(text))
     }
     found = max(tried, key=lambda mark: _score(tried[mark]))
     rows = tried[found] if delimiter or _score(tried[found]) > (0.5, 0) else []
@@ -64,6 +64,10 @@ def shape_of(
     if first is not None and header is not False:
         _check_header(first, width)
     return Shape(found if rows else ",", escape, skip, width)
+
+
+def _possible(text: str) -> list[str]:
+    return [mark for mark in DELIMITERS if mark in text] or [DELIMITERS[0]]
 
 
 def _rows(text: str, delimiter: str, quote: str, escape: str) -> list[_Row]:

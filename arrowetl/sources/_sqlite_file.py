@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from arrowetl.adbc import Connection
 from arrowetl.errors import ArrowETLError, ConfigError, ReadError, closest, did_you_mean
 from arrowetl.sources._params import without_places
 from arrowetl.sources._tables import LockedError, head, no_table
@@ -68,13 +69,13 @@ def opened(path: Path, *, timeout: float, where: str) -> Iterator[Database]:
     Raises:
         ReadError: it can't be read; while it is read, too.
     """
+    import adbc_driver_sqlite
     from adbc_driver_manager import Error
-    from adbc_driver_sqlite import dbapi
 
     with reading(where, Error, OSError):
         # As a URI, so that no character of the path means anything.
         uri = f"{path.as_uri()}?mode=ro"
-        with dbapi.connect(uri, autocommit=True) as connection:
+        with Connection(adbc_driver_sqlite.connect(uri)) as connection:
             database = Database(connection, where)
             database.ask(f"PRAGMA busy_timeout = {round(timeout * 1000)}")
             database.ask("BEGIN")
@@ -147,7 +148,7 @@ class Relation:
 class Database:
     """An open SQLite database."""
 
-    def __init__(self, connection: Any, where: str) -> None:
+    def __init__(self, connection: Connection, where: str) -> None:
         """Nothing is asked yet."""
         self.connection = connection
         self.where = where
@@ -164,9 +165,9 @@ class Database:
     ) -> Iterator[pa.RecordBatchReader]:
         """Give the rows of a SELECT, so many in a batch."""
         with self.connection.cursor() as cursor:
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
+            cursor.set_option("adbc.sqlite.query.batch_rows", str(rows))
             cursor.execute(sql, values or None)
-            with cursor.fetch_record_batch() as reader:
+            with cursor.fetch_reader() as reader:
                 yield reader
 
     def relation(self, table: str) -> Relation:

@@ -235,19 +235,17 @@ class Keep(SQLStage):
 
 
 def enforced(
-    given: Contract | str | os.PathLike[str] | Mapping[str, Any] | None, *, where: str
+    given: Contract | str | os.PathLike[str] | Mapping[str, Any], *, where: str
 ) -> Sequence[Stage]:
     """Give the stages that hold rows to a pipeline's contract.
 
     Args:
-        given: a contract, the path of one, or a mapping of `contract` and modes; None for none.
+        given: a contract, the path of one, or a mapping of `contract` and modes.
         where: who asks, for errors.
 
     Raises:
         ConfigError: a mapping has no contract, or an unknown key.
     """
-    if given is None:
-        return ()
     if not isinstance(given, Mapping):
         return EnforceContract(given).stages
     known = ("contract", *ENTITIES)

@@ -34,14 +34,14 @@ _OPTIONS = (
 
 
 def tuner_of(
-    given: AutoTuner | str | os.PathLike[str] | Mapping[str, Any] | None,
-) -> AutoTuner | None:
+    given: AutoTuner | str | os.PathLike[str] | Mapping[str, Any],
+) -> AutoTuner:
     """Give the tuner that a pipeline is given: itself, by its history's path, or by its options.
 
     Raises:
         ConfigError: options make no sense.
     """
-    if given is None or isinstance(given, AutoTuner):
+    if isinstance(given, AutoTuner):
         return given
     if not isinstance(given, Mapping):
         return AutoTuner(given)
