@@ -3,9 +3,11 @@
 import ast
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from postgres_server import postgres
 
 import arrowetl
 
@@ -116,3 +118,31 @@ def test_the_help_of_the_command_line_loads_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stderr.split()
     assert not {"duckdb", "pyarrow", "numpy", "pydantic", "yaml", "rich"} & set(loaded)
+
+
+TARGETS = {
+    "parquet": "ae.ParquetLoader(target)",
+    "sqlite": "ae.SQLiteLoader(target, table='t')",
+    "postgres": "ae.PostgreSQLLoader(uri=target, table='t')",
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_run_loads_no_data_frames_and_nothing_that_it_doesnt_use(kind, tmp_path):
+    """Importing them takes 0.4 s; both pyarrow and ADBC do, where they aren't kept from it."""
+    source = tmp_path / "people.csv"
+    source.write_text("id,name\n1,Ada\n2,Bob\n", encoding="utf-8")
+    code = (
+        "import arrowetl as ae, sys\nsource, target = sys.argv[1:]\n"
+        "(ae.Pipeline().extract(ae.CSVSource(source)).transform(ae.NullRemover('drop'))"
+        f".transform('SELECT * FROM input').load({TARGETS[kind]}).run())\n"
+        "print(' '.join(sys.modules))"
+    )
+    with ExitStack() as stack:
+        target = tmp_path / "out"
+        if kind == "postgres":
+            target = stack.enter_context(postgres().database())
+        command = [sys.executable, "-c", code, source, target]
+        loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    unwanted = {"pandas", "polars", "pyarrow.dataset", "arrowetl.profiling.profile"}
+    assert not (unwanted | {"arrowetl.contracts.contract", "arrowetl.tuning.tuner"}) & set(loaded)

@@ -101,7 +101,8 @@ def parquet_columns(schema: pa.Schema, *, where: str) -> tuple[Stored, ...]:
     """
     written = writable(schema)
     for column in written:
-        _refuse_unwritable(column, where)
+        if not copies(column.type):
+            _refuse_unwritable(column, where)
     return tuple(
         _in_parquet(have.name, have.type, put.type)
         for have, put in zip(schema, written, strict=True)
