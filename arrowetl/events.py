@@ -68,6 +68,9 @@ class StageCounted(Event):
     """How its missing rows are called: removed, merged, or none of them (same)."""
     bytes_out: int | None = None
     """Size of the rows that left it, in memory, where it was seen."""
+    peak_memory_bytes: int | None = None
+    """The most that DuckDB, or Arrow for a Python stage, held while its segment ran; of stages in
+    one statement, it stands at the last."""
 
 
 @dataclass(frozen=True)

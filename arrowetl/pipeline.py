@@ -222,7 +222,7 @@ class Pipeline:
             return self._plan(Path(scratch), self._sink)
 
     def explain(self, *, analyze: bool = False) -> None:
-        """Print what would run; with `analyze`, run it and print rows, seconds and memory too."""
+        """Print what would run; with `analyze`, run it too: rows, sizes, seconds and memory."""
         print(self.plan())  # noqa: T201 - printing is what it is for
         if self._tuner is not None and self._sink is not None:
             from arrowetl.tuning.session import proposed

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -42,6 +42,10 @@ class StageResult:
     """What became of the missing rows: removed, merged, or same if none can be missing."""
     bytes_out: int | None = None
     """Size of the rows that left it, in memory; None inside a statement where none are counted."""
+    peak_memory_bytes: int | None = None
+    """The most that was held while it ran: by DuckDB, or by Arrow for a stage in Python. Segments
+    run at the same time, and these are what all of them held then. Stages that DuckDB made one
+    share theirs: it stands at the last of them."""
     summary: pa.Table | None = field(default=None, compare=False)
     """What it says of its rows besides them, if it says anything."""
 
@@ -116,10 +120,11 @@ class PipelineResult:
         return captured.get().rstrip()
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(title)}</th>" for title in _TITLES)
+        titles, *lines = _lines(self)
+        head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
         rows = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in _rows(self)
+            for row in lines
         )
         summary = html.escape(" · ".join(_summary(self)))
         tables = "".join(_summary_html(stage) for stage in self.stages)
@@ -131,10 +136,13 @@ class PipelineResult:
         from rich.text import Text
 
         table = Table(title=f"{self.pipeline}", title_justify="left", caption_justify="left")
-        table.add_column(_TITLES[0], min_width=20, overflow="fold")
-        for title in _TITLES[1:]:
-            table.add_column(title, justify="left" if title == "ran in" else "right")
-        for row in _rows(self):
+        titles, *lines = _lines(self)
+        table.add_column(titles[0], min_width=20, overflow="fold")
+        for title in titles[1:]:
+            justify: Literal["left", "right"] = "left" if title == "ran in" else "right"
+            # A number that is cut would be another number.
+            table.add_column(title, justify=justify, min_width=_widest(lines, titles.index(title)))
+        for row in lines:
             table.add_row(*row)
         parts = [Text(" · ".join(_summary(self)))]
         if self.rejected:
@@ -148,7 +156,21 @@ class PipelineResult:
         return Group(table, *parts, *map(_summary_table, summaries))
 
 
-_TITLES = ("stage", "in", "out", "removed", "merged", "rejected", "size out", "ran in", "seconds")
+_TITLES = (
+    *("stage", "in", "out", "removed", "merged", "rejected", "size out", "peak memory"),
+    *("ran in", "seconds"),
+)
+
+
+def _lines(result: PipelineResult) -> list[tuple[str, ...]]:
+    """Give the titles and the rows of the table, without columns that say nothing of this run."""
+    rows = list(_rows(result))
+    said = [at for at in range(len(_TITLES)) if at == 0 or any(row[at] for row in rows)]
+    return [tuple(line[at] for at in said) for line in (_TITLES, *rows)]
+
+
+def _widest(lines: Sequence[Sequence[str]], at: int) -> int:
+    return max((len(line[at]) for line in lines), default=0)
 
 
 def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
@@ -163,6 +185,7 @@ def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
             f"{gone:,}" if merged and gone else "",
             f"{stage.records_rejected:,}" if stage.records_rejected else "",
             "" if stage.bytes_out is None else size_text(stage.bytes_out),
+            "" if stage.peak_memory_bytes is None else size_text(stage.peak_memory_bytes),
             "DuckDB" if stage.pushed_down else "Python",
             f"{stage.seconds:.2f}",
         )
@@ -322,6 +345,7 @@ class ResultFolder:
                     each.pushed_down,
                     each.kind,
                     each.bytes_out,
+                    each.peak_memory_bytes,
                     self.summaries.get(each.position),
                 )
                 for each in counted

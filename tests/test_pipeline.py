@@ -320,3 +320,35 @@ def test_a_preview_shows_brackets_as_they_are():
     shown = str(ae.Pipeline().extract(ae.ArrowSource(table)).preview())
     assert "at[x]" in shown
     assert "[red]a" in shown
+
+
+def test_what_each_segment_held_is_told_where_it_ends(tmp_path):
+    rows = pa.table({"k": pa.array(range(200_000)), "s": ["x" * 20] * 200_000})
+    pq.write_table(rows, tmp_path / "in.parquet")
+    pipeline = (
+        ae.Pipeline(progress=False)
+        .extract(ae.ParquetSource(tmp_path / "in.parquet"))
+        .transform(ae.Filter("k >= 0"))
+        .transform("SELECT * FROM input")
+        .transform(lambda batch: batch)
+        .transform("SELECT * FROM input ORDER BY hash(k)")
+        .load(ae.ParquetLoader(tmp_path / "out.parquet"))
+        .run()
+    )
+    source, first, second, function, last = pipeline.result.stages
+    assert (source.peak_memory_bytes, first.peak_memory_bytes) == (None, None)
+    assert second.peak_memory_bytes > 0
+    assert function.peak_memory_bytes >= 65_536 * 20  # a batch of it
+    assert last.peak_memory_bytes > 200_000 * 20  # a sort holds all rows
+    # A column that says nothing of the run isn't there; what is there isn't cut.
+    shown = str(pipeline.result)
+    assert "rejected ┃" not in shown
+    assert "peak memory ┃" in shown
+    assert all("200,000" in line for line in shown.splitlines() if line.startswith("│ SQL"))
+
+
+def test_of_a_copy_alone_the_source_tells_what_was_held(tmp_path):
+    pq.write_table(pa.table({"k": range(1000)}), tmp_path / "in.parquet")
+    pipeline = ae.Pipeline(progress=False).extract(ae.ParquetSource(tmp_path / "in.parquet"))
+    pipeline.load(ae.CSVLoader(tmp_path / "out.csv")).run()
+    assert [each.peak_memory_bytes > 0 for each in pipeline.result.stages] == [True]

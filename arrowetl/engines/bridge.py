@@ -27,7 +27,7 @@ from arrowetl.sql import STREAM
 _SETTINGS = (
     "SET enable_profiling = 'no_output'",
     "SET profiling_coverage = 'ALL'",
-    "SET tracked_metrics = ['operator.*']",
+    "SET tracked_metrics = ['operator.*', 'system.*']",
     "SET enable_progress_bar = true",
     "SET enable_progress_bar_print = false",
     "SET progress_bar_time = 0",
@@ -121,12 +121,14 @@ def translate(error: Exception, where: str) -> BaseException:
 
 @dataclass
 class Meter:
-    """How many rows and bytes passed a point, whether all did, and how long it took."""
+    """How many rows and bytes passed a point, whether all did, and what that took."""
 
     rows: int = 0
     ended: bool = False
     seconds: float = 0.0
     bytes: int = 0
+    memory: int = 0
+    """The most that Arrow held, in bytes, looked at with each batch; a batch at least."""
 
     def count(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass batches on, counted and timed; the time of what is upstream is part of it."""
@@ -138,6 +140,8 @@ class Meter:
                 break
             self.rows += batch.num_rows
             self.bytes += batch.nbytes
+            # What DuckDB made isn't Arrow's.
+            self.memory = max(self.memory, pa.total_allocated_bytes(), batch.nbytes)
             yield batch
         self.ended = True
 
@@ -159,6 +163,8 @@ class Statement:
         self._trouble = trouble
         self._reader: pa.RecordBatchReader | None = None
         self.taps: list[Tapped] = []
+        self.memory: int | None = None
+        """The most that DuckDB held while it ran, in bytes; None before it has settled."""
         for setting in _SETTINGS:
             self.cursor.execute(setting)
         register_tables(self.cursor, tables)
@@ -190,8 +196,9 @@ class Statement:
                 pass
 
     def settle(self) -> None:
-        """Keep what the taps counted, once all rows have come out."""
+        """Keep what DuckDB measured, once all rows have come out: what the taps counted, too."""
         profile = json.loads(self.cursor.get_profiling_information(format="json"))
+        self.memory = profile.get("system", {}).get("peak_buffer_memory")
         self.taps = tapped({"type": "ROOT", "children": profile.get("operator", [])})
 
     @property

@@ -31,6 +31,8 @@ class Count:
     pushed_down: bool
     rows: Rows
     bytes_out: int | None = None
+    memory: int | None = None
+    """The most that was held, in bytes, while the segment ran of which it is the last stage."""
 
 
 Counts = tuple[Count, ...]
@@ -60,7 +62,8 @@ def _lines(plan: Plan, source: Meter, running: Sequence[Ran], rejects: Rejects) 
     taps = [_taps(plan, number, ran) for number, ran in enumerate(running)]
     seen = _source_seen(plan, source, taps)
     rows = seen.rows
-    yield _source_line(plan, seen, rejects.by_stage(plan.source.label))
+    memory = _source_memory(plan, source, running)
+    yield _source_line(plan, seen, rejects.by_stage(plan.source.label), memory)
     upstream = seen.seconds
     for number, ran in enumerate(running):
         before = rows
@@ -75,7 +78,15 @@ def _lines(plan: Plan, source: Meter, running: Sequence[Ran], rejects: Rejects) 
         _meet(ran, rows, rejects)
 
 
-def _source_line(plan: Plan, seen: Tapped, unread: int) -> Count:
+def _source_memory(plan: Plan, source: Meter, running: Sequence[Ran]) -> int | None:
+    """Give what was held for the source alone; with stages in its statement it isn't alone."""
+    if plan.relation is None:
+        return source.memory
+    first = running[0]
+    return None if first.segment.steps or first.statement is None else first.statement.memory
+
+
+def _source_line(plan: Plan, seen: Tapped, unread: int, memory: int | None) -> Count:
     return Count(
         plan.source.label,
         position=0,
@@ -86,6 +97,7 @@ def _source_line(plan: Plan, seen: Tapped, unread: int) -> Count:
         pushed_down=plan.relation is not None,
         rows=Rows.SAME,
         bytes_out=seen.bytes,
+        memory=memory,
     )
 
 
@@ -122,9 +134,12 @@ def _line(
     rejects_any = step.rejections or step.sets_apart
     rejected = rejects.by_stage(step.name) if rejects_any else 0
     last = step is ran.segment.steps[-1]
+    memory = None
     if ran.statement is None:
         seen = Tapped(ran.meter.rows, 0.0, ran.meter.bytes)
+        memory = ran.meter.memory
     else:
+        memory = ran.statement.memory if last else None
         sent = ran.meter.bytes or None if last else None
         seen = taps.get(step.position, Tapped(before - rejected, 0.0, sent))
     # What nobody read further on isn't the stage's to answer for.
@@ -141,6 +156,7 @@ def _line(
         pushed_down,
         rows,
         seen.bytes,
+        memory,
     )
 
 

@@ -149,9 +149,9 @@ class LocalRun:
         A LIMIT further on leaves rows unread; the counts inside a statement come with its last.
         """
         for number, running in enumerate(self.running):
-            if running.statement is None or not self.plan.taps(number):
+            if running.statement is None:
                 continue
-            if not running.meter.ended:
+            if not running.meter.ended and self.plan.taps(number):
                 running.statement.drain()
             running.statement.settle()
         first = self.running[0].statement if self.running and self.plan.relation else None

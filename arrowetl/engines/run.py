@@ -181,6 +181,7 @@ def _tell(job: Job, counts: Counts, rejects: Rejects) -> None:
                 line.pushed_down,
                 line.rows.value,
                 line.bytes_out,
+                line.memory,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -125,7 +126,7 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
                 start, records = reading.records(text)
                 root = roots.setdefault(start, Node())
                 root.at(start)
-                for group in _groups(_limited(records, limit)):
+                for group in _ahead(_groups(_limited(records, limit))):
                     learn(connection, group, root, start)
     return tuple(Survey(root, start, limit is None) for start, root in roots.items())
 
@@ -133,6 +134,15 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
 def _groups(records: Records) -> Iterator[pa.Table]:
     while group := list(islice(records, GROUP)):
         yield pa.Table.from_batches(group)
+
+
+def _ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Cut the next group while one is asked about."""
+    with ThreadPoolExecutor(1, thread_name_prefix="arrowetl-survey") as worker:
+        coming = worker.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = worker.submit(next, groups, None)
+            yield group
 
 
 def _limited(records: Records, limit: int | None) -> Records:

@@ -8,6 +8,7 @@ imported in the functions, so that the module can be listed without them.
 NAMES = (
     "arrowetl",
     "arrowetl_map",
+    "arrowetl_sampled",
     "arrowetl_help",
     "duckdb",
     "polars",
