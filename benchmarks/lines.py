@@ -1,8 +1,9 @@
-"""Draws lines as one SVG: a quality against a threshold, a line a data set."""
+"""Draws lines as one SVG, in a frame with a grid: a quality against a threshold, say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 380
@@ -19,7 +20,68 @@ STYLE = """
   .usual { stroke: #6e7781; stroke-dasharray: 4 3 }
 """
 
-Line = Sequence[tuple[float, float]]
+Point = tuple[float, float]
+Line = Sequence[Point]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What lines are drawn in: a title, axes and a grid, with room for names at the right.
+
+    Attributes:
+        title: what is shown.
+        note: what else is to be known, below the title.
+        x: what is to the right.
+        span: from where to where x goes.
+        top: the largest y; values above it are drawn there.
+    """
+
+    title: str
+    note: str
+    x: str
+    span: Point = (0.0, 1.0)
+    top: float = 1.0
+
+    def at(self, point: Point) -> Point:
+        """Give where on the page a point is."""
+        across, up = point
+        low, high = self.span
+        left = LEFT + (across - low) * (WIDTH - LEFT - RIGHT) / (high - low)
+        height = TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(up / self.top, 1))
+        return round(left, 1), round(height, 1)
+
+    def around(self, drawn: Iterable[str]) -> str:
+        """Give the page's text."""
+        middle = (LEFT + WIDTH - RIGHT) / 2
+        return "\n".join(
+            [
+                (
+                    f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+                    f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
+                ),
+                f"<title>{escape(self.title)}</title>",
+                f"<style>{STYLE}</style>",
+                f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#ffffff"/>',
+                f'<text class="title" x="24" y="32">{escape(self.title)}</text>',
+                f'<text class="small" x="24" y="51">{escape(self.note)}</text>',
+                *self._grid(),
+                f'<text class="middle" x="{middle}" y="{HEIGHT - 12}">{escape(self.x)}</text>',
+                *drawn,
+                "</svg>\n",
+            ]
+        )
+
+    def _grid(self) -> Iterator[str]:
+        low, high = self.span
+        for step in range(6):
+            left, height = self.at((low, self.top * step / 5))
+            right, _ = self.at((high, 0))
+            yield f'<line class="grid" x1="{left}" x2="{right}" y1="{height}" y2="{height}"/>'
+            mark = f"{self.top * step / 5:.3g}"
+            yield f'<text class="small end" x="{left - 8}" y="{height + 4}">{mark}</text>'
+            place = low + (high - low) * step / 5
+            left, bottom = self.at((place, 0))
+            yield f'<text class="small middle" x="{left}" y="{bottom + 18}">{place:.2g}</text>'
 
 
 def svg(
@@ -31,7 +93,7 @@ def svg(
     usual: float | None = None,
     level: float | None = None,
     dots: Mapping[str, Line] | None = None,
-    span: tuple[float, float] | None = None,
+    span: Point | None = None,
     top: float = 1.0,
 ) -> str:
     """Give the drawing's text; values of y are from 0 to `top`, those above it are drawn there.
@@ -47,61 +109,38 @@ def svg(
         span: from where to where x goes; as far as the lines by default.
         top: the largest y.
     """
-    places = [point[0] for line in lines.values() for point in line]
-    low, high = span or (min(places), max(places))
-    scale = (WIDTH - LEFT - RIGHT) / (high - low)
-
-    def at(point: tuple[float, float]) -> tuple[float, float]:
-        across, up = point
-        height = TOP + (HEIGHT - TOP - BOTTOM) * (1 - min(up / top, 1))
-        return round(LEFT + (across - low) * scale, 1), round(height, 1)
-
-    body = [
-        f'<text class="title" x="24" y="32">{escape(title)}</text>',
-        f'<text class="small" x="24" y="51">{escape(y)}, higher is better</text>',
-    ]
-    for step in range(6):
-        left, height = at((low, top * step / 5))
-        right = at((high, 0))[0]
-        body.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{height}" y2="{height}"/>')
-        mark = f"{top * step / 5:.3g}"
-        body.append(f'<text class="small end" x="{left - 8}" y="{height + 4}">{mark}</text>')
-    for step in range(6):
-        place = low + (high - low) * step / 5
-        left, bottom = at((place, 0))
-        body.append(f'<text class="small middle" x="{left}" y="{bottom + 18}">{place:.2g}</text>')
-    dashes = [((usual, 0), (usual, top))] if usual is not None else []
-    dashes += [((low, level), (high, level))] if level is not None else []
-    for begin, end in dashes:
-        (x1, y1), (x2, y2) = at(begin), at(end)
-        body.append(f'<line class="usual" x1="{x1}" x2="{x2}" y1="{y1}" y2="{y2}"/>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    body.append(f'<text class="middle" x="{middle}" y="{HEIGHT - 12}">{escape(x)}</text>')
-    body += _drawn([(name, [at(point) for point in line]) for name, line in lines.items()])
-    for number, name in enumerate(lines):
-        colour = COLOURS[number % len(COLOURS)]
-        for left, up in map(at, (dots or {}).get(name, ())):
-            body.append(f'<circle cx="{left}" cy="{up}" r="2.5" fill="{colour}" opacity="0.6"/>')
-    return "\n".join(
+    places = [across for line in lines.values() for across, _ in line]
+    frame = Frame(title, f"{y}, higher is better", x, span or (min(places), max(places)), top)
+    return frame.around(
         [
-            (
-                f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-                f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-            ),
-            f"<title>{escape(title)}</title>",
-            f"<style>{STYLE}</style>",
-            f'<rect width="{WIDTH}" height="{HEIGHT}" rx="8" fill="#ffffff"/>',
-            *body,
-            "</svg>\n",
+            *_dashes(frame, usual, level),
+            *_drawn(frame, lines),
+            *_dotted(frame, list(lines), dots or {}),
         ]
     )
 
 
-def _drawn(lines: Sequence[tuple[str, Line]]) -> Iterator[str]:
-    for number, (name, points) in enumerate(lines):
+def _dashes(frame: Frame, usual: float | None, level: float | None) -> Iterator[str]:
+    low, high = frame.span
+    dashes = [((usual, 0.0), (usual, frame.top))] if usual is not None else []
+    dashes += [((low, level), (high, level))] if level is not None else []
+    for begin, end in dashes:
+        (x1, y1), (x2, y2) = frame.at(begin), frame.at(end)
+        yield f'<line class="usual" x1="{x1}" x2="{x2}" y1="{y1}" y2="{y2}"/>'
+
+
+def _drawn(frame: Frame, lines: Mapping[str, Line]) -> Iterator[str]:
+    for number, (name, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
-        path = " ".join(f"{left:.1f},{top:.1f}" for left, top in points)
+        path = " ".join(f"{left:.1f},{up:.1f}" for left, up in map(frame.at, points))
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        left, top = WIDTH - RIGHT + 20, TOP + 22 * number + 8
-        yield f'<rect x="{left}" y="{top - 9}" width="14" height="4" fill="{colour}"/>'
-        yield f'<text x="{left + 22}" y="{top - 2}">{escape(name)}</text>'
+        left, up = WIDTH - RIGHT + 20, TOP + 22 * number + 8
+        yield f'<rect x="{left}" y="{up - 9}" width="14" height="4" fill="{colour}"/>'
+        yield f'<text x="{left + 22}" y="{up - 2}">{escape(name)}</text>'
+
+
+def _dotted(frame: Frame, names: Sequence[str], dots: Mapping[str, Line]) -> Iterator[str]:
+    for number, name in enumerate(names):
+        colour = COLOURS[number % len(COLOURS)]
+        for left, up in map(frame.at, dots.get(name, ())):
+            yield f'<circle cx="{left}" cy="{up}" r="2.5" fill="{colour}" opacity="0.6"/>'
