@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +99,7 @@ def exported(connection: Any) -> str:
 
 def batches(
     server: Server, connection: Any, reading: Reading, connections: Connections | None = None
-) -> Iterator[Told]:
+) -> Generator[Told, None, None]:
     """Give the rows as they come, with what is told of those that don't fit.
 
     The server waits while nobody asks.

@@ -194,18 +194,15 @@ class PostgreSQLSource(Server, Source):
             known = self._columns(connection)
             reading = self._reading(known, self._picked(known, columns))
             connections = Connections()
-            if self.partition_column is None or self.partitions == 1:
-                # Read ahead: what is done with the rows takes as long as having them.
-                make = partial(batches, self.server, connection, reading, connections)
-                with closing(side_by_side([make], connections.cancel, ordered=True)) as rows:
-                    yield from rows
-                return
-            column = self._one(known, self.partition_column)
-            require_axis(column, where=self.label)
-            with self.translated(self.label, ReadError):
-                parts = ranges(connection, reading, column, self.partitions)
-                moment = exported(connection)
-            makers = [partial(self._range, part, moment, connections) for part in parts]
+            makers = [partial(batches, self.server, connection, reading, connections)]
+            if self.partition_column is not None and self.partitions > 1:
+                column = self._one(known, self.partition_column)
+                require_axis(column, where=self.label)
+                with self.translated(self.label, ReadError):
+                    parts = ranges(connection, reading, column, self.partitions)
+                    moment = exported(connection)
+                makers = [partial(self._range, part, moment, connections) for part in parts]
+            # One alone reads ahead, too: what is done with the rows takes as long as having them.
             with closing(side_by_side(makers, connections.cancel, ordered=self.ordered)) as rows:
                 yield from rows
 
