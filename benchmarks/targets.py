@@ -122,7 +122,13 @@ TARGETS = (
     against("PostgreSQL to Parquet", "postgres_to_parquet", "connectorx", 1.0),
     against("PostgreSQL to PostgreSQL", "postgres_to_postgres", "dlt", 1.0, metric="cpu"),
     beside(
-        "upsert, half of the keys there: of an append's time",
+        "upsert, half of the keys there: of the time of an append to a table with a key",
+        "postgres_upsert",
+        "postgres_append",
+        2.0,
+    ),
+    beside(
+        "the same: of the time of a load into a new table without a key",
         "postgres_upsert",
         "csv_to_postgres",
         2.0,

@@ -34,6 +34,12 @@ def csv_to_postgres(source: Path, output: Path) -> None:
         _ingest(batches, output)
 
 
+def postgres_append(source: Path, output: Path) -> None:
+    """One bulk ingest into the table that is there."""
+    with opened(source) as batches:
+        _ingest(batches, output, mode="append")
+
+
 def postgres_upsert(source: Path, output: Path) -> None:
     """A bulk ingest into a staging table, then one INSERT ... ON CONFLICT."""
     from adbc_driver_postgresql import dbapi

@@ -167,6 +167,11 @@ def csv_to_postgres(source: Path, output: Path) -> None:
     ae.Pipeline().extract(ae.CSVSource(source)).load(target).run()
 
 
+def postgres_append(source: Path, output: Path) -> None:
+    """The same: a loader appends where nothing is said."""
+    csv_to_postgres(source, output)
+
+
 def postgres_upsert(source: Path, output: Path) -> None:
     """The loader's own way."""
     import arrowetl as ae
