@@ -101,7 +101,11 @@ CONNECT_ADVICE: tuple[tuple[str, str, bool], ...] = (
     ),
     ("does not support ssl", "the server speaks no TLS; sslmode='prefer' goes without it", False),
     ("root certificate file", "give the CA's certificate: sslrootcert, in libpq=", False),
-    ("certificate verify failed", "give the CA's certificate: sslrootcert, in libpq=", False),
+    (
+        "certificate verify failed",
+        "is it the CA's that signed the server's? sslrootcert, in libpq=",
+        False,
+    ),
     ("does not match host name", "connect by the name that is in the server's certificate", False),
     ("definition of service", "is it in ~/.pg_service.conf, or where PGSERVICEFILE says?", False),
     ("is not permitted to log in", "the user is a group: ALTER ROLE ... LOGIN", False),
