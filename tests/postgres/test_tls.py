@@ -1,4 +1,4 @@
-"""TLS to a server with a certificate of a CA that the tests make: what is let in, and what isn't."""
+"""TLS to a server whose certificate is of a CA that the tests make: what is let in, what not."""
 
 from __future__ import annotations
 
