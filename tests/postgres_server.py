@@ -166,7 +166,7 @@ def start(
         _initialise(binaries, folder, owner)
         if access is not None:
             (folder / "data" / "pg_hba.conf").write_text(access, encoding="utf-8")
-        port = _free_port()
+        port = free_port()
         command = [binaries / "postgres", "-D", folder / "data"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -241,7 +241,8 @@ def _initialise(binaries: Path, folder: Path, owner: dict[str, Any]) -> None:
     secret.unlink()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port on which nobody listens."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -15,6 +15,7 @@ from arrowetl.arrow import reader_of, rebatched
 from arrowetl.postgres.errors import diagnostics, is_lost, sqlstate
 from arrowetl.sinks.postgresql_checks import checks
 from arrowetl.sinks.postgresql_sql import (
+    COUNTER_SQL,
     KEYS,
     NUMBER,
     REFUSED,
@@ -292,9 +293,7 @@ class Rows:
     # --- through the staging table ---------------------------------------------------------
 
     def _put_staged(self, rows: pa.Table) -> None:
-        self._prepared(
-            STAGED, self._load.staging(), REFUSED_SQL, "CREATE TEMP SEQUENCE arrowetl_at"
-        )
+        self._prepared(STAGED, self._load.staging(), REFUSED_SQL, COUNTER_SQL)
         for way in self._load.ways:
             rows = self._without_unsendable(rows, way)
         staged = self._staged(rows, 0)

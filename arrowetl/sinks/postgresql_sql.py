@@ -170,6 +170,9 @@ REFUSED_SQL = (
     f"col text, con text) ON COMMIT DROP"
 )
 
+COUNTER_SQL = f"CREATE TEMP SEQUENCE arrowetl_at OWNED BY pg_temp.{STAGED}.{NUMBER}"
+"""The table takes it along at the commit: behind a pool, the session goes on."""
+
 _PRECISELY = """
 #variable_conflict use_column
 DECLARE
