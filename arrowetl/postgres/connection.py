@@ -39,7 +39,8 @@ _NO_DATABASE = re.compile(r'database "(.*)" does not exist')
 class Server:
     """A database on a server; what isn't said comes from `PG*` variables and libpq's files.
 
-    A value: it holds no connection. Its `repr` and its `place` show no password.
+    A value: it holds no connection. Its `repr` and its `place` show no password. A pool such as
+    pgbouncer may be between, in transaction mode too; a reading in ranges has a session for each.
 
     Args:
         uri: ``postgresql://user:password@host:port/database?sslmode=require``, or libpq's words:
