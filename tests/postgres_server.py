@@ -136,20 +136,37 @@ def postgres() -> PostgresServer:
     return server
 
 
-def start(*, settings: Sequence[str] = (), access: str | None = None) -> PostgresServer:
+def installed() -> Path | None:
+    """Give the folder of the PostgreSQL that the system has, with TLS and contrib; None if none.
+
+    The one of the wheel has neither.
+    """
+    told = shutil.which("postgres")
+    # Where Debian and Ubuntu have it, outside the search path.
+    known = [Path(told).parent] if told else [*Path("/usr/lib/postgresql").glob("*/bin")]
+    return max((each for each in known if (each / "initdb").exists()), default=None)
+
+
+def start(
+    *,
+    settings: Sequence[str] = (),
+    access: str | None = None,
+    binaries: Path | None = None,
+) -> PostgresServer:
     """Start a server of our own; whoever starts it stops it.
 
     Args:
         settings: more of the server's settings, as `name=value`.
         access: the text of its `pg_hba.conf`; passwords are asked for if None.
+        binaries: the folder of its programs; the wheel's if None.
     """
     folder = Path(tempfile.mkdtemp(prefix="arrowetl-postgres-"))
     try:
-        binaries, owner = _binaries(folder), _owner(folder)
+        binaries, owner = binaries or _binaries(folder), owned(folder)
         _initialise(binaries, folder, owner)
         if access is not None:
             (folder / "data" / "pg_hba.conf").write_text(access, encoding="utf-8")
-        port = _free_port()
+        port = free_port()
         command = [binaries / "postgres", "-D", folder / "data"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -205,10 +222,11 @@ def _open_to_all(path: Path) -> bool:
     return all(each.stat().st_mode & 0o001 for each in (*inside, path, *path.parents))
 
 
-def _owner(folder: Path) -> dict[str, Any]:
+def owned(path: Path) -> dict[str, Any]:
+    """Give a file or folder to whoever runs servers; give that one, as `subprocess` wants it."""
     if os.geteuid() != 0:
         return {}
-    shutil.chown(folder, NOBODY)
+    shutil.chown(path, NOBODY)
     return {"user": NOBODY, "group": pwd.getpwnam(NOBODY).pw_gid, "extra_groups": []}
 
 
@@ -223,7 +241,8 @@ def _initialise(binaries: Path, folder: Path, owner: dict[str, Any]) -> None:
     secret.unlink()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port on which nobody listens."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -29,6 +29,8 @@ SESSION = {
 }
 """What makes a value's text, and the order of a table, the same at every reading."""
 
+_COPY_OPTION = "adbc.postgresql.use_copy"
+
 _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 _OURS = {"client_encoding": "text arrives as UTF-8", "dbname": "give database="}
 _NO_DATABASE = re.compile(r'database "(.*)" does not exist')
@@ -38,7 +40,8 @@ _NO_DATABASE = re.compile(r'database "(.*)" does not exist')
 class Server:
     """A database on a server; what isn't said comes from `PG*` variables and libpq's files.
 
-    A value: it holds no connection. Its `repr` and its `place` show no password.
+    A value: it holds no connection. Its `repr` and its `place` show no password. A pool such as
+    pgbouncer may be between, in transaction mode too; a reading in ranges has a session for each.
 
     Args:
         uri: ``postgresql://user:password@host:port/database?sslmode=require``, or libpq's words:
@@ -147,10 +150,13 @@ class Server:
         failed: Failed = ReadError,
         autocommit: bool = False,
         own_types: bool = True,
+        first: Sequence[str] = (),
     ) -> Iterator[Connection]:
-        """Open a connection, in which nothing is committed by itself.
+        """Open a connection, in a transaction that isn't committed by itself.
 
-        It is closed at the end of the block, which rolls back what wasn't committed. Errors of
+        All is said inside that transaction, `SESSION` too, and its end takes it away: behind a
+        pool, the session may be another one afterwards, and this one is somebody else's. It is
+        closed at the end of the block, which rolls back what wasn't committed. Errors of
         the block come as they are: put `translated` around its statements.
 
         Args:
@@ -160,6 +166,8 @@ class Server:
                 a COMMIT of one's own. The driver lets nobody go back to a savepoint otherwise.
             own_types: whether the driver asks for the types that the database defines (enums,
                 rows, domains), which takes most of the time of connecting.
+            first: what begins the transaction, or is said before all else in it. With
+                `autocommit`, a BEGIN is.
 
         Raises:
             ConfigError: a connection parameter makes no sense, or the driver isn't installed.
@@ -167,10 +175,9 @@ class Server:
                 a second attempt may cure it.
         """
         with closing(self._open(where, failed, autocommit, own_types)) as connection:
-            with self.translated(where, failed), closing(connection.cursor()) as cursor:
-                cursor.execute(_session_sql())
-            if not autocommit:
-                connection.commit()
+            with self.translated(where, failed):
+                for statement in (*first, _session_sql()):
+                    at_once(connection, statement)
             yield connection
 
     def _open(self, where: str, failed: Failed, autocommit: bool, own_types: bool) -> Connection:
@@ -204,6 +211,16 @@ class Server:
                     known = [name for (name,) in cursor.fetchall()]  # small: a server's databases
                 return did_you_mean(closest(database, known)).removesuffix(".")
         return ""
+
+
+def at_once(connection: Connection, sql: str) -> None:
+    """Run a statement that gives nothing, in one message.
+
+    The driver else prepares it first, and a pool may have changed the session before it runs.
+    """
+    with closing(connection.cursor()) as cursor:
+        cursor.set_option(_COPY_OPTION, "false")
+        cursor.execute(sql)
 
 
 def driver_of(where: str) -> Any:
@@ -264,5 +281,5 @@ def _word(pair: tuple[str, str]) -> str:
 
 
 def _session_sql() -> str:
-    calls = [f"set_config('{key}', '{value}', false)" for key, value in SESSION.items()]
+    calls = [f"set_config('{key}', '{value}', true)" for key, value in SESSION.items()]
     return f"SELECT {', '.join(calls)}"

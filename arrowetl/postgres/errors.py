@@ -47,6 +47,8 @@ PASSING_STATES = (
 )
 """SQLSTATEs, or how they begin, of what may pass when tried again. Nothing else is tried again."""
 
+GONE_STATES = ("08", "57P")
+
 LOST = (
     "server closed the connection unexpectedly",
     "terminating connection",
@@ -101,7 +103,11 @@ CONNECT_ADVICE: tuple[tuple[str, str, bool], ...] = (
     ),
     ("does not support ssl", "the server speaks no TLS; sslmode='prefer' goes without it", False),
     ("root certificate file", "give the CA's certificate: sslrootcert, in libpq=", False),
-    ("certificate verify failed", "give the CA's certificate: sslrootcert, in libpq=", False),
+    (
+        "certificate verify failed",
+        "is it the CA's that signed the server's? sslrootcert, in libpq=",
+        False,
+    ),
     ("does not match host name", "connect by the name that is in the server's certificate", False),
     ("definition of service", "is it in ~/.pg_service.conf, or where PGSERVICEFILE says?", False),
     ("is not permitted to log in", "the user is a group: ALTER ROLE ... LOGIN", False),
@@ -158,7 +164,7 @@ def statement_error(
     """Give our error for one of a statement: the server's words and what to do."""
     state, told = sqlstate(error), primary(error)
     advice = STATE_ADVICE.get(state or "")
-    if state is None and is_lost(error):
+    if state.startswith(GONE_STATES) if state else is_lost(error):
         advice = "the server went away; try again"
     text = scrubbed(f"{told}{f' ({advice})' if advice else ''}", secrets)
     return _kind(failed, transient=may_pass(error))(f"{where}: {text}")
@@ -210,6 +216,7 @@ def primary(error: BaseException) -> str:
     text = str(error).split("\nQuery was:")[0]
     text = re.sub(r"^(?:[A-Z_]+: )?(?:\[libpq\] )?(?:Failed to connect: )?", "", text)
     text = re.sub(r"^Execution error \[PGRES_FATAL_ERROR\]: \w+: ", "", text)
+    text = re.sub(r"^PQ\w+\(\) failed: ", "", text)
     return re.sub(r"\s+", " ", text.partition("\nDETAIL: ")[0]).strip()
 
 

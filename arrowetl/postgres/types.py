@@ -16,10 +16,11 @@
 | oid | int64 |
 | domains | their base type |
 | arrays of what the driver gives as it is | list |
-| arrays of others: numeric, money, enums, inet | list of string |
-| all others: inet, ranges, bit, xml, tsvector, points, rows, timetz, extensions' | string |
+| arrays of others: numeric, money, enums, inet, hstore | list of string |
+| all others: inet, ranges, bit, xml, tsvector, points, rows, timetz | string |
+| extensions': hstore, citext, ltree, cube, geometry and any other | string |
 
-"string" for the last two is PostgreSQL's own text, which a cast turns into the type again. A list
+"string" for the last three is PostgreSQL's own text, which a cast turns into the type again. A list
 has no bounds: an array that doesn't begin at 1 comes as its values.
 
 What an Arrow type can't hold is rejected with its row, never another value: NaN in a numeric(p,s);
@@ -266,6 +267,7 @@ _AS_TEXT = (
     *("time with time zone", "inet", "cidr", "macaddr", "macaddr8", "bit", "bit varying", "xml"),
     *("int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "int4multirange"),
     *("point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery"),
-    *("jsonpath", "pg_lsn", "xid8", "regclass", "record", "hstore"),
+    *("jsonpath", "pg_lsn", "xid8", "regclass", "record"),
+    *("hstore", "citext", "ltree"),
 )
 _ITEMS = ("boolean", "integer", "double precision", "text", "numeric", "date")

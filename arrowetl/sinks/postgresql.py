@@ -110,8 +110,8 @@ class PostgreSQLLoader(Server, RowSink):
         """The class, the place and the table."""
         return f"PostgreSQLLoader({self.place!r}, table={f'{self.schema}.{self.table}'!r})"
 
-    def _connected(self) -> AbstractContextManager[Any]:
-        return self.connect(where=self.label, failed=WriteError, autocommit=True)
+    def _connected(self, begin: str = "BEGIN") -> AbstractContextManager[Any]:
+        return self.connect(where=self.label, failed=WriteError, autocommit=True, first=[begin])
 
     def _writing(self) -> AbstractContextManager[None]:
         return self.translated(self.label, WriteError)
@@ -223,9 +223,9 @@ class PostgreSQLLoader(Server, RowSink):
         run.open = ExitStack()
         try:
             with self._writing():
-                run.connection = run.open.enter_context(self._connected())
+                run.connection = run.open.enter_context(self._connected(_BEGIN))
                 run.tables = self._tables(run.connection)
-                for statement in _BEGIN:
+                for statement in _SET:
                     run.tables.run(statement)
                 run.load = self._prepare(run.tables, sent)
         except BaseException:
@@ -352,11 +352,9 @@ ASK_TIMES, ASK_AFTER = 20, 0.25
 
 _TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
 _STATUS = "SELECT pg_xact_status($1::text::xid8)"
-_BEGIN = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_SET = (
     "SET LOCAL client_min_messages = error",
-    # Backslashes in names and the DO's text mean themselves.
-    "SET LOCAL standard_conforming_strings = on",
     "SET CONSTRAINTS ALL IMMEDIATE",
 )
 _WHO = "SELECT 'PostgreSQL ' || current_setting('server_version') || ', as ' || current_user"

@@ -15,11 +15,11 @@ from arrowetl.arrow import reader_of, rebatched
 from arrowetl.postgres.errors import diagnostics, is_lost, sqlstate
 from arrowetl.sinks.postgresql_checks import checks
 from arrowetl.sinks.postgresql_sql import (
+    COUNTER_SQL,
     KEYS,
     NUMBER,
     REFUSED,
     REFUSED_SQL,
-    ROWS_AT_FAULT,
     STAGED,
     Load,
     Way,
@@ -59,8 +59,10 @@ CONDITIONS = {
     "23505": "unique_violation",
     "23514": "check_violation",
     "23P01": "exclusion_violation",
+    "42601": "syntax_error",
     "54000": "program_limit_exceeded",
     "P0001": "raise_exception",
+    "XX000": "internal_error",
 }
 """PostgreSQL's names for the SQLSTATEs of bad rows; others are said by their five characters."""
 
@@ -126,13 +128,13 @@ def _same_why(state: str, reason: str, column: str | None, rows: int) -> pa.Reco
     )
 
 
-def is_of_rows(error: Any) -> bool:
+def is_of_rows(error: Any, faults: tuple[str, ...]) -> bool:
     """Say whether an error may be one row's fault.
 
     One that has no SQLSTATE is the driver's: a value that it can't send, or a lost connection.
     """
     state = sqlstate(error)
-    return state.startswith(ROWS_AT_FAULT) if state else not is_lost(error)
+    return state.startswith(faults) if state else not is_lost(error)
 
 
 class Rows:
@@ -280,7 +282,7 @@ class Rows:
         try:
             action()
         except Error as error:
-            if self.error is not None or not is_of_rows(error):
+            if self.error is not None or not is_of_rows(error, self._load.faults):
                 raise
             # If the connection is lost, this says so.
             self._tables.run("ROLLBACK TO SAVEPOINT arrowetl_tried")
@@ -291,9 +293,7 @@ class Rows:
     # --- through the staging table ---------------------------------------------------------
 
     def _put_staged(self, rows: pa.Table) -> None:
-        self._prepared(
-            STAGED, self._load.staging(), REFUSED_SQL, "CREATE TEMP SEQUENCE arrowetl_at"
-        )
+        self._prepared(STAGED, self._load.staging(), REFUSED_SQL, COUNTER_SQL)
         for way in self._load.ways:
             rows = self._without_unsendable(rows, way)
         staged = self._staged(rows, 0)

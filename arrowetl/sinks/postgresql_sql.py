@@ -18,6 +18,11 @@ NUMBER = "n"
 ROWS_AT_FAULT = ("22", "23", "44", "P0001", "54000")
 """SQLSTATEs, or their classes, of errors that another row wouldn't have had."""
 
+_LOOSE = {"hstore", "ltree", "lquery", "ltxtquery", "geometry", "geography"}
+"""Types of extensions that call a text they can't read a syntax error, or an internal one."""
+
+_LOOSELY = ("42601", "XX000")
+
 _MOST = 8192
 """Rows that one statement of the row-precise way inserts, at most."""
 
@@ -53,7 +58,8 @@ class Way:
         have, want = base_type(self.sent.declared), base_type(self.kind)
         # Only text needs to be told: any other cast is one that an assignment does, and refuses
         # what doesn't fit where an explicit one would cut it.
-        if have in {"text", "text[]"} and have != want and not is_text(want):
+        typed = not is_text(want) or want == "citext"  # by which AB and ab are one key
+        if have in {"text", "text[]"} and have != want and typed:
             return f"CAST(s.{self.staged} AS {want})"
         return f"s.{self.staged}"
 
@@ -85,6 +91,13 @@ class Load:
     def direct(self) -> bool:
         """Whether COPY can fill the table itself."""
         return (self.swift or not self.key) and all(way.wire is not None for way in self.ways)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """SQLSTATEs, or their classes, of errors that may be one row's fault."""
+        # 21000: rows whose keys are one by the key's collation, and weren't in the staging table.
+        kinds = {way.kind.removesuffix("[]").rpartition(".")[2] for way in self.ways}
+        return (*ROWS_AT_FAULT, "21000", *(_LOOSELY if kinds & _LOOSE else ()))
 
     def keys(self) -> str:
         """Give the CREATE of the table that the keys alone are staged in."""
@@ -146,7 +159,7 @@ class Load:
             most=_MOST,
             counting=counting,
             plain=self._insert(f"{part} WHERE true"),
-            fault=" OR ".join(f"SQLSTATE LIKE {literal(each + '%')}" for each in ROWS_AT_FAULT),
+            fault=" OR ".join(f"SQLSTATE LIKE {literal(each + '%')}" for each in self.faults),
             refused=REFUSED,
         )
         return f"DO {literal(body)}"
@@ -156,6 +169,9 @@ REFUSED_SQL = (
     f"CREATE TEMP TABLE {REFUSED} (n bigint, state text, message text, detail text, "
     f"col text, con text) ON COMMIT DROP"
 )
+
+COUNTER_SQL = f"CREATE TEMP SEQUENCE arrowetl_at OWNED BY pg_temp.{STAGED}.{NUMBER}"
+"""The table takes it along at the commit: behind a pool, the session goes on."""
 
 _PRECISELY = """
 #variable_conflict use_column
@@ -192,7 +208,7 @@ BEGIN
             END IF;
             arrowetl_to := least(arrowetl_from + arrowetl_step, {rows});
         EXCEPTION WHEN OTHERS THEN
-            IF NOT ({fault} OR SQLSTATE = '21000') THEN
+            IF NOT ({fault}) THEN
                 RAISE;
             END IF;
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arrowetl.errors import SchemaError, WriteError
+from arrowetl.postgres.connection import at_once
 from arrowetl.sinks.table import Column
 from arrowetl.sql import name, names
 
@@ -126,8 +127,7 @@ class Tables:
 
     def run(self, sql: str) -> None:
         """Run a statement that gives nothing."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql)
+        at_once(self._connection, sql)
 
     def asked(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a query that gives a few rows."""

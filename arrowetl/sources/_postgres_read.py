@@ -82,11 +82,10 @@ def snapshot(server: Server, *, where: str, like: str | None = None) -> Iterator
         like: the snapshot that another connection exported, to see what it sees.
     """
     # What is read from another's snapshot was described by it: nothing but built-in types.
-    with server.connect(where=where, own_types=like is None) as connection:
-        with server.translated(where, ReadError), closing(connection.cursor()) as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if like is not None:
-                cursor.execute(f"SET TRANSACTION SNAPSHOT {literal(like)}")
+    first = ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"]
+    if like is not None:
+        first.append(f"SET TRANSACTION SNAPSHOT {literal(like)}")
+    with server.connect(where=where, own_types=like is None, first=first) as connection:
         yield connection
 
 

@@ -11,7 +11,7 @@ from arrowetl.sql import literal, name
 
 MISFIT = "arrowetl:misfit"
 """The column that tells of a bad row, as a JSON list: its column, what is due there, the value that
-is there, and the row. Null for good rows."""
+is there, and the row. Null for good rows: they cost a predicate a column that may hold one."""
 
 SHOWN = 80
 """Characters of a value that a reason shows."""
@@ -29,7 +29,8 @@ def misfit_item(columns: tuple[Read, ...]) -> str:
 
 
 def _due(read: Read) -> str:
-    return f"in a {read.declared}, which {read.arrow} can't hold"
+    as_text = f"{name(read.column)}::text"
+    return f"in a {read.declared}, which {read.arrow} can't hold; a query can give {as_text}"
 
 
 def rejected_rows(told: pa.Array, *, table: str | None) -> pa.RecordBatch:

@@ -23,8 +23,8 @@ from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import sqlstate
 from arrowetl.postgres.parameters import PREFIX, Bound, as_text, bound, place, sql_type
 from arrowetl.postgres.types import Read, arrivals, arrow_schema
-from arrowetl.sources._aside import Aside
-from arrowetl.sources._columns import as_names
+from arrowetl.sources._aside import Aside, Spool
+from arrowetl.sources._columns import as_names, check_choice
 from arrowetl.sources._postgres_ranges import ranges, require_axis, side_by_side
 from arrowetl.sources._postgres_read import (
     Connections,
@@ -34,7 +34,7 @@ from arrowetl.sources._postgres_read import (
     exported,
     snapshot,
 )
-from arrowetl.sources._postgres_rejects import rejected_rows
+from arrowetl.sources._postgres_rejects import SHOWN, rejected_rows
 from arrowetl.sources._tables import check_what, labelled
 from arrowetl.sql import name
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
@@ -85,6 +85,8 @@ class PostgreSQLSource(Server, Source):
         end_value: where it ends; no end if None. With either, rows that are null there don't come.
         range_start: ``closed`` if `initial_value` itself belongs to it, or ``open``.
         range_end: the same of `end_value`.
+        on_error: `dead_letter` sets rows apart that hold such a value; `raise` raises a ReadError
+            for the first.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -112,6 +114,7 @@ class PostgreSQLSource(Server, Source):
     end_value: Any = None
     range_start: str = "closed"
     range_end: str = "open"
+    on_error: str = "dead_letter"
     _aside: Aside = field(init=False, repr=False, compare=False, default_factory=Aside)
 
     def __post_init__(self) -> None:
@@ -126,6 +129,7 @@ class PostgreSQLSource(Server, Source):
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "params", tuple(map(_hashable, self.params)))
         bound(self.query or "", self.params, where=where)
+        check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         self._check_ranges(where)
 
     def _check_ranges(self, where: str) -> None:
@@ -169,7 +173,8 @@ class PostgreSQLSource(Server, Source):
         """Give the rows as they come; only the columns that are asked for leave the server.
 
         Raises:
-            ReadError: the server refuses, or goes away midway (then it is `Transient`).
+            ReadError: the server refuses, or goes away midway (then it is `Transient`); with
+                `on_error="raise"`, a row doesn't fit.
         """
         yield from rebatched(self._batches(columns or self.columns), batch_size)
 
@@ -179,8 +184,14 @@ class PostgreSQLSource(Server, Source):
                 if told.null_count == len(told):
                     yield batch
                     continue
-                spool.add(rejected_rows(told.drop_null(), table=self.table))
+                self._set_apart(rejected_rows(told.drop_null(), table=self.table), spool)
                 yield batch.filter(told.is_null())
+
+    def _set_apart(self, rejected: pa.RecordBatch, spool: Spool) -> None:
+        if self.on_error == "raise":
+            row = str(rejected["text"][0])[:SHOWN]
+            raise ReadError(f"{self.label}: {rejected['reason'][0]}; in the row {row}")
+        spool.add(rejected)
 
     def rejected(
         self,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError
+from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources import _sqlite_scan as scanning
 from arrowetl.sources._aside import Aside
-from arrowetl.sources._columns import Declared, Fields, as_names, named_types
+from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
 from arrowetl.sources._fields import set_fields
 from arrowetl.sources._files import PathLike
 from arrowetl.sources._params import checked_params
@@ -78,6 +78,8 @@ class SQLiteSource(Source):
         timeout: seconds to wait for whoever has locked the database.
         spooled: read all rows, into a temporary file, before the first is given. A pipeline that
             writes to the file it reads does so by itself: a writer can't wait for its reader.
+        on_error: `dead_letter` sets rows apart that don't fit; `raise` raises a ReadError for the
+            first.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -104,6 +106,7 @@ class SQLiteSource(Source):
     types: Fields
     timeout: float
     spooled: bool
+    on_error: str
     _aside: Aside = field(init=False, repr=False, compare=False)
 
     def __init__(
@@ -118,6 +121,7 @@ class SQLiteSource(Source):
         types: Fields = (),
         timeout: float = 10.0,
         spooled: bool = False,
+        on_error: str = "dead_letter",
     ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
@@ -132,6 +136,7 @@ class SQLiteSource(Source):
             "types": _readable(named_types(declared, where=where), where),
         }
         set_fields(self, locals() | settled)
+        check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         if self.timeout < 0:
             raise ConfigError(f"{where}: timeout is a number of seconds, not {self.timeout!r}")
 
@@ -150,7 +155,7 @@ class SQLiteSource(Source):
         """Give the rows; values of columns that aren't asked for aren't looked at.
 
         Raises:
-            ReadError: the file can't be read.
+            ReadError: the file can't be read; with `on_error="raise"`, a row doesn't fit.
             SchemaError: a column isn't there.
         """
         reading = self._reading()
@@ -162,6 +167,8 @@ class SQLiteSource(Source):
     def _scanned(self, reading: Reading, batch_size: int) -> Iterator[pa.RecordBatch]:
         def refuse(refused: scanning.Refused) -> None:
             rows = rejected_rows(refused, reading.columns, file=str(self.path), table=self.table)
+            if self.on_error == "raise":
+                raise ReadError(f"{self.label}: {rows['reason'][0]}")
             spool.add(rows)
 
         with self._aside.scanning() as spool:

@@ -155,7 +155,12 @@ def test_all_storage_classes_in_one_column(db):
         ("encoding", "s", "t, row 70: column 's' holds 'a\\xFF', which isn't UTF-8"),
     ]
     assert rejected[0]["text"] == '{"id":20,"x":1.5,"b":"\\\\x01","s":"5","n":"\'abc\'"}'
-    assert rejected[0]["source"]["file"] == str(db)
+    place = {"file": str(db), "line": None, "byte": None, "table": "t"}
+    assert [row["source"] for row in rejected] == [
+        place | {"key": key} for key in ("20", "30", "40", "50", "60", "70")
+    ]
+    with pytest.raises(ae.ReadError, match="row 20: column 'n' holds 'abc', which doesn't fit"):
+        read(ae.SQLiteSource(db, table="t", on_error="raise"))
     some = ae.SQLiteSource(db, table="t", columns=["s"])
     rows, rejected = read(some)
     assert rows == [("a",), ("5",), ("b",), (None,), ("b",)]
