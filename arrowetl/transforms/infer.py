@@ -26,6 +26,7 @@ from arrowetl.sql import INPUT
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
 from arrowetl.transforms._arguments import words
 from arrowetl.transforms._infer_cast import InferredCast, marked
+from arrowetl.transforms._second_look import with_exact_keys
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
@@ -153,6 +154,7 @@ class SchemaInferrer(SQLStage):
         data: Any,
         *,
         progress: Callable[[int], None] | None = None,
+        exact_keys: bool = False,
     ) -> Profile:
         """Give the profile of a source, or of whatever has `__arrow_c_stream__`.
 
@@ -160,9 +162,12 @@ class SchemaInferrer(SQLStage):
             data: what to read; a source is read as a pipeline would, and rows that can't be
                 read are a caution in the profile.
             progress: is told how many rows were read, now and then.
+            exact_keys: whether columns of more than 8,192 values, none of which was seen twice,
+                are read once more, so that their different values are counted and not estimated.
+                Takes 256 MB, and spills what is beyond. Not of a sample.
 
         Raises:
-            ConfigError: it is neither.
+            ConfigError: it is neither, or `exact_keys` is for what can be read only once.
             ReadError: the source can't be read.
         """
         source = data if isinstance(data, Source) else None
@@ -174,10 +179,13 @@ class SchemaInferrer(SQLStage):
                 profiling.see(batch)
                 if progress is not None:
                     progress(profiling.sample.rows if profiling.sample else profiling.rows)
-            return profiling.profile(source.label if source else "", sum(unreadable))
+            found = profiling.profile(source.label if source else "", sum(unreadable))
+        return with_exact_keys(found, data) if exact_keys else found
 
     def rules(self, data: Any) -> tuple[Rule, ...]:
         """Give the rules that all rows keep, each with its evidence; see `arrowetl.rules.inferred`.
+
+        What can be read twice is, where there may be a key; see `exact_keys` of `profile`.
 
         `QualityScorer(rules=...)` holds other rows against them.
 
@@ -188,7 +196,8 @@ class SchemaInferrer(SQLStage):
         """
         from arrowetl.rules import inferred
 
-        return inferred(self.profile(data))
+        once = isinstance(data, pa.RecordBatchReader)
+        return inferred(self.profile(data, exact_keys=not once))
 
     def statistics(self, data: Any) -> Statistics:
         """Give the statistics that a profile is read from; those of parts merge.
