@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
+from arrowetl.arrow import as_undecided, empty_batch
 from arrowetl.duck import connect, unwrapped
 from arrowetl.errors import ConfigError, ReadError, translated
 from arrowetl.observing import Observer
@@ -125,8 +125,8 @@ class SchemaInferrer(SQLStage):
         return None if self.cast else f"SELECT * FROM {INPUT}"
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
-        """Give the schema as it is: types change in the casts behind it."""
-        return schema if self.cast else super().bind(schema)
+        """Give the schema as it is: types change in the casts behind it, as the rows decide."""
+        return as_undecided(schema) if self.cast else super().bind(schema)
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Give the rows once they were looked at, with the types to cast to in the metadata."""
@@ -141,6 +141,8 @@ class SchemaInferrer(SQLStage):
             spooled(first.schema, chain((first,), batches), profiling.see) as rows,
         ):
             schema = marked(first.schema, profiling.profile())
+            if not profiling.rows:  # nothing has decided anything
+                schema = as_undecided(schema)
             yield empty_batch(schema)
             for batch in rows:
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
