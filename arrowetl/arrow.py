@@ -36,6 +36,23 @@ def reader_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Record
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
+_UNDECIDED = b"arrowetl:undecided"
+
+
+def as_undecided(schema: pa.Schema) -> pa.Schema:
+    """Give a schema whose texts may turn out to be of other types, once there are rows.
+
+    >>> undecided(as_undecided(pa.schema({"x": pa.string()})))
+    True
+    """
+    return schema.with_metadata({**(schema.metadata or {}), _UNDECIDED: b""})
+
+
+def undecided(schema: pa.Schema) -> bool:
+    """Say whether the rows will decide which types the schema's texts have."""
+    return _UNDECIDED in (schema.metadata or {})
+
+
 def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
     """Cut batches into ones of at most `rows` rows, as views of the same buffers.
 

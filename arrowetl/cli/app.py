@@ -16,7 +16,7 @@ from arrowetl.engines.watch import terminable
 if TYPE_CHECKING:
     from arrowetl.config import Config
 
-ARRIVED, FAILED, MISDESCRIBED, REJECTED, INTERRUPTED = 0, 1, 2, 3, 130
+ARRIVED, FAILED, MISDESCRIBED, REJECTED, DRIFTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,6 +44,7 @@ A first pipeline, orders.yaml:
 \b
 Results go to stdout, everything else to stderr. Exit codes: 0 all arrived, 1 failed,
 2 wrong usage or configuration, 3 more rows rejected than max_rejects allows,
+4 a profile has changed as much as --fail-on says,
 130 on Ctrl-C and 143 on SIGTERM; the destination is then as it was.
 """
 

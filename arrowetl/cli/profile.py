@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from arrowetl.cli.app import DEBUG, OUTPUT
+from arrowetl.cli.app import DEBUG, DRIFTED, OUTPUT
 from arrowetl.cli.output import echo, show, write
 
 if TYPE_CHECKING:
+    from arrowetl.profiling.compare import Drift
     from arrowetl.profiling.profile import Profile
     from arrowetl.stage import Source
 
@@ -29,6 +30,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--html", type=_FILE, metavar="PATH", help="Write one page that needs no network.")
 @click.option("--save", type=_FILE, metavar="PATH", help="Write it as JSON, to compare with later.")
 @click.option("--compare", type=_FILE, metavar="OLD", help="Say what changed since a saved one.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["info", "warning", "error"]),
+    help="With --compare: end with exit code 4 if something so grave has changed, or graver.",
+)
 @click.option("--contract", type=_FILE, metavar="PATH", help="Learn a data contract, as YAML.")
 @click.option("--correlations", is_flag=True, help="Say how columns of numbers go together.")
 @click.option("--no-pii", is_flag=True, help="Don't look for personal data, and mask nothing.")
@@ -44,6 +50,7 @@ def profile(
     html: Path | None,
     save: Path | None,
     compare: Path | None,
+    fail_on: str | None,
     contract: Path | None,
     output: str,
     **options: Any,
@@ -53,6 +60,8 @@ def profile(
     FILE is whatever a pipeline extracts by name: CSV, JSON or Parquet, packed or not, a glob or a
     URL. Columns of CSV are read as text, so that nothing is lost before it was looked at.
 
+    For a contract, columns that may be keys are read a second time, to count their values.
+
     Values of columns with personal data are masked: letters are shown as x, digits as 9.
 
     \b
@@ -60,27 +69,44 @@ def profile(
     arrowetl profile "orders/*.parquet" --sample 100000 --html orders.html
     arrowetl profile customers.csv --save monday.json
     arrowetl profile customers.csv --compare monday.json
+    arrowetl profile customers.csv --compare monday.json --fail-on error
     arrowetl profile customers.csv --contract customers.yaml
     arrowetl profile customers.csv --output json
     """
+    if fail_on and not compare:
+        raise click.UsageError("--fail-on says when changes are too grave: give --compare OLD too")
     old = _saved(compare) if compare else None
-    found = _profile(file, **options)
+    found = _profile(file, exact_keys=contract is not None, **options)
     if save:
         write(save, found.to_json(indent=2) + "\n")
     if html:
         from arrowetl.profiling.html import page
 
         write(html, page(found))
-    if old is not None:
-        _show_drift(old, found, output)
-    elif output == "json":
-        echo(found.to_json(indent=2))
-    else:
-        from arrowetl.profiling.terminal import rendered
-
-        show(rendered(found))
+    drift = _drift(old, found) if old is not None else None
+    _show(found, drift, output)
     if contract:
         _learn(file, contract, found, told=output != "json", **options)
+    if drift is not None and fail_on:
+        _judge(drift, fail_on)
+
+
+def _show(found: Profile, drift: Drift | None, output: str) -> None:
+    from arrowetl.profiling.terminal import rendered, rendered_drift
+
+    if output == "json":
+        echo((found if drift is None else drift).to_json(indent=2))
+    else:
+        show(rendered(found) if drift is None else rendered_drift(drift))
+
+
+def _judge(drift: Drift, severity: str) -> None:
+    """End with an exit code of its own if something has changed that is so grave."""
+    if grave := drift.at_least(severity):
+        what = "change is" if len(grave) == 1 else "changes are"
+        graver = "" if severity == "error" else " or graver"
+        click.echo(f"{len(grave)} {what} of severity {severity}{graver}", err=True)
+        click.get_current_context().exit(DRIFTED)
 
 
 def _learn(file: str, path: Path, found: Profile, *, told: bool, **options: Any) -> None:
@@ -92,7 +118,12 @@ def _learn(file: str, path: Path, found: Profile, *, told: bool, **options: Any)
     as_text = source.schema() != _source(file).schema()
     if as_text or options["no_pii"]:
         # Values of personal data are kept out of contracts, so they have to be known.
-        found = _profile(file, **{**options, "no_pii": False, "correlations": False}, source=source)
+        found = _profile(
+            file,
+            **{**options, "no_pii": False, "correlations": False},
+            source=source,
+            exact_keys=True,
+        )
     learned = Contract.learn(found)
     learned.write(path)
     there = sum(not field.nullable for field in learned.fields)
@@ -117,6 +148,7 @@ def _profile(
     show_values: bool,
     day_first: bool | None,
     source: Source | None = None,
+    exact_keys: bool = False,
 ) -> Profile:
     from arrowetl.transforms.infer import SchemaInferrer
 
@@ -131,7 +163,8 @@ def _profile(
         day_first=day_first,
     )
     with _counting(file) as progress:
-        return inferrer.profile(source or _source(file), progress=progress)
+        rows = source or _source(file)
+        return inferrer.profile(rows, progress=progress, exact_keys=exact_keys)
 
 
 def _source(file: str) -> Any:
@@ -169,13 +202,7 @@ def _saved(path: Path) -> Profile:
         ) from error
 
 
-def _show_drift(old: Profile, new: Profile, output: str) -> None:
+def _drift(old: Profile, new: Profile) -> Drift:
     from arrowetl.profiling.compare import compare
 
-    drift = compare(old, new)
-    if output == "json":
-        echo(drift.to_json(indent=2))
-    else:
-        from arrowetl.profiling.terminal import rendered_drift
-
-        show(rendered_drift(drift))
+    return compare(old, new)

@@ -37,6 +37,9 @@ class Field:
             has parts, which are fields of their own; ``null`` for any type.
         nullable: whether there may be no value. A part has to be there if what it is in is.
         evidence: why that is believed, where it was learned.
+        pii: what personal data it holds, ``email`` for instance; None if none. What is told of
+            rows that break the contract shows no value of such a column.
+        pii_evidence: why that is believed, where it was learned.
 
     Raises:
         ConfigError: the name is no way, or there is no such type.
@@ -50,6 +53,8 @@ class Field:
     _: KW_ONLY
     nullable: bool = True
     evidence: str | None = None
+    pii: str | None = None
+    pii_evidence: str | None = None
 
     def __post_init__(self) -> None:
         """Check the name and the type; write both as they are always written."""
@@ -57,6 +62,8 @@ class Field:
             raise ConfigError(f"Field: name and type are texts, not {self.name!r}, {self.type!r}")
         if not isinstance(self.nullable, bool):
             raise ConfigError(f"Field: nullable is true or false, not {self.nullable!r}")
+        if self.pii is not None and (not isinstance(self.pii, str) or not self.pii):
+            raise ConfigError(f"Field: pii says which personal data it holds, not {self.pii!r}")
         object.__setattr__(self, "name", path_of(parts_of(self.name)))
         if self.type not in _NESTED:
             try:
@@ -173,6 +180,15 @@ class Contract:
         return found  # type: ignore[return-value]  # no column is the elements of a list
 
     @property
+    def personal(self) -> Mapping[str, str]:
+        """Which personal data there are, by the names of fields; `Mask` takes such columns.
+
+        >>> Contract([Field("id", "int64"), Field("mail", "string", pii="email")]).personal
+        {'mail': 'email'}
+        """
+        return {each.name: each.pii for each in self.fields if each.pii is not None}
+
+    @property
     def known_modes(self) -> Mapping[str, ContractMode]:
         """The modes, as values."""
         return modes_of(self.modes, where="Contract")
@@ -248,7 +264,8 @@ class Contract:
         """Give the contract that the rows of a profile keep.
 
         Fields have the types in which the rows came; what else is believed, and why, is told at
-        `arrowetl.rules.inferred`. Values of personal data aren't in it.
+        `arrowetl.rules.inferred`. Which columns hold personal data is said, and why; their values
+        aren't in it.
 
         Args:
             profile: what was found in the rows, by `SchemaInferrer.profile` for instance.

@@ -24,13 +24,14 @@ VERSION = 1
 """The format; a file of another isn't read."""
 
 KEYS = ("version", "source", "modes", "columns", "rules")
-COLUMN = ("type", "nullable", "evidence", "rules")
+COLUMN = ("type", "nullable", "evidence", "pii", "pii_evidence", "rules")
 RULE = tuple(each.name for each in fields(Rule) if each.name not in {"_", "column"})
 
 HEADER = """\
 # A data contract: what columns rows have, of which types, and which rules they keep.
 # Edit it. Parts of structs stand as a.b, elements of lists as a[], members of these as a[].b.
 # A rule has one of: range, regex, enum, format, unique, sql (a predicate; under the last "rules").
+# pii says what personal data a column holds: of it no value is shown where rows break the contract.
 # modes say what becomes of what isn't so: evolve (it passes, and is counted), freeze (the run
 # ends), discard_value, discard_row, or quarantine (the row goes to the dead letters).
 """
@@ -60,6 +61,8 @@ def _field_items(each: Field) -> dict[str, Any]:
         "type": each.type,
         "nullable": None if each.nullable else False,
         "evidence": each.evidence,
+        "pii": each.pii,
+        "pii_evidence": each.pii_evidence,
     }
     return {key: value for key, value in items.items() if value is not None}
 
@@ -138,9 +141,10 @@ class _Reading:
         if "type" not in items:
             self.findings.add(node, "missing; a column has a type", key=node.child("type"))
             return None
-        if not isinstance(items.get("evidence", ""), str):
-            self.findings.add(node.value["evidence"], "expected text")
-            return None
+        for key in ("evidence", "pii", "pii_evidence"):
+            if not isinstance(items.get(key, ""), str):
+                self.findings.add(node.value[key], "expected text")
+                return None
         return self._made(node, lambda: Field(name, **items))
 
     def _all_rules(self, root: Node, columns: Node) -> Iterator[tuple[Rule, Node]]:

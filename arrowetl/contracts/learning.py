@@ -54,7 +54,15 @@ class _Looking:
         rules = self._rules(parts, kind, found, first=first, absent=absent) if found else []
         there = next((rule for rule in rules if rule.not_null), None)
         evidence = there.evidence if there else None
-        field = Field(path, word_of(kind), nullable=there is None, evidence=evidence)
+        [personal] = found.pii[:1] if found and found.pii else [None]
+        field = Field(
+            path,
+            word_of(kind),
+            nullable=there is None,
+            evidence=evidence,
+            pii=personal.label if personal else None,
+            pii_evidence="; ".join(personal.evidence) if personal else None,
+        )
         yield field, [rule for rule in rules if not rule.not_null]
         if field.type == "struct":
             for part in kind:

@@ -131,9 +131,9 @@ class LocalRun:
         return written
 
     def _copy(self, sink: Sink) -> int:
-        *before, last = self.plan.segments
+        *before, _ = self.plan.segments
         schema, batches = self._chain(tuple(before))
-        running = self._start(len(before), last, schema, batches)
+        running = self._start(len(before), schema, batches)
         select = self.plan.copy or ""
         sink.begin(self.plan.schema)
         statement = sink.statement(select, self.plan.schema)
@@ -228,8 +228,9 @@ class LocalRun:
 
     def _chain(self, segments: tuple[Segment, ...]) -> tuple[pa.Schema, Batches]:
         schema, batches = self._source()
-        for number, segment in enumerate(segments):
-            running = self._start(number, segment, schema, batches)
+        for number in range(len(segments)):
+            running = self._start(number, schema, batches)
+            segment = running.segment
             if running.statement is None:
                 schema, batches = self._python(segment.steps[0], batches)
             else:
@@ -252,12 +253,13 @@ class LocalRun:
         counted_rows = self._kept(self.source_meter.count(conformed))
         return plan.schema_in, rebatched(counted_rows, self.settings.batch_size)
 
-    def _start(self, number: int, segment: Segment, schema: pa.Schema, batches: Batches) -> Running:
+    def _start(self, number: int, schema: pa.Schema, batches: Batches) -> Running:
         before = self.plan.segments[number - 1].steps if number else ()
         decided = bool(before) and before[-1].stage.dynamic
         if decided or (number and schema != input_schema(self.plan, number)):
             self._rebind(number, schema)
-            segment = self.plan.segments[number]
+        # Not as it was planned, but as it is bound by now.
+        segment = self.plan.segments[number]
         statement = None
         if segment.sql:
             where = segment.label or self.plan.source.label
@@ -329,7 +331,7 @@ class LocalRun:
                 observer.see(batch.select([n for n in batch.schema.names if n != REJECTED]))
                 yield unseen(batch)
 
-        rest = pa.schema([field for field in schema if field.name != SEEN])
+        rest = pa.schema([field for field in schema if field.name != SEEN], schema.metadata)
         return rest, self._kept(self.trouble.guard("observer", seen()))
 
     def _looked_at(

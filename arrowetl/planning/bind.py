@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from arrowetl.arrow import as_undecided, undecided
 from arrowetl.errors import ArrowETLError, SchemaError
 from arrowetl.fidelity import refuse_lossy
 from arrowetl.planning.plan import Plan, Segment, Step
@@ -82,13 +83,18 @@ def bind_steps(stages: Sequence[Stage], schema: pa.Schema) -> tuple[Step, ...]:
 
 
 def bind_step(step: Step) -> Step:
-    """Bind a stage to the schema before it; say in its name whatever it complains of."""
+    """Bind a stage to the schema before it; say in its name whatever it complains of.
+
+    What rows have yet to decide before it, they have behind it.
+    """
     stage, schema = step.stage, step.before
     if isinstance(stage, SQLStage):
         # DuckDB would call the second one by another name, and say nothing.
         refuse_twins(schema, where=step.place)
     try:
         after = stage.bind(schema)
+        if undecided(schema):
+            after = as_undecided(after)
         if not isinstance(stage, SQLStage):
             return replace(step, after=after)
         rejections = tuple(stage.rejections(schema))

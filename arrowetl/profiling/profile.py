@@ -141,11 +141,13 @@ class Distinct:
         count: how many.
         exact: whether they were counted; if not, it is an estimate.
         error: the relative standard error of the estimate; 0 where it is exact.
+        looks: how often the rows were read for it: twice where a first look was an estimate.
     """
 
     count: int
     exact: bool
     error: float = 0.0
+    looks: int = 1
 
 
 @dataclass(frozen=True)

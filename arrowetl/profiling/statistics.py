@@ -213,9 +213,10 @@ class Looker:
     def _look(self) -> None:
         if not self._waiting:
             return
-        table = pa.Table.from_batches(self._waiting, self.found.schema)
+        table = pa.Table.from_batches(self._waiting, self.found.schema).combine_chunks()
+        # What it was copied from is let go of before it is looked at.
         self._waiting, self._rows, self._bytes = [], 0, 0
-        self._take(table.combine_chunks().to_batches()[0])
+        self._take(table.to_batches()[0])
 
     def _take(self, batch: pa.RecordBatch) -> None:
         columns = dict(zip(*self._columns(batch), strict=True))

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from arrowetl.profiling._forms import FormLook, Forms
 from arrowetl.profiling.numbers import Numbers
 from arrowetl.profiling.readings import READINGS, TIMED, is_null_word, trimmed
 from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
-from arrowetl.sql import literal
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
@@ -41,15 +42,8 @@ _TRAITS = {
 }
 _CAUTIONS = {
     "leading_zeros": "regexp_full_match(t, '[+-]?0[0-9]+')",
-    "scientific": r"regexp_full_match(t, '[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+')",
-    "long_integers": "regexp_full_match(t, '[0-9]{12,}')",
     "day_over_12": r"regexp_matches(t, '^(1[3-9]|2[0-9]|3[01])[/.-][0-9]{1,2}[/.-][0-9]{2}')",
     "month_over_12": r"regexp_matches(t, '^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-][0-9]{2}')",
-}
-_DIGITS = r"'^[+-]?([0-9]*)\.?([0-9]*)$'"
-_WIDTHS = {
-    "before": f"max(length(regexp_extract(s, {_DIGITS}, 1)))",
-    "after": f"max(length(regexp_extract(s, {_DIGITS}, 2)))",
 }
 _READABLE = (
     "length(t) <= 40 AND regexp_full_match(t, '(?i)[+-]?[0-9.][0-9.,/: TZ+eEAPM-]*"
@@ -57,8 +51,6 @@ _READABLE = (
     "|[+-]?inf(inity)?|true|false|yes|no|y|n|t|f|on|off')"
 )
 """What may be any of the readings: a first, cheap look."""
-_SHAPE = "translate(t, '0123456789', '9999999999')"
-"""A text's shape: which digits it has doesn't matter to the form of a reading."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +122,7 @@ class TextLook:
         """Look for some patterns."""
         self.connection = connection
         self.patterns = patterns
+        self.forms = FormLook(connection)
 
     def likely(self, columns: Mapping[str, pa.Array]) -> dict[str, set[str]]:
         """Say by a look at some of the texts of columns which patterns are worth a count.
@@ -168,27 +161,25 @@ class TextLook:
         self._register(column)
         self.connection.execute(_GROUPED)
         self.connection.unregister(_CHUNK)
-        lengths = self._numbers("SELECT len::DOUBLE, sum(n)::BIGINT FROM texts GROUP BY ALL")
-        texts = self._counted(_TRAITS, "texts")
-        words = self._rows("SELECT t, sum(n)::BIGINT FROM texts WHERE word GROUP BY t")
-        found = self._readings()
-        first, last = self._rows(_ENDS)[0]
+        different = self.connection.sql(_DIFFERENT).to_arrow_table().combine_chunks()
+        texts = different.to_batches()[0] if len(different) else _NO_TEXTS
+        worded = texts["word"].true_count > 0
+        meant = texts.filter(pc.invert(texts["word"])) if worded else texts
+        lengths, traits = _lengths(texts), self._counted(_TRAITS, "texts")
+        forms, readings, read = self._readings()
+        ends = pc.min_max(meant["v"])
         return Texts(
             count=lengths.count,
-            words=Counter(dict(words)),
+            words=self._words() if worded else Counter(),
             lengths=lengths,
-            traits=texts + self._counted(_CAUTIONS if found else {}, "readable") + self._lengths(),
-            readings=found,
-            read={
-                each: self._read(each)
-                for each in (NUMBER, *(reading.name for reading in TIMED))
-                if found[each]
-            },
+            traits=traits + self._traits_of(forms, cautions=bool(readings)),
+            readings=readings,
+            read=read,
             patterns=self._patterns(patterns),
-            widths=self._widths(),
-            first=first,
-            last=last,
-        ), self._values(bound)
+            widths=forms.widths(),
+            first=ends["min"].as_py(),  # small: one
+            last=ends["max"].as_py(),  # small: one
+        ), Values.of(Counted(meant["h"].to_numpy(), meant["n"].to_numpy(), meant["v"]), bound)
 
     def others(self, column: pa.Array, bound: int) -> Values:
         """Give which values a chunk has of a type that only DuckDB groups."""
@@ -219,38 +210,44 @@ class TextLook:
         counts = self._rows(f"SELECT {sums} FROM {table}")[0]
         return Counter({each: n for each, n in zip(tests, counts, strict=True) if n})
 
-    def _readings(self) -> Counter[str]:
-        """Count what can be read in each way, of those whose form some text has."""
-        forms = (f"bool_or(regexp_full_match(s, {literal(e.shape)}))" for e in READINGS.values())
-        some = self._rows(f"SELECT {', '.join(forms)} FROM shapes")[0]
-        tests = {
-            each.name: f"({each.value('t')}) IS NOT NULL"
-            for each, there in zip(READINGS.values(), some, strict=True)
-            if there
-        }
-        return self._counted(tests, "readable")
+    def _words(self) -> Counter[str]:
+        return Counter(
+            dict(self._rows("SELECT t, sum(n)::BIGINT FROM texts WHERE word GROUP BY t"))
+        )
 
-    def _read(self, reading: str) -> Numbers:
-        value = READINGS[reading].value("t")
-        if reading != NUMBER:
-            value = f"epoch({value})"
-        return self._numbers(f"SELECT ({value})::DOUBLE AS x, n FROM readable WHERE x IS NOT NULL")
+    def _readings(self) -> tuple[Forms, Counter[str], dict[str, Numbers]]:
+        """Give the forms there are, what can be read in each way, and what numbers that gives."""
+        table = self.connection.sql("SELECT t, n FROM readable").to_arrow_table()
+        if not len(table):
+            return Forms((), np.zeros(0, np.int64)), Counter(), {}
+        forms = self.forms.at(table["t"].combine_chunks(), table["n"].to_numpy())
+        some, every = forms.some(), forms.all()
+        values = {
+            # What all texts have the form of needn't be held against it again.
+            each.name: each.cast.format("t") if every[each.name] else each.value("t")
+            for each in READINGS.values()
+            if some[each.name]
+        }
+        tests = {each: f"({value}) IS NOT NULL" for each, value in values.items()}
+        found = self._counted(tests, "readable")
+        read = {each: self._read(values[each], each) for each in _KEPT_READINGS if found[each]}
+        return forms, found, read
+
+    def _read(self, value: str, reading: str) -> Numbers:
+        number = value if reading == NUMBER else f"epoch({value})"
+        return self._numbers(f"SELECT ({number})::DOUBLE AS x, n FROM readable WHERE x IS NOT NULL")
+
+    def _traits_of(self, forms: Forms, *, cautions: bool) -> Counter[str]:
+        """Count what forms say; where something can be read also what is to be said of that."""
+        traits = Counter({f"{DIGITS}{length}": n for length, n in forms.digits().items()})
+        if not cautions:
+            return traits
+        tests = {each: _CAUTIONS[each] for each in forms.doubtful()}
+        return traits + self._counted(tests, "readable") + forms.cautions()
 
     def _patterns(self, wanted: Collection[str]) -> Counter[str]:
         tests = {each: self.patterns[each].sql("t") for each in self.patterns if each in wanted}
         return self._counted(tests, "meant")
-
-    def _lengths(self) -> Counter[str]:
-        """Count texts of nothing but digits by their length."""
-        query = "SELECT length(s), n FROM shapes WHERE regexp_full_match(s, '9+')"
-        return Counter({f"{DIGITS}{length}": n for length, n in self._rows(query)})
-
-    def _widths(self) -> dict[str, int]:
-        sums = ", ".join(f"coalesce({each}, 0)" for each in _WIDTHS.values())
-        return dict(zip(_WIDTHS, self._rows(f"SELECT {sums} FROM shapes")[0], strict=True))
-
-    def _values(self, bound: int) -> Values:
-        return grouped_values(self.connection, "meant", f"left(v, {SHOWN_BYTES})", bound)
 
 
 _CHUNK = "arrowetl_chunk"
@@ -264,17 +261,34 @@ _LOOKED_AT = 500
 """Of how many different texts of a column a first look is taken."""
 _WORTH = 0.01
 """The share of these that has to have a pattern."""
-_ENDS = f"SELECT left(min(v), {SHOWN_BYTES}), left(max(v), {SHOWN_BYTES}) FROM meant"
 _GROUPED = f"""
 CREATE OR REPLACE TEMP TABLE texts AS
 SELECT v, t, n, length(v) AS len, hash(v) AS h, {is_null_word("t")} AS word
 FROM (SELECT v, {trimmed("v")} AS t, count(*) AS n FROM {_CHUNK}
 WHERE v IS NOT NULL GROUP BY v);
 CREATE OR REPLACE TEMP VIEW meant AS SELECT * FROM texts WHERE NOT word;
-CREATE OR REPLACE TEMP TABLE readable AS SELECT t, n FROM meant WHERE {_READABLE};
-CREATE OR REPLACE TEMP TABLE shapes AS
-SELECT {_SHAPE} AS s, sum(n)::BIGINT AS n FROM readable GROUP BY s
+CREATE OR REPLACE TEMP TABLE readable AS SELECT t, n FROM meant WHERE {_READABLE}
 """
+_DIFFERENT = f"""
+SELECT CASE WHEN strlen(v) > {SHOWN_BYTES} THEN left(v, {SHOWN_BYTES}) ELSE v END AS v,
+n, len, h, word FROM texts
+"""
+"""The different texts, cut; the first and the last of cut texts are those of whole ones, cut."""
+_NO_TEXTS = pa.RecordBatch.from_pylist(
+    [],
+    pa.schema(
+        {"v": pa.string(), "n": pa.int64(), "len": pa.int64(), "h": pa.uint64(), "word": pa.bool_()}
+    ),
+)
+_KEPT_READINGS = (NUMBER, *(each.name for each in TIMED))
+"""The readings whose numbers are kept."""
+
+
+def _lengths(texts: pa.RecordBatch) -> Numbers:
+    """Give the lengths of texts, each so often as it occurs."""
+    lengths, places = np.unique(texts["len"].to_numpy(), return_inverse=True)
+    counts = np.bincount(places, texts["n"].to_numpy(), len(lengths)).astype(np.int64)
+    return Numbers.of(lengths.astype(np.float64), counts)
 
 
 def _some(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:

@@ -90,11 +90,18 @@ class Values:
     missed: int = 0
 
     @classmethod
-    def of(cls, values: Counted) -> Values:
-        """Give what is known of different values, by any order."""
+    def of(cls, values: Counted, bound: int = 2**64 - 1) -> Values:
+        """Give what is known of different values, in any order.
+
+        Args:
+            values: each once.
+            bound: no value with a larger hash matters to the sample.
+        """
         if len(values) <= KEPT:
             return cls(values.take(np.argsort(values.hashes)))
-        smallest = np.argpartition(values.hashes, KEPT)[:KEPT]
+        smallest = np.flatnonzero(values.hashes <= np.uint64(bound))
+        if len(smallest) > KEPT:
+            smallest = smallest[np.argpartition(values.hashes[smallest], KEPT)[:KEPT]]
         sample = values.take(smallest[np.argsort(values.hashes[smallest])])
         return cls(sample, True, *_frequent(values, 0))
 

@@ -47,8 +47,9 @@ def inferred(profile: Profile, *, rows: int = LEAST_ROWS, share: float = 1.0) ->
     - `range`: of numbers only the sign, where values come near to zero (a tenth of the median) and
       none is below. Of dates the years 1900 to 2099, wider by centuries if there are others: that
       finds 0001-01-01 and 9999-12-31, and years that were mistyped.
-    - `unique`: all values are different, which was counted exactly (up to 8,192 of them), and the
-      column is the first, or is called like a key.
+    - `unique`: all values are different, which was counted exactly, and the column is the first, or
+      is called like a key. One look counts up to 8,192 values; beyond it takes a second one, by
+      ``profile(data, exact_keys=True)``.
 
     Args:
         profile: what was found in the rows.
@@ -155,7 +156,8 @@ class Belief:
         if column.key is None or different is None or not different.exact:
             return
         if self.sample.complete and different.count == there:
-            evidence = f"{different.count:,} different values in {column.rows:,} {unit}"
+            again = ", counted in a second look" if different.looks > 1 else ""
+            evidence = f"{different.count:,} different values in {column.rows:,} {unit}{again}"
             yield Rule(called, unique=True, evidence=evidence)
 
     def _enum(self, column: ColumnProfile, called: str, there: int, unit: str) -> Iterator[Rule]:

@@ -14,6 +14,7 @@ from arrowetl.contracts.contract import Node
 from arrowetl.contracts.paths import Part, path_of
 from arrowetl.contracts.types import LIST, STRUCT, plain, type_of, widens, word_of
 from arrowetl.errors import SchemaError, closest
+from arrowetl.profiling.columns import is_text
 from arrowetl.transforms._contract_values import is_any, same_shape
 
 CLOSED = (ContractMode.DISCARD_VALUE, ContractMode.DISCARD_ROW, ContractMode.QUARANTINE)
@@ -59,6 +60,11 @@ class Difference:
             return False
         new = type_of(self.wanted)
         return new is not None and widens(plain(self.kind), new)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a text arrives where the contract has a type that texts can be cast to."""
+        return self.what == "type" and len(self.parts) == 1 and is_text(self.kind) and self.castable
 
     @property
     def castable(self) -> bool:

@@ -12,7 +12,7 @@ from arrowetl.contracts import ContractMode
 from arrowetl.errors import StageError
 from arrowetl.observing import SEEN, Observer
 from arrowetl.rules import WORD
-from arrowetl.transforms._contract_checks import Check
+from arrowetl.transforms._contract_checks import WITHHELD, Check
 
 SHOWN = 60
 """Characters of a sample."""
@@ -112,4 +112,7 @@ def _shown(batch: pa.RecordBatch, check: Check, rows: np.ndarray[Any, Any]) -> l
     if check.source is None or check.source not in batch.schema.names:
         return []
     values = batch[check.source].take(pa.array(rows))
+    if check.hidden:
+        valid = values.is_valid().to_pylist()  # small: a few samples
+        return [WITHHELD if there else "None" for there in valid]
     return [str(value)[:SHOWN] for value in values.to_pylist()]  # small: a few samples

@@ -61,10 +61,13 @@ class Summary(Observer):
     def _see_word(
         self, batch: pa.RecordBatch, first: int, word: Sequence[Rule], mask: np.ndarray[Any, Any]
     ) -> None:
-        if not mask.any():
+        # Most rows break nothing; the others are few to look at for each rule.
+        broken = np.flatnonzero(mask)
+        if not broken.size:
             return
+        mask = mask[broken]
         for bit, rule in enumerate(word):
-            rows = np.flatnonzero(mask & np.uint64(1 << bit))
+            rows = broken[(mask & np.uint64(1 << bit)) != 0]
             self._broken[first + bit] += rows.size
             known = self._found[first + bit]
             if rows.size and len(known) < self._samples:

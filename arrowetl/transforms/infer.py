@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
+from arrowetl.arrow import as_undecided, empty_batch
 from arrowetl.duck import connect, unwrapped
 from arrowetl.errors import ConfigError, ReadError, translated
 from arrowetl.observing import Observer
@@ -26,6 +26,7 @@ from arrowetl.sql import INPUT
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
 from arrowetl.transforms._arguments import words
 from arrowetl.transforms._infer_cast import InferredCast, marked
+from arrowetl.transforms._second_look import with_exact_keys
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
@@ -124,8 +125,8 @@ class SchemaInferrer(SQLStage):
         return None if self.cast else f"SELECT * FROM {INPUT}"
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
-        """Give the schema as it is: types change in the casts behind it."""
-        return schema if self.cast else super().bind(schema)
+        """Give the schema as it is: types change in the casts behind it, as the rows decide."""
+        return as_undecided(schema) if self.cast else super().bind(schema)
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Give the rows once they were looked at, with the types to cast to in the metadata."""
@@ -140,6 +141,8 @@ class SchemaInferrer(SQLStage):
             spooled(first.schema, chain((first,), batches), profiling.see) as rows,
         ):
             schema = marked(first.schema, profiling.profile())
+            if not profiling.rows:  # nothing has decided anything
+                schema = as_undecided(schema)
             yield empty_batch(schema)
             for batch in rows:
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
@@ -153,6 +156,7 @@ class SchemaInferrer(SQLStage):
         data: Any,
         *,
         progress: Callable[[int], None] | None = None,
+        exact_keys: bool = False,
     ) -> Profile:
         """Give the profile of a source, or of whatever has `__arrow_c_stream__`.
 
@@ -160,9 +164,12 @@ class SchemaInferrer(SQLStage):
             data: what to read; a source is read as a pipeline would, and rows that can't be
                 read are a caution in the profile.
             progress: is told how many rows were read, now and then.
+            exact_keys: whether columns of more than 8,192 values, none of which was seen twice,
+                are read once more, so that their different values are counted and not estimated.
+                Takes 256 MB, and spills what is beyond. Not of a sample.
 
         Raises:
-            ConfigError: it is neither.
+            ConfigError: it is neither, or `exact_keys` is for what can be read only once.
             ReadError: the source can't be read.
         """
         source = data if isinstance(data, Source) else None
@@ -174,10 +181,13 @@ class SchemaInferrer(SQLStage):
                 profiling.see(batch)
                 if progress is not None:
                     progress(profiling.sample.rows if profiling.sample else profiling.rows)
-            return profiling.profile(source.label if source else "", sum(unreadable))
+            found = profiling.profile(source.label if source else "", sum(unreadable))
+        return with_exact_keys(found, data) if exact_keys else found
 
     def rules(self, data: Any) -> tuple[Rule, ...]:
         """Give the rules that all rows keep, each with its evidence; see `arrowetl.rules.inferred`.
+
+        What can be read twice is, where there may be a key; see `exact_keys` of `profile`.
 
         `QualityScorer(rules=...)` holds other rows against them.
 
@@ -188,7 +198,8 @@ class SchemaInferrer(SQLStage):
         """
         from arrowetl.rules import inferred
 
-        return inferred(self.profile(data))
+        once = isinstance(data, pa.RecordBatchReader)
+        return inferred(self.profile(data, exact_keys=not once))
 
     def statistics(self, data: Any) -> Statistics:
         """Give the statistics that a profile is read from; those of parts merge.

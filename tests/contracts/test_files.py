@@ -53,7 +53,11 @@ def contracts(draw):
         kind = draw(st.sampled_from(sorted(CHECKS)))
         nullable, evidence = draw(st.booleans()), draw(st.none() | TEXT)
         path = path_of((name,))
-        fields.append(Field(path, kind, nullable=nullable, evidence=evidence))
+        personal = draw(st.none() | NAME)
+        why = draw(st.none() | TEXT)
+        fields.append(
+            Field(path, kind, nullable=nullable, evidence=evidence, pii=personal, pii_evidence=why)
+        )
         more = {"evidence": draw(st.none() | TEXT), "weight": draw(st.sampled_from([1, 2.5]))}
         called = {"name": draw(TEXT.filter(lambda each: "#" not in each))}
         given = draw(st.lists(CHECKS[kind], max_size=2))

@@ -198,6 +198,30 @@ def test_values_of_personal_data_stay_out(tmp_path):
         assert [rule.column for rule in contract.rules if rule.enum] == ["state"]
 
 
+def test_a_contract_says_which_columns_hold_personal_data_and_why(tmp_path):
+    mails = [f"user{n}@example.org" for n in range(60)]
+    people = pa.table(
+        {
+            "id": range(60),
+            "mail": mails,
+            "who": [{"last_name": "Lovelace", "n": n} for n in range(60)],
+        }
+    )
+    contract = ae.Contract.learn(ae.SchemaInferrer().profile(people))
+    assert contract.personal == {"mail": "email", "who.last_name": "name"}
+    assert contract.field_at("mail").pii_evidence == (
+        "60 of 60 values have the pattern Email address; the column is called 'mail'"
+    )
+    contract.write(tmp_path / "c.yaml")
+    assert ae.Contract.read(tmp_path / "c.yaml") == contract
+    text = (tmp_path / "c.yaml").read_text()
+    assert "pii: email" in text
+    assert "user1@" not in text
+    assert "Lovelace" not in text
+    blind = ae.SchemaInferrer(detect_pii=False).profile(people)
+    assert ae.Contract.learn(blind).personal == {}
+
+
 def test_a_sample_is_evidence_with_its_bound_and_of_nothing_unique():
     table = pa.table({"id": range(20_000), "state": ["new", "paid"] * 10_000})
     profile = ae.SchemaInferrer(sample_size=2_000).profile(table)

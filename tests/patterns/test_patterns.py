@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arrowetl.duck import describing
@@ -181,3 +181,27 @@ def test_a_mask_holds_sixty_four():
 def test_the_text_may_be_any_expression():
     said = duckdb.sql(f"SELECT {pattern('uuid').sql('uuid()::VARCHAR')}").fetchall()
     assert said == [(True,)]
+
+
+SSN = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(("000", "001", "078", "219", "457", "665", "666", "667", "899", "900"))
+    | st.from_regex("[0-9]{3}", fullmatch=True),
+    st.sampled_from("- "),
+    st.sampled_from(("00", "01", "05", "09", "55")) | st.from_regex("[0-9]{2}", fullmatch=True),
+    st.sampled_from("- "),
+    st.sampled_from(("0000", "0001", "0010", "1120", "9999", "5462"))
+    | st.from_regex("[0-9]{4}", fullmatch=True),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(SSN, min_size=50))
+@example(["078-05-1120", "078 05 1120", "219-09-9999", "457 55 5462", "078-05-1121"])
+def test_social_security_numbers_are_in_the_ranges_that_are_given_out(texts):
+    public = {"078051120", "219099999", "457555462"}
+    for text, found in zip(texts, judged("us_ssn", texts), strict=True):
+        area, group, serial = text[:3], text[4:6], text[7:]
+        given_out = area not in {"000", "666"} and area[0] != "9"
+        given_out &= group != "00" and serial != "0000" and area + group + serial not in public
+        assert found == (given_out and text[3] == text[6]), text

@@ -123,6 +123,76 @@ def test_keys_and_enums_come_with_evidence():
     assert found.schema().field("id") == pa.field("id", pa.int64(), nullable=False)
 
 
+MANY = 20_000
+UNSEEN = "k2"
+"""A value that the first look doesn't keep."""
+
+
+class Slow(ae.Source):
+    """A source that only Python reads."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def schema(self):
+        return self.table.schema
+
+    def scan(self, *, columns=None, batch_size=1000):
+        rows = self.table if columns is None else self.table.select(columns)
+        yield from rows.to_batches(max_chunksize=batch_size)
+
+
+def many(tmp_path):
+    """A table of more values than a look counts, and how else it can be read."""
+    keys = [f"k{n}" for n in range(MANY)]
+    twin = pa.table({"id": range(MANY), "key": keys, "twin": [*keys[:-1], UNSEEN]})
+    ae.Pipeline().extract(twin).load(ae.ParquetLoader(tmp_path / "many.parquet")).run()
+    return [twin, ae.ParquetSource(tmp_path / "many.parquet"), Slow(twin)]
+
+
+def test_a_second_look_counts_the_values_of_what_may_be_keys(tmp_path):
+    inferrer = ae.SchemaInferrer(patterns=SOME)
+    for data in many(tmp_path):
+        once, twice = inferrer.profile(data), inferrer.profile(data, exact_keys=True)
+        assert once.column("twin").key.startswith("none of 8,192 values")
+        for column in ("id", "key"):
+            found = twice.column(column)
+            assert (found.distinct.count, found.distinct.exact, found.distinct.looks) == (
+                MANY,
+                True,
+                2,
+            )
+            assert found.key == "all 20,000 values are different, counted in a second look"
+        twin = twice.column("twin")
+        assert (twin.key, twin.distinct.count, twin.distinct.exact) == (None, MANY - 1, True)
+        assert Profile.from_json(twice.to_json()) == twice
+        rules = [rule for rule in inferrer.rules(data) if rule.unique]
+        assert [rule.column for rule in rules] == ["id", "key"]
+
+
+def test_a_second_look_at_other_rows_says_nothing(tmp_path):
+    inferrer = ae.SchemaInferrer(patterns=SOME)
+    table = many(tmp_path)[0]
+
+    class Growing(Slow):
+        def scan(self, **options):
+            yield from super().scan(**options)
+            self.table = pa.concat_tables([self.table, table.slice(0, 1)])
+
+    found = inferrer.profile(Growing(table), exact_keys=True)
+    assert not found.column("id").distinct.exact
+    assert found.column("id").key.startswith("none of 8,192 values")
+
+
+def test_a_second_look_isnt_for_samples_nor_for_what_is_read_once(tmp_path):
+    table = many(tmp_path)[0]
+    inferrer = ae.SchemaInferrer(patterns=SOME, sample_size=10_000)
+    assert inferrer.profile(table, exact_keys=True).column("id").distinct.looks == 1
+    with pytest.raises(ConfigError, match="has them once: give a source or a table"):
+        ae.SchemaInferrer(patterns=SOME).profile(table.to_reader(), exact_keys=True)
+    assert ae.SchemaInferrer(patterns=SOME).rules(table.to_reader())
+
+
 def test_a_sample_says_that_it_is_one():
     rows = pa.table({"x": pa.array(range(1000), pa.int64())})
     found = ae.SchemaInferrer(sample_size=100, seed=3, patterns=[]).profile(rows)

@@ -75,6 +75,8 @@ def test_it_is_saved_and_compared():
         (["people.csv", "--compare", "people.csv"], 2, "not the JSON of a profile"),
         (["people.csv", "--compare", "none.json"], 1, "none.json"),
         (["people.csv", "--save", "no/where.json"], 1, "where.json"),
+        (["people.csv", "--fail-on", "error"], 2, "give --compare"),
+        (["people.csv", "--compare", "old.json", "--fail-on", "drift"], 2, "'drift' is not one of"),
     ],
 )
 def test_errors_are_messages(arguments, code, words):
@@ -82,6 +84,42 @@ def test_errors_are_messages(arguments, code, words):
     assert (done.exit_code, done.stdout) == (code, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("severity", "rows", "code"),
+    [
+        ("info", None, 0),
+        ("error", None, 0),
+        ("error", "code,mail\n1,x@example.org\n2,\n", 4),
+        ("info", "code,mail\n1,x@example.org\n2,\n", 4),
+    ],
+)
+def test_changes_have_an_exit_code_for_whom_asks(severity, rows, code):
+    assert profile("people.csv", "--save", "old.json").exit_code == 0
+    if rows:
+        Path("people.csv").write_text(rows)
+    done = profile("people.csv", "--compare", "old.json", "--fail-on", severity, "--output", "json")
+    assert done.exit_code == code
+    changes = json.loads(done.stdout)["changes"]
+    assert any(severity in {"info", each["severity"]} for each in changes) == bool(code)
+    assert (f"of severity {severity}" in done.stderr) == bool(code)
+
+
+def test_what_is_less_grave_ends_well():
+    profile("people.csv", "--save", "old.json")
+    Path("people.csv").write_text(
+        Path("people.csv")
+        .read_text()
+        .replace("code,mail", "code,extra,mail")
+        .replace(",user", ",1,user")
+    )
+    found = json.loads(profile("people.csv", "--compare", "old.json", "--output", "json").stdout)
+    assert found["worst"] in {"info", "warning"}
+    assert profile("people.csv", "--compare", "old.json", "--fail-on", "error").exit_code == 0
+    assert (
+        profile("people.csv", "--compare", "old.json", "--fail-on", found["worst"]).exit_code == 4
+    )
 
 
 def test_its_help_teaches():
@@ -103,6 +141,18 @@ def test_it_learns_a_contract_that_a_pipeline_of_the_file_keeps():
     frozen = {"contract": "people.yaml", "columns": "freeze", "rules": "freeze"}
     pipeline = ae.Pipeline(schema_contract=frozen).extract("people.csv")
     assert pipeline.load(ae.ArrowLoader()).run().result.table.num_rows == 60
+
+
+def test_a_contract_knows_a_key_of_many_rows_by_a_second_look():
+    rows = [f"{n},A{n % 9_999}" for n in range(10_000)]
+    Path("people.csv").write_text("\n".join(["id,number", *rows]))
+    done = profile("people.csv", "--contract", "people.yaml")
+    assert done.exit_code == 0
+    told = "10,000 different values in 10,000 rows, counted in a second look"
+    assert f"id is unique: {told}\n" in done.stdout
+    assert "number is unique" not in done.stdout
+    [unique] = [rule for rule in ae.Contract.read("people.yaml").checks if rule.unique]
+    assert (unique.column, unique.evidence) == ("id", told)
 
 
 def test_a_contract_has_no_values_of_personal_data():

@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arrowetl.duck import describing
 from arrowetl.errors import SchemaError
 from arrowetl.profiling import _spread, statistics
+from arrowetl.profiling._forms import FormLook, with_nines
 from arrowetl.profiling.correlations import Products
 from arrowetl.profiling.numbers import SHARES, Numbers
+from arrowetl.profiling.readings import READINGS
 from arrowetl.profiling.statistics import Statistics, statistics_of
 from arrowetl.profiling.values import KEPT, Counted, Values
 from arrowetl.sampling import RowSample, hashed
@@ -79,7 +82,8 @@ def test_the_deviation_is_the_true_one(values):
     mean = sum(map(Fraction, values)) / len(values)
     variance = sum((Fraction(each) - mean) ** 2 for each in values) / (len(values) - 1)
     found = Numbers.of(np.array(values)).statistics().std
-    assert abs(Fraction(found) ** 2 - variance) <= Fraction(1, 10**15) * variance
+    below, above = (Fraction(math.nextafter(found, each)) for each in (0, math.inf))
+    assert below**2 <= variance <= above**2
 
 
 def test_the_deviation_of_numbers_far_from_zero_loses_nothing():
@@ -338,3 +342,39 @@ def test_every_row_is_as_likely_to_be_in_a_sample():
         taken.update(sample.batches()[0]["x"].to_pylist())
     assert min(taken.values()) > 400 - 5 * 18
     assert max(taken.values()) < 400 + 5 * 18
+
+
+READABLE = st.one_of(
+    st.from_regex(each.shape.replace("(?i)", ""), fullmatch=True) for each in READINGS.values()
+)
+
+
+@given(st.lists(READABLE | st.text(max_size=12), min_size=1, max_size=30, unique=True))
+def test_what_a_form_says_is_true_of_every_text_that_has_it(texts):
+    with describing() as connection:
+        found = FormLook(connection).at(pa.array(texts), np.ones(len(texts), np.int64))
+        tests = (f"regexp_full_match(t, $${each.shape}$$)" for each in READINGS.values())
+        asked = ", ".join(f"list({each})" for each in tests)
+        table = pa.table({"t": texts})
+        [answers] = connection.from_arrow(table).aggregate(asked).fetchall()
+    assert found.some() == {each: any(a) for each, a in zip(READINGS, answers, strict=True)}
+    assert found.all() == {each: all(a) for each, a in zip(READINGS, answers, strict=True)}
+    assert int(found.counts.sum()) == len(texts)
+    lengths = Counter(len(each) for each in texts if each.isascii() and each.isdecimal())
+    assert found.digits() == lengths
+
+
+@given(st.lists(st.text(), max_size=20), st.integers(0, 5))
+def test_nines_take_the_place_of_digits_and_of_nothing_else(texts, start):
+    nines = str.maketrans(dict.fromkeys("0123456789", "9"))
+    sliced = pa.array(texts, pa.string()).slice(start)
+    assert with_nines(sliced).to_pylist() == [each.translate(nines) for each in texts[start:]]
+
+
+def test_forms_are_forgotten_when_they_are_many(monkeypatch):
+    monkeypatch.setattr("arrowetl.profiling._forms._REMEMBERED", 2)
+    with describing() as connection:
+        look = FormLook(connection)
+        for texts in (["1", "12", "123"], ["a-1", "12"], ["1.5"]):
+            found = look.at(pa.array(texts), np.ones(len(texts), np.int64))
+            assert len(found.forms) == len(texts)

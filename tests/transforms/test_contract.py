@@ -498,3 +498,131 @@ def test_what_is_masked_further_on_is_told_nowhere():
         assert "secret" not in shown
         assert "1000" not in shown
     assert dead.table.num_rows > 0
+
+
+CAST = ae.Contract(
+    [
+        Field("id", "int64", nullable=False),
+        Field("age", "int64"),
+        Field("since", "date32[day]"),
+        Field("note", "string"),
+    ],
+    rules=[ae.Rule("age", range=(0, 130))],
+)
+"""What texts have to be once they are cast."""
+
+
+def told(ages, **columns):
+    """Rows of texts, enough of them for their types to be plain."""
+    ages = [*ages, *["50"] * 30]
+    rows = {
+        "id": [str(n) for n in range(len(ages))],
+        "age": ages,
+        "since": ["31.01.2024"] * len(ages),
+        "note": ["x"] * len(ages),
+    }
+    return pa.table({**rows, **{each: [value] * len(ages) for each, value in columns.items()}})
+
+
+def cast_then_held(rows, dead=None, **modes):
+    pipeline = ae.Pipeline(dead_letters=dead).extract(rows)
+    pipeline.transform(ae.SchemaInferrer(cast=True, patterns=[], day_first=True))
+    pipeline.transform("SELECT * FROM input WHERE id <> 1")
+    pipeline.transform(ae.EnforceContract(CAST, **modes))
+    return pipeline.load(ae.ArrowLoader())
+
+
+@pytest.mark.parametrize("data_type", ["freeze", *MODES])
+def test_texts_that_are_cast_first_are_held_to_the_contract_as_what_they_are(data_type):
+    dead = ae.ArrowLoader()
+    pipeline = cast_then_held(
+        told(["36", "1", "old", "N/A", "200"]), dead, data_type=data_type, rules="quarantine"
+    )
+    assert "rows that InferredCast rejects leave here" in str(pipeline.plan())
+    result = pipeline.run().result
+    assert result.table.schema.types == CAST.schema().types
+    assert result.table["id"].to_pylist() == [0, 3, *range(5, 35)]
+    assert result.table["age"].to_pylist()[:3] == [36, None, 50]
+    assert result.table["since"][0].as_py() == date(2024, 1, 31)
+    letters = dead.table.to_pylist()
+    assert [each["reason"] for each in letters] == [
+        "old is no int64",
+        "age 200 not from 0 to 130",
+    ]
+    summary = result.stages[-2].summary.to_pylist()
+    assert [each["broken"] for each in summary if each["check"] == "age from 0 to 130"] == [1]
+    assert not [each for each in summary if each["entity"] == "data_type"]
+
+
+def test_rules_are_frozen_for_what_was_cast_too():
+    with pytest.raises(ae.errors.StageError, match=r"row 3 breaks .*age from 0 to 130 \(200\)"):
+        cast_then_held(told(["36", "1", "old", "N/A", "200"]), rules="freeze").run()
+
+
+def test_a_type_that_texts_turn_out_not_to_have_is_frozen_when_that_is_known():
+    pipeline = cast_then_held(told(["36"], note="7"))
+    assert pipeline.plan().schema.types == CAST.schema().types
+    with pytest.raises(ae.errors.SchemaError, match="'note' is int64, and string in the contract"):
+        pipeline.run()
+    words = cast_then_held(told(["young", "old"] * 40))
+    with pytest.raises(ae.errors.SchemaError, match="'age' is string, and int64 in the contract"):
+        words.run()
+
+
+def test_what_no_cast_decides_is_refused_before_a_row_is_read():
+    numbers = told(["36"]).set_column(2, "since", pa.array([1] * 31))
+    with pytest.raises(ae.errors.SchemaError, match="'since' is int64, and date32"):
+        cast_then_held(numbers).plan()
+    with pytest.raises(ae.errors.SchemaError, match="'extra' isn't in the contract"):
+        cast_then_held(told(["36"], extra="x"), columns="freeze").plan()
+
+
+def test_no_rows_have_the_contracts_types():
+    result = cast_then_held(told([]).slice(0, 0)).run().result
+    assert result.table.schema.types == CAST.schema().types
+    assert result.table.num_rows == 0
+
+
+def test_values_of_personal_data_are_in_nothing_that_is_told():
+    contract = ae.Contract(
+        [
+            Field("mail", "string", nullable=False, pii="email"),
+            Field("age", "int64", pii="age"),
+            Field("who", "struct"),
+            Field("who.name", "string", pii="name"),
+            Field("who.n", "int64"),
+            Field("n", "int64"),
+        ],
+        rules=[
+            ae.Rule("mail", format="email"),
+            ae.Rule("who.name", regex="[A-Z].*"),
+            ae.Rule("n", range=(0, 9)),
+        ],
+    )
+    rows = pa.table(
+        {
+            "mail": ["secret-at-example", None, "ada@example.org", "bob@example.org"],
+            "age": ["36", "37", "secret", "38"],
+            "who": [{"name": "secret", "n": "secret"}] * 3 + [{"name": "Bob", "n": "1"}],
+            "n": [1, 2, 3, 10],
+        }
+    )
+    dead = ae.ArrowLoader()
+    pipeline = ae.Pipeline(dead_letters=dead).extract(rows)
+    pipeline.transform(ae.EnforceContract(contract, data_type="quarantine", rules="quarantine"))
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert result.table.num_rows == 0
+    reasons = dead.table["reason"].to_pylist()
+    assert "secret" not in " ".join(reasons)
+    assert reasons[1].endswith("mail is missing; who.name *** doesn't fit [A-Z].*")
+    assert reasons[3] == "n 10 not from 0 to 9"
+    summary = result.stages[1].summary
+    assert "secret" not in str(summary.to_pylist())
+    samples = {each["check"]: each["samples"] for each in summary.to_pylist()}
+    assert samples["mail is email"] == ["***"]
+    assert samples["n from 0 to 9"] == ["10"]
+    frozen = ae.EnforceContract(contract, data_type="quarantine", rules="freeze")
+    with pytest.raises(ae.errors.StageError) as error:
+        ae.Pipeline().extract(rows).transform(frozen).load(ae.ArrowLoader()).run()
+    assert "secret" not in str(error.value)
+    assert "mail is email (***)" in str(error.value)
