@@ -102,20 +102,30 @@ def _with_digits(
     read: str, number: int, layer: Spec, columns: Sequence[Column], *, start: Path
 ) -> str:
     """Write the SELECT in whose layer text of numbers has all digits, around one that may not."""
-    value, given, before = f"r{number}", layer, ()
-    if start:
-        value, given, before = _within(value, start), [layer], (None,)
+    value, given, before = (
+        (_within(f"r{number}", start), [layer], (None,)) if start else (f"r{number}", layer, ())
+    )
     mine = [column for column in columns if _has(layer, column.path)]
     texts = {(*before, *column.path, *place) for column in mine for place in column.texts}
     lost = [each for each in [digits.lost(value, given, texts)] if each]
     lost += [digits.LONG_NUMBER] if any(column.long_numbers for column in mine) else []
     if not lost:
         return read
-    again = digits.Again(_around(layer, start))
+    part, kept = layer, f"v{number}"
+    if isinstance(layer, dict) and not start:
+        keys = {column.path[0] for column in mine if column.texts or column.long_numbers}
+        part = {key: layer[key] for key in layer if key in keys}
+        changes = ", ".join(f"{name(key)} := {kept}.{name(key)}" for key in part)
+        kept = f"struct_update(r{number}, {changes})"
+    again = digits.Again(_around(part, start))
     where = f"CASE WHEN r{number} IS NULL THEN false ELSE {' OR '.join(lost)} END"
-    read = f"SELECT *, {where} AS lost{number} FROM ({read})"
-    read = f"SELECT *, CASE WHEN lost{number} THEN {again.read()} END AS q{number} FROM ({read})"
-    kept = f"CASE WHEN lost{number} THEN {again.value(f'q{number}')} ELSE r{number} END"
+    for column, expression in (
+        (f"lost{number}", where),
+        (f"q{number}", f"CASE WHEN lost{number} THEN {again.read()} END"),
+        (f"v{number}", f"CASE WHEN lost{number} THEN {again.value(f'q{number}')} END"),
+    ):
+        read = f"SELECT *, {expression} AS {column} FROM ({read})"
+    kept = f"CASE WHEN lost{number} THEN {kept} ELSE r{number} END"
     return f"SELECT * REPLACE ({kept} AS r{number}) FROM ({read})"
 
 
@@ -190,6 +200,8 @@ def _overflow(value: str, spec: Spec) -> str:
 def _infinite(value: str, spec: Spec, depth: int = 0) -> str:
     if isinstance(spec, list):
         each = _infinite(f"x{depth}", spec[0], depth + 1)
+        if each and depth == digits.LAMBDAS:
+            return f"contains(CAST({value} AS VARCHAR), 'inf')"
         return f"len(list_filter({value}, lambda x{depth}: {each})) > 0" if each else ""
     if isinstance(spec, dict):
         parts = [_infinite(f"{value}.{name(k)}", v, depth) for k, v in spec.items()]
