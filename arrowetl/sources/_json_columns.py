@@ -16,8 +16,8 @@ from arrowetl.sources._json_checks import Check, kind_checks, record_checks, val
 from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
 from arrowetl.sources._json_survey import Reading, Survey, survey
-from arrowetl.sources._json_types import RAW, TEXT, spec_of, type_name
-from arrowetl.sources._json_values import is_list, spec_for
+from arrowetl.sources._json_types import RAW, TEXT, number_texts, spec_of, type_name
+from arrowetl.sources._json_values import digits_of, is_list, spec_for
 from arrowetl.typemap import arrow_schema
 
 VALUE = "value"
@@ -147,7 +147,8 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
         _merge(record, each.root.at(each.start))
     if not record.kinds and reading.path and not wish.types:
         _explain_path(files, reading)
-    columns = tuple(_columns(record, wish, where))
+    sure = all(each.whole for each in surveys)
+    columns = tuple(_columns(record, wish, where, sure=sure))
     schema = arrow_schema((each.name, _arrives(each)) for each in columns)
     return _with_types(Plan(columns, schema, surveys, where), wish.types)
 
@@ -168,18 +169,18 @@ def _explain_path(files: tuple[FileStamp, ...], reading: Reading) -> None:
             here = here.at((step,))
 
 
-def _columns(record: Node, wish: Wish, where: str) -> Iterator[Column]:
+def _columns(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[Column]:
     if not record.kinds and not wish.types:
         raise ReadError(f"{where}: there are no records; give their columns with schema=")
     if not record.kinds:
         yield from (Column(name, (name,), TEXT) for name, _ in wish.types)
     elif "OBJECT" in record.kinds:
-        yield from _of_object(record, wish, where)
+        yield from _of_object(record, wish, where, sure=sure)
     else:
-        yield _column(VALUE, (), record)
+        yield _column(VALUE, (), record, sure=sure)
 
 
-def _of_object(record: Node, wish: Wish, where: str) -> Iterator[Column]:
+def _of_object(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[Column]:
     if record.opaque:
         raise SchemaError(
             "records have over 1,000 keys, too many for columns: are they data? Give the columns "
@@ -187,7 +188,7 @@ def _of_object(record: Node, wish: Wish, where: str) -> Iterator[Column]:
             where=where,
         )
     taken: dict[str, Column] = {}
-    for column in _flat(record, wish.flatten, ()):
+    for column in _flat(record, wish.flatten, (), sure=sure):
         if "" in column.path or "\x00" in column.name:
             raise SchemaError(
                 f"the key {'.'.join(column.path)!r} can't be a column's name; give the columns "
@@ -215,17 +216,18 @@ def _free(name: str, taken: dict[str, Column]) -> str:
     return found
 
 
-def _flat(node: Node, flatten: bool, path: tuple[str, ...]) -> Iterator[Column]:
+def _flat(node: Node, flatten: bool, path: tuple[str, ...], *, sure: bool) -> Iterator[Column]:
     for key, child in node.keys.items():
         here = (*path, key)
         if flatten and isinstance(spec_of(child), dict):
-            yield from _flat(child, flatten, here)
+            yield from _flat(child, flatten, here, sure=sure)
         else:
-            yield _column("_".join(here), here, child)
+            yield _column("_".join(here), here, child, sure=sure)
 
 
-def _column(name: str, path: tuple[str, ...], node: Node) -> Column:
-    return Column(name, path, spec_of(node))
+def _column(name: str, path: tuple[str, ...], node: Node, *, sure: bool) -> Column:
+    texts = frozenset(number_texts(node, sure=sure))
+    return Column(name, path, spec_of(node), texts=texts)
 
 
 def _arrives(column: Column) -> str:
@@ -233,7 +235,15 @@ def _arrives(column: Column) -> str:
 
 
 def _declared(name: str, path: tuple[str, ...], kind: pa.DataType, where: str) -> Column:
-    return Column(name, path, spec_for(kind, where=where), wanted=kind)
+    digits = dict(digits_of(kind))
+    return Column(
+        name,
+        path,
+        spec_for(kind, where=where),
+        wanted=kind,
+        texts=frozenset(place for place, exact in digits.items() if exact),
+        long_numbers=not all(digits.values()),
+    )
 
 
 def _with_types(plan: Plan, types: Fields) -> Plan:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from arrowetl.sources import _json_digits as digits
 from arrowetl.sources._json_checks import Asked, Check
 from arrowetl.sources._json_shape import Path
 from arrowetl.sources._json_split import FAULTS
-from arrowetl.sources._json_types import Spec
+from arrowetl.sources._json_types import Spec, written
 from arrowetl.sql import INPUT, literal, name
 
 MARKS = ["file", "line", "byte", "code", "text"]
@@ -42,19 +43,23 @@ class Column:
         path: its key in a record; more than one if objects are flattened.
         spec: the type that DuckDB reads.
         wanted: the Arrow type that is made of it then, if it isn't what DuckDB gives.
+        texts: the places in it where text may be a number's, and its digits count.
+        long_numbers: whether there is text of numbers that may be no doubles, and will be some.
     """
 
     name: str
     path: tuple[str, ...]
     spec: Spec
     wanted: pa.DataType | None = None
+    texts: frozenset[Path] = frozenset()
+    long_numbers: bool = False
 
 
 def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path) -> str:
     """Write the SELECT over documents; it gives `MARKS` and the columns, in the texts' order."""
     layers = list(_layers(columns))
     parsed = ", ".join(
-        f"TRY(from_json(text, {literal(json.dumps(_around(layer, start)))})) AS r{number}"
+        f"TRY(from_json(text, {literal(json.dumps(written(_around(layer, start))))})) AS r{number}"
         for number, layer in enumerate(layers)
     )
     values = ", ".join(f"{_value(each, layers)} AS {name(each.name)}" for each in columns)
@@ -62,7 +67,10 @@ def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path)
     code = _code(
         _cases(columns, [(asked.where(each), each.word) for each in checks], layers, start)
     )
-    coded = f"SELECT *, {code} AS code FROM (SELECT *, {parsed}{asked.columns()} FROM {INPUT})"
+    read = f"SELECT *, {parsed}{asked.columns()} FROM {INPUT}"
+    for number, layer in enumerate(layers):
+        read = _with_digits(read, number, layer, columns, start=start)
+    coded = f"SELECT *, {code} AS code FROM ({read})"
     if start:
         records = f"CASE WHEN code IS NULL THEN {_within('r0', start)} ELSE [NULL] END"
         coded = f"SELECT file, line, byte, code, text, unnest({records}) AS r0 FROM ({coded})"
@@ -86,17 +94,39 @@ def _layers(columns: Sequence[Column]) -> Iterator[Spec]:
                 later.append(column)
             else:
                 _put(taken, column.path, column.spec)
-        # Asked for a decimal, DuckDB keeps the digits of all numbers that it gives as text.
-        yield {**taken, _no_key(taken): "DECIMAL(1, 0)"}
+        yield taken
         todo = later
 
 
-def _no_key(taken: dict[str, Spec]) -> str:
-    """Give a key that isn't taken and that nobody has."""
-    key = "\x1f"
-    while key in taken:
-        key += "\x1f"
-    return key
+def _with_digits(
+    read: str, number: int, layer: Spec, columns: Sequence[Column], *, start: Path
+) -> str:
+    """Write the SELECT in whose layer text of numbers has all digits, around one that may not."""
+    value, given, before = (
+        (_within(f"r{number}", start), [layer], (None,)) if start else (f"r{number}", layer, ())
+    )
+    mine = [column for column in columns if _has(layer, column.path)]
+    texts = {(*before, *column.path, *place) for column in mine for place in column.texts}
+    lost = [each for each in [digits.lost(value, given, texts)] if each]
+    lost += [digits.LONG_NUMBER] if any(column.long_numbers for column in mine) else []
+    if not lost:
+        return read
+    part, kept = layer, f"v{number}"
+    if isinstance(layer, dict) and not start:
+        keys = {column.path[0] for column in mine if column.texts or column.long_numbers}
+        part = {key: layer[key] for key in layer if key in keys}
+        changes = ", ".join(f"{name(key)} := {kept}.{name(key)}" for key in part)
+        kept = f"struct_update(r{number}, {changes})"
+    again = digits.Again(_around(part, start))
+    where = f"CASE WHEN r{number} IS NULL THEN false ELSE {' OR '.join(lost)} END"
+    for column, expression in (
+        (f"lost{number}", where),
+        (f"q{number}", f"CASE WHEN lost{number} THEN {again.read()} END"),
+        (f"v{number}", f"CASE WHEN lost{number} THEN {again.value(f'q{number}')} END"),
+    ):
+        read = f"SELECT *, {expression} AS {column} FROM ({read})"
+    kept = f"CASE WHEN lost{number} THEN {kept} ELSE r{number} END"
+    return f"SELECT * REPLACE ({kept} AS r{number}) FROM ({read})"
 
 
 def _put(into: dict[str, Spec], path: Sequence[str], spec: Spec) -> None:
@@ -170,6 +200,8 @@ def _overflow(value: str, spec: Spec) -> str:
 def _infinite(value: str, spec: Spec, depth: int = 0) -> str:
     if isinstance(spec, list):
         each = _infinite(f"x{depth}", spec[0], depth + 1)
+        if each and depth == digits.LAMBDAS:
+            return f"contains(CAST({value} AS VARCHAR), 'inf')"
         return f"len(list_filter({value}, lambda x{depth}: {each})) > 0" if each else ""
     if isinstance(spec, dict):
         parts = [_infinite(f"{value}.{name(k)}", v, depth) for k, v in spec.items()]

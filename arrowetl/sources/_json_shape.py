@@ -92,10 +92,9 @@ def place(path: Path) -> str:
 
 
 def can_ask(path: Path) -> bool:
-    """Say whether there is a way to write a place: paths can't escape quotes, SQL no NUL."""
-    keys = [step for step in path if step is not None]
-    wrong = '"' if None in path else "\x00"
-    return not any(wrong in key or "\x00" in key for key in keys)
+    r"""Say whether there is a way to write a place: paths can't escape `"` and `\`, SQL no NUL."""
+    wrong = set('"\\\x00' if None in path else "\x00")
+    return not any(wrong & set(key) for key in path if key is not None)
 
 
 def learn(
@@ -228,6 +227,7 @@ def _kinds(node: Node, where: str, *, exact: bool) -> str:
 def _kind(value: str) -> str:
     digits = f"CAST({value} AS VARCHAR)"
     return f"""CASE
+        WHEN {value} IS NULL THEN NULL
         WHEN json_type({value}) NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE')
             OR NOT regexp_full_match({digits}, '-?[0-9]+') THEN json_type({value})
         WHEN TRY_CAST({digits} AS BIGINT) IS NOT NULL

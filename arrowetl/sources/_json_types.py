@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from arrowetl.sources._json_shape import INTEGERS, KEYS, NUMBERS, SCALARS, Node
+from arrowetl.sources._json_shape import INTEGERS, KEYS, NUMBERS, SCALARS, Node, Path
 from arrowetl.sql import name
 
-Spec: TypeAlias = "str | list[Spec] | dict[str, Spec]"
-"""A type as `from_json` takes it: DuckDB's name, a list with one, or an object of them."""
+
+@dataclass(frozen=True)
+class Map:
+    """Objects with any keys, and the type of their values."""
+
+    item: Spec
+
+
+Spec: TypeAlias = "str | list[Spec] | dict[str, Spec] | Map"
+"""A type that DuckDB reads: its name, a list with one, or an object of them."""
 
 TEXT, RAW = "VARCHAR", "JSON"
 
@@ -57,6 +67,38 @@ def _scalar(real: set[str]) -> Spec:
     return "UBIGINT" if "INT128" not in real and "BIGINT" not in real else "HUGEINT"
 
 
+def number_texts(node: Node, *, sure: bool) -> Iterator[Path]:
+    """Give the places of text, below a place, where that may be a number's; from there on.
+
+    Args:
+        node: the place.
+        sure: whether all records were looked at, so that nothing else stands there.
+
+    >>> list(number_texts(Node(kinds={"UBIGINT", "VARCHAR"}), sure=True))
+    [()]
+    """
+    spec, depth = spec_of(node), len(node.path)
+    if spec == RAW or (spec == TEXT and (not sure or node.real & NUMBERS)):
+        yield ()
+    elif isinstance(spec, dict | list):
+        for child in node.children:
+            for path in number_texts(child, sure=sure):
+                yield (*child.path[depth:], *path)
+
+
+def written(spec: Spec) -> Any:
+    """Give a type as `from_json` takes it, in JSON.
+
+    >>> written({"a": [Map("BIGINT")]})
+    {'a': ['MAP(VARCHAR, BIGINT)']}
+    """
+    if isinstance(spec, list):
+        return [written(spec[0])]
+    if isinstance(spec, dict):
+        return {key: written(inner) for key, inner in spec.items()}
+    return type_name(spec)
+
+
 def type_name(spec: Spec) -> str:
     """Write a type as SQL does.
 
@@ -67,4 +109,4 @@ def type_name(spec: Spec) -> str:
         return f"{type_name(spec[0])}[]"
     if isinstance(spec, dict):
         return "STRUCT(" + ", ".join(f"{name(k)} {type_name(v)}" for k, v in spec.items()) + ")"
-    return spec
+    return f"MAP({TEXT}, {type_name(spec.item)})" if isinstance(spec, Map) else spec

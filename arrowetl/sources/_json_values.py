@@ -6,7 +6,7 @@ rounded to fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,8 @@ import pyarrow.types as kinds
 
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError
-from arrowetl.sources._json_types import TEXT, Spec
+from arrowetl.sources._json_shape import Path
+from arrowetl.sources._json_types import TEXT, Map, Spec
 from arrowetl.sources._parsed import Parsed, parsed
 
 _NESTED_LISTS: tuple[Callable[[Any], bool], ...] = (
@@ -57,12 +58,31 @@ def spec_for(kind: Any, *, where: str) -> Spec:
     if is_list(kind):
         return [spec_for(kind.value_type, where=where)]
     if kinds.is_map(kind):
-        from arrowetl.sources._json_types import type_name
-
-        return f"MAP(VARCHAR, {type_name(spec_for(kind.item_type, where=where))})"
+        return Map(spec_for(kind.item_type, where=where))
     if kinds.is_union(kind) or kinds.is_interval(kind):
         raise ConfigError(f"{where}: schema: no {kind} can be read from JSON; declare it as text")
     return TEXT
+
+
+def digits_of(kind: Any) -> Iterator[tuple[Path, bool]]:
+    """Give the places in a type where the digits of a number matter, not only which double it is.
+
+    With each, whether all do, as in text; for decimals 1.10 is as good as 1.1.
+
+    >>> list(digits_of(pa.struct({"a": pa.list_(pa.string()), "b": pa.decimal128(9, 2)})))
+    [(('a', None), True), (('b',), False)]
+    """
+    kind = _plain(kind)
+    if kinds.is_struct(kind):
+        for field in kind:
+            yield from (((field.name, *path), exact) for path, exact in digits_of(field.type))
+    elif is_list(kind) or kinds.is_map(kind):
+        inner = kind.item_type if kinds.is_map(kind) else kind.value_type
+        yield from (((None, *path), exact) for path, exact in digits_of(inner))
+    elif any(test(kind) for test in (*_TEXTS, *_BYTES)):
+        yield (), True
+    elif kinds.is_decimal(kind) or kinds.is_float16(kind) or kinds.is_float32(kind):
+        yield (), False
 
 
 def _plain(kind: Any) -> Any:
