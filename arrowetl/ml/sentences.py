@@ -26,6 +26,15 @@ _CHUNK = 16_384
 """Texts of about the same length go together; so many are put in order at a time."""
 
 
+def usual_batch() -> int:
+    """Give how many texts a model is given at once on this machine, where nobody says."""
+    try:
+        from torch import cuda
+    except ImportError:  # who encodes is told what to install
+        return BATCH
+    return GPU_BATCH if cuda.is_available() else BATCH
+
+
 class SentenceEncoder(Encoder):
     """Encodes what texts mean, by a model of sentence-transformers (extra `ml`).
 

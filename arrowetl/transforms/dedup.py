@@ -192,7 +192,9 @@ class Deduplicator(SQLStage):
             return ()
         if self.model == HASHED or self.encoding_batch is not None:
             return ()
-        return (Knob("encoding_batch", (16, 32, 64, 128, 256), 32),)
+        from arrowetl.ml.sentences import usual_batch
+
+        return (Knob("encoding_batch", (16, 32, 64, 128, 256), usual_batch()),)
 
     def tuned(self, chosen: Mapping[str, int]) -> Deduplicator:
         """Give one that encodes by other batches."""

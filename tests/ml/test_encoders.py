@@ -16,6 +16,7 @@ from arrowetl.ml import models
 from arrowetl.ml.encoders import encoder_of
 from arrowetl.ml.hashed import HashedEncoder
 from arrowetl.ml.sentences import SentenceEncoder
+from arrowetl.transforms.dedup import Deduplicator
 
 TEXTS = [
     "The parcel never arrived",
@@ -149,6 +150,16 @@ def test_hashed_numbers_that_make_no_sense(options):
 def test_a_batch_of_nothing_makes_no_sense():
     with pytest.raises(ConfigError, match="batch_size is a number from 1"):
         SentenceEncoder(batch_size=0)
+
+
+@pytest.mark.parametrize(("gpu", "usual"), [(False, 32), (True, 256)])
+def test_a_tuner_begins_with_the_batch_that_this_machine_would_have(monkeypatch, gpu, usual):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    stage = Deduplicator(on=["text"], method="fuzzy", similarity="embedding")
+    (knob,) = stage.knobs
+    assert knob.usual == usual
+    assert knob.usual in knob.values
+    assert stage.tuned({"encoding_batch": 64}).encoding_batch == 64
 
 
 def test_loading_a_model_writes_nothing_to_the_terminal():
