@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,12 +13,13 @@ import pyarrow as pa
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
-from arrowetl.sinks.postgresql_rows import Rows
+from arrowetl.sinks.postgresql_rows import CHUNK_ROWS, Rows
 from arrowetl.sinks.postgresql_sql import Load, Way
 from arrowetl.sinks.postgresql_tables import Have, Tables, declared
 from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, direct_wire, sent_columns, wider
 from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
 from arrowetl.stage import Finding, Mode, Refuse, RowSink, SchemaChange, found, require
+from arrowetl.tunable import Knob
 from arrowetl.typemap import Stored
 
 ON_ERROR = ("dead_letter", "raise")
@@ -39,7 +40,7 @@ class PostgreSQLLoader(Server, RowSink):
 
     Schema and table are made if they aren't there. Readers see the old rows until the commit, and
     wait for it only where the table's columns have to change. Rows go from Arrow to the server as
-    they are, or cast a column at a time; memory holds a chunk of 65,536 rows, or 32 MB.
+    they are, or cast a column at a time; memory holds a chunk of `chunk_rows` rows, or 32 MB.
 
     A row that the table doesn't take (a constraint, a text that its column can't be read from, a
     NUL) goes to the dead letters with PostgreSQL's own name for the reason, and all others arrive;
@@ -68,6 +69,8 @@ class PostgreSQLLoader(Server, RowSink):
         exclusive: whether an ``upsert`` may keep others from writing to the table until it
             commits. It then deletes and copies rows instead of updating them, where no trigger,
             foreign key or other column could tell: nearly twice as quick.
+        chunk_rows: rows that are sent at a time, and go back together if one of them is refused.
+            An `AutoTuner` may choose others. An `exclusive` upsert takes more.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -85,6 +88,7 @@ class PostgreSQLLoader(Server, RowSink):
     on_schema_change: str = "evolve"
     on_error: str = "dead_letter"
     exclusive: bool = True
+    chunk_rows: int = CHUNK_ROWS
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -104,6 +108,23 @@ class PostgreSQLLoader(Server, RowSink):
             raise ConfigError(
                 f"{where}: on_error is 'dead_letter' or 'raise', not {self.on_error!r}"
             )
+
+        if not isinstance(self.chunk_rows, int) or self.chunk_rows < 1:
+            raise ConfigError(f"{where}: chunk_rows is a number from 1, not {self.chunk_rows!r}")
+
+    @property
+    def knobs(self) -> Sequence[Knob]:
+        """How many rows are sent at a time, unless somebody said it, or keys decide."""
+        if self.chunk_rows != CHUNK_ROWS or self.mode == Mode.UPSERT:
+            return ()
+        return (
+            Knob("ingest_rows", tuple(CHUNK_ROWS >> 4 << n for n in range(0, 7, 2)), CHUNK_ROWS),
+        )
+
+    def tuned(self, chosen: Mapping[str, int]) -> PostgreSQLLoader:
+        """Give one that sends other chunks."""
+        rows = chosen.get("ingest_rows", self.chunk_rows)
+        return self if rows == self.chunk_rows else replace(self, chunk_rows=rows)
 
     @property
     def label(self) -> str:
@@ -270,7 +291,7 @@ class PostgreSQLLoader(Server, RowSink):
         if run.load is None or run.tables is None:
             raise WriteError(f"{self.label}: begin() comes before write()")
         giving = refuse if self.on_error == "dead_letter" else self._raise
-        rows = Rows(run.connection, run.tables, run.load, giving)
+        rows = Rows(run.connection, run.tables, run.load, giving, chunk_rows=self.chunk_rows)
         with self._writing():
             try:
                 return rows.put(batches)

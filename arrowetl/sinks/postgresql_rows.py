@@ -28,7 +28,7 @@ from arrowetl.sinks.postgresql_tables import Tables
 from arrowetl.sinks.postgresql_types import as_sent
 from arrowetl.stage import Refuse
 
-CHUNK_ROWS = 65536
+CHUNK_ROWS = 65_536
 """Rows that go back to the last savepoint. Two round trips each: not to be seen in a million."""
 
 CHUNK_BYTES = 32 << 20
@@ -37,8 +37,8 @@ CHUNK_BYTES = 32 << 20
 SWIFT_ROWS, SWIFT_BYTES = 1 << 20, 64 << 20
 """A chunk of an upsert that deletes what is there: one pass over the table for each."""
 
-PIECE_ROWS = CHUNK_ROWS // 8
-"""Rows of a piece of a chunk that failed: it is tried again in pieces."""
+PIECES = 8
+"""In so many pieces a chunk that failed is tried again."""
 
 MANY, FAILED = 8, 2
 """Refused rows, or failed pieces, of a chunk from which the rest is staged, and the next one."""
@@ -145,10 +145,20 @@ class Rows:
         tables: asks about the table.
         load: where to.
         refuse: takes the rows that the table doesn't.
+        chunk_rows: how many rows go back together if one is refused.
     """
 
-    def __init__(self, connection: Any, tables: Tables, load: Load, refuse: Refuse) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        tables: Tables,
+        load: Load,
+        refuse: Refuse,
+        *,
+        chunk_rows: int,
+    ) -> None:
         """Nothing is sent yet."""
+        self._chunk_rows = chunk_rows
         self._connection, self._tables = connection, tables
         self._load = load
         self._give = refuse
@@ -159,7 +169,7 @@ class Rows:
     @property
     def limits(self) -> tuple[int, int]:
         """Rows and bytes of a chunk, about."""
-        return (SWIFT_ROWS, SWIFT_BYTES) if self._load.swift else (CHUNK_ROWS, CHUNK_BYTES)
+        return (SWIFT_ROWS, SWIFT_BYTES) if self._load.swift else (self._chunk_rows, CHUNK_BYTES)
 
     def put(self, batches: pa.RecordBatchReader) -> int:
         """Put all rows that can be; give how many that were."""
@@ -171,7 +181,7 @@ class Rows:
                 came += batch.num_rows
                 yield batch
 
-        source = self._remembering(rebatched(counted(), CHUNK_ROWS))
+        source = self._remembering(rebatched(counted(), self._chunk_rows))
         while (first := next(source, None)) is not None:
             before = self._refused
             self._put(Chunk(first, source, self))
@@ -215,12 +225,12 @@ class Rows:
                 return
             start = self._put_pieces(chunk.table())
         rows = chunk.table()
-        for part in range(start, rows.num_rows, CHUNK_ROWS):
-            self._put_staged(rows.slice(part, CHUNK_ROWS))
+        for part in range(start, rows.num_rows, self._chunk_rows):
+            self._put_staged(rows.slice(part, self._chunk_rows))
 
     def _put_pieces(self, rows: pa.Table) -> int:
         """Try pieces of a chunk that failed; give how many rows are done when it's too often."""
-        size = CHUNK_ROWS if self._load.swift else PIECE_ROWS
+        size = self._chunk_rows if self._load.swift else max(self._chunk_rows // PIECES, 1)
         before, failed = self._refused, 0
         for start in range(0, rows.num_rows, size):
             piece = rows.slice(start, size)

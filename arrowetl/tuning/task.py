@@ -80,7 +80,7 @@ def task_of(plan: Plan) -> Task:
 def knobs_of(plan: Plan, settings: Settings, stages: Sequence[Stage], sink: Sink) -> list[Knob]:
     """Give what may be chosen for a plan: what makes a difference, and nobody has said.
 
-    Batches matter where rows leave DuckDB: they are also what databases are handed at a time. Its
+    Batches matter where rows leave DuckDB; what databases are handed at a time is their own. Its
     memory matters where it holds rows, or writes them itself, in order.
     """
     found: list[Knob] = []
@@ -130,7 +130,7 @@ def memory_of(plan: Plan, chosen: Mapping[str, int]) -> float:
     threads = chosen.get("threads", os.cpu_count() or 1)
     limit = chosen.get("memory_mb", LEAN_MEGABYTES * threads) * 1e6
     batches = chosen.get("batch_rows", BATCH_ROWS) * row * (2 + len(plan.segments))
-    groups = chosen.get("row_group_rows", 0) * row * 2
+    groups = (chosen.get("row_group_rows", 0) + chosen.get("ingest_rows", 0)) * row * 2
     return (
         _PROCESS
         + threads * _THREAD

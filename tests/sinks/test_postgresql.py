@@ -617,3 +617,17 @@ def test_in_a_pipeline(pg, tmp_path):
             f"FROM '{tmp_path}/rejects/*.parquet' letter ORDER BY 1"
         ).fetchall()
     assert letters == [("check_violation", "city", "Bonn"), ("unique_violation", "id", "Oslo")]
+
+
+def test_a_tuner_chooses_how_many_rows_are_sent_at_a_time(pg, tmp_path):
+    tuner = {"history": tmp_path / "t.db", "start": {"ingest_rows": 4096}}
+    rows = pa.table({"id": range(10_000)})
+    pipeline = ae.Pipeline(tuner=tuner).extract(ae.ArrowSource(rows)).load(pg.loader()).run()
+    assert pipeline.result.tuning.settings["ingest_rows"] == 4096
+    assert pg.rows("SELECT count(*), sum(id)::bigint FROM t") == [(10_000, 49_995_000)]
+    assert pg.loader().tuned({"ingest_rows": 4096}) == pg.loader(chunk_rows=4096)
+    # What somebody has said stays; which rows of one key are judged depends on an upsert's chunks.
+    assert pg.loader(chunk_rows=4096).knobs == ()
+    assert pg.loader(mode="upsert", key="id").knobs == ()
+    with pytest.raises(ae.ConfigError, match="chunk_rows is a number from 1, not 0"):
+        pg.loader(chunk_rows=0)

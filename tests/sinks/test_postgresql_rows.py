@@ -294,8 +294,8 @@ def by_value(rows):
 @given(rows=ROWS, batch=st.integers(1, 9), chunk=st.sampled_from([1, 3, 8, 100]))
 def test_appended_rows_are_those_that_one_by_one_would_be(database, rows, batch, chunk):
     prepared(database, "PRIMARY KEY")
-    with patch.multiple(postgresql_rows, CHUNK_ROWS=chunk, PIECE_ROWS=max(1, chunk // 3)):
-        written = database.load(as_table(rows), batch=batch)
+    with patch.object(postgresql_rows, "PIECES", 3):
+        written = database.load(as_table(rows), batch=batch, chunk_rows=chunk)
     table, refused = appended(rows)
     assert found(database) == table
     assert by_value(tuple(row.values()) for _, _, row in database.refused) == by_value(refused)
@@ -319,8 +319,8 @@ def test_upserted_rows_are_those_that_one_by_one_would_be(
     data = as_table(rows)
     if typed:
         data = data.set_column(3, "n", data["n"].cast(pa.int32()))
-    with patch.multiple(postgresql_rows, CHUNK_ROWS=chunk, SWIFT_ROWS=3 * chunk):
-        options = {"mode": "upsert", "key": "k", "exclusive": exclusive}
+    with patch.object(postgresql_rows, "SWIFT_ROWS", 3 * chunk):
+        options = {"mode": "upsert", "key": "k", "exclusive": exclusive, "chunk_rows": chunk}
         written = database.load(data, batch=batch, **options)
     table = dict(OLD)
     bad = [row for row in rows if judged(*row) is not None]
@@ -344,8 +344,7 @@ def test_many_rows_of_many_faults(pg):
     rows[777] = (None, 1, 1, "1")
     rows[1234] = (99_999, 1, 1, "a\0")
     table, refused = appended(rows)
-    with patch.object(postgresql_rows, "CHUNK_ROWS", 6000):
-        pg.load(as_table(rows), batch=1000)
+    pg.load(as_table(rows), batch=1000, chunk_rows=6000)
     assert found(pg) == table
     assert by_value(tuple(row.values()) for _, _, row in pg.refused) == by_value(refused)
 
