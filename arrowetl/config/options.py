@@ -10,6 +10,7 @@ import re
 import typing
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -97,10 +98,16 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def _hints(described: Any) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(described, include_extras=True)
-    except NameError:  # a name that is imported for type checkers only
-        return {}
+    """Give the types that annotations name; names of ours that only type checkers import, too."""
+    ours: dict[str, Any] = {}
+    while True:
+        try:
+            return typing.get_type_hints(described, localns=ours or None, include_extras=True)
+        except NameError as error:
+            missing, package = error.name or "", import_module("arrowetl")
+            if missing in ours or missing not in package.__all__:
+                return {}
+            ours[missing] = getattr(package, missing)
 
 
 def _field(parameter: inspect.Parameter, description: str | None) -> Any:

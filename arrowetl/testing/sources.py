@@ -15,7 +15,7 @@ import pyarrow as pa
 from arrowetl.duck import connect
 from arrowetl.sql import names
 from arrowetl.stage import Source
-from arrowetl.testing.running import own_temporary_folder
+from arrowetl.testing.running import own_garbage, own_temporary_folder
 from arrowetl.testing.values import check_value, same
 
 Check = Callable[[Source], None]
@@ -101,9 +101,8 @@ def check_source_abandoned_midway(source: Source) -> None:
     """A read that nobody ends leaves no file open and no temporary folder."""
     # Whole, so that connections which a source keeps for its next reads are open from here on.
     source.reader().read_all()
-    gc.collect()
     files = _open_files()
-    with own_temporary_folder() as folder:
+    with own_garbage(), own_temporary_folder() as folder:
         reader = source.reader(batch_size=1)
         next(iter(reader), None)
         reader.close()

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
 from arrowetl.stage import Rows, Stage
-from arrowetl.testing.running import own_temporary_folder, rebatch, run_stage
+from arrowetl.testing.running import own_garbage, own_temporary_folder, rebatch, run_stage
 from arrowetl.testing.values import check_value, same
 
 Check = Callable[[Stage, pa.Table], None]
@@ -102,7 +102,7 @@ def check_abandoned_midway(stage: Stage, table: pa.Table) -> None:
     """A run that nobody reads to its end leaves no thread, no file and no open input."""
     threads = set(threading.enumerate())
     closed: list[bool] = []
-    with own_temporary_folder() as folder:
+    with own_garbage(), own_temporary_folder() as folder:
         running = stage.process(_watched(chain(rebatch(table, 1), rebatch(table, 1)), closed))
         next(iter(running), None)
         if hasattr(running, "close"):
