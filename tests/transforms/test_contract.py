@@ -474,7 +474,7 @@ def test_what_is_masked_further_on_is_told_nowhere():
         {
             "id": [1, None, 3, 4],
             "mail": ["secret1", "secret2", "s@b.org", "s@c.org"],
-            "n": ["5", "1e3", "secret3", "7"],
+            "n": ["5", "731246e3", "secret3", "7"],
             "s": [{"a": "secret4"}, {"a": "secret5"}, {"a": "ok"}, {"a": "secret6"}],
         }
     )
@@ -496,7 +496,7 @@ def test_what_is_masked_further_on_is_told_nowhere():
             result = pipeline.run().result
             shown = f"{result} {result.to_json()} {dead.table.to_pylist()}"
         assert "secret" not in shown
-        assert "1000" not in shown
+        assert "731246" not in shown
     assert dead.table.num_rows > 0
 
 
