@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -79,11 +79,12 @@ class Connection:
 
     def close(self) -> None:
         """Let go of it; what wasn't committed is undone. Safe twice."""
-        for cursor in self._cursors:
-            cursor.close()
-        self._cursors = []
-        self._connection.close()
-        self._database.close()
+        with ExitStack() as stack:  # all of it, though a part complains
+            stack.callback(self._database.close)
+            stack.callback(self._connection.close)
+            for cursor in self._cursors:
+                stack.callback(cursor.close)
+            self._cursors = []
 
     def __enter__(self) -> Self:
         return self
