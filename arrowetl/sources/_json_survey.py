@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -126,8 +126,9 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
                 start, records = reading.records(text)
                 root = roots.setdefault(start, Node())
                 root.at(start)
-                for group in _ahead(_groups(_limited(records, limit))):
-                    learn(connection, group, root, start)
+                with closing(_ahead(_groups(_limited(records, limit)))) as groups:
+                    for group in groups:
+                        learn(connection, group, root, start)
     return tuple(Survey(root, start, limit is None) for start, root in roots.items())
 
 
@@ -136,7 +137,7 @@ def _groups(records: Records) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(group)
 
 
-def _ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def _ahead(groups: Iterator[pa.Table]) -> Generator[pa.Table, None, None]:
     """Cut the next group while one is asked about."""
     with ThreadPoolExecutor(1, thread_name_prefix="arrowetl-survey") as worker:
         coming = worker.submit(next, groups, None)
