@@ -197,12 +197,13 @@ def _locked_folder(destination: Path) -> tuple[Path, int]:
     while True:
         folder = destination.parent / f"{_prefix(destination)}{uuid.uuid4().hex[:12]}.tmp"
         folder.mkdir()
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # Another run may have taken it for an orphan between the two lines above.
-        if folder.exists():
-            return folder, lock
-        os.close(lock)  # pragma: no cover - two processes within microseconds
+        # Until it is locked, another run may take it for an orphan, and remove it.
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
 
 
 def _try_lock(folder: Path) -> int | None:

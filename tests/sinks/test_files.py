@@ -1,6 +1,7 @@
 """Staging: long names, orphans, and what can't be swapped."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,6 +43,21 @@ def test_a_folder_half_replaced_is_put_back(tmp_path):
     sweep(destination)
     assert (destination / "row").read_text() == "old"
     assert names_in(tmp_path) == ["x"]
+
+
+def test_many_runs_that_begin_at_once_take_nothing_from_each_other(tmp_path):
+    """Some sweep a folder that another has made and not locked yet: that one makes a new one."""
+
+    def run(_n):
+        for _ in range(60):
+            staging = Staging(tmp_path / "x")
+            (staging.folder / "rows").write_text("mine")
+            assert (staging.folder / "rows").read_text() == "mine"
+            staging.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(8)))
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("swaps", [True, False])
