@@ -6,14 +6,24 @@ file looked at closely (`_mend.py`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from arrowetl.sources._mend import BLOCK, Signs
 
+RUN = 16
+"""Blocks that one thread looks at, one after the other."""
+
 STRETCH = 1 << 12
 """Bytes of a block with quotes that are looked at, at a time, for the end of a row."""
+
+THREADS = 2
+"""More would wait for the memory."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +45,72 @@ class Survey:
 
 def survey(path: str, signs: Signs, nulls: Sequence[bytes]) -> Survey:
     """Look over a file."""
-    returns = quotes = tails = False
-    wanted = _tails(signs, nulls)
-    longest = max(map(len, wanted))
-    rows = _Rows(signs)
-    with Path(path).open("rb") as file:
-        last = b""
-        while block := file.read(BLOCK):
-            returns = returns or b"\r" in block
-            quotes = quotes or (bool(signs.quote) and signs.quote in block)
-            rows.pass_block(block)
-            if not tails:
-                likely = [tail for tail in wanted if (returns or tail[-1:] != b"\r")]
-                joint = last + block[:longest]
-                tails = _has_any(block, likely, signs) or any(tail in joint for tail in likely)
-            last = block[-longest:]
-    # The last line may have no end.
-    tails = tails or any((last + b"\n").endswith(tail) for tail in wanted)
-    return Survey(returns, quotes, tails, rows.longest)
+    tails = _tails(signs, nulls)
+    returns = quotes = ends_in_null = False
+    with Path(path).open("rb") as file, ThreadPoolExecutor(THREADS) as pool:
+        size = os.fstat(file.fileno()).st_size
+        look, rows = _Look(file.fileno(), size, signs, tails), _Rows(file.fileno(), signs)
+        for seen in chain.from_iterable(pool.map(look.run, range(0, size, RUN * BLOCK))):
+            returns = returns or seen.returns
+            quotes = quotes or seen.quotes > 0
+            ends_in_null = ends_in_null or seen.null_tails
+            rows.pass_block(seen)
+        # The last line may have no end.
+        last = os.pread(file.fileno(), look.longest, max(size - look.longest, 0)) + b"\n"
+    return Survey(returns, quotes, ends_in_null or last.endswith(tuple(tails)), rows.longest)
+
+
+class _Seen(NamedTuple):
+    """What a block by itself says."""
+
+    start: int
+    size: int
+    returns: bool
+    quotes: int
+    null_tails: bool
+    end: int | None
+    """Where its first line ends, quotes or not."""
+
+
+class _Look:
+    """Look at blocks, in any order: from as many threads as there are."""
+
+    def __init__(self, file: int, size: int, signs: Signs, tails: Sequence[bytes]) -> None:
+        self._file, self._size, self._signs, self._tails = file, size, signs, tails
+        self.longest = max(map(len, tails))
+
+    def run(self, start: int) -> list[_Seen]:
+        """Look at the blocks of a run."""
+        end = min(start + RUN * BLOCK, self._size)
+        return [self._block(at) for at in range(start, end, BLOCK)]
+
+    def _block(self, start: int) -> _Seen:
+        # A tail may begin in the block before.
+        before = min(start, self.longest)
+        text = os.pread(self._file, BLOCK + before, start - before)
+        quote = self._signs.quote
+        has_quotes = bool(quote) and quote in text
+        returns = b"\r" in text
+        likely = [
+            tail
+            for tail in self._tails
+            if (returns or tail[-1:] != b"\r") and (has_quotes or not quote or quote not in tail)
+        ]
+        return _Seen(
+            start=start,
+            size=max(len(text) - before, 0),
+            returns=returns,
+            quotes=_count(text[before:], quote) if has_quotes else 0,
+            null_tails=_has_any(text, likely, self._signs),
+            end=_line_end(text, before),
+        )
 
 
 class _Rows:
     """Follow how long rows get, by one row's end in each block."""
 
-    def __init__(self, signs: Signs) -> None:
-        self._quote = signs.quote
+    def __init__(self, file: int, signs: Signs) -> None:
+        self._file, self._quote = file, signs.quote
         self._inside = False
         self._since = 0
         self._longest = 0
@@ -68,28 +119,28 @@ class _Rows:
     def longest(self) -> int:
         return max(self._longest, self._since)
 
-    def pass_block(self, block: bytes) -> None:
-        quoted = bool(self._quote) and self._quote in block
-        end = self._end_among_quotes(block) if quoted or self._inside else _line_end(block)
+    def pass_block(self, seen: _Seen) -> None:
+        """Take the next block."""
+        end = self._end_among_quotes(seen) if seen.quotes or self._inside else seen.end
         if end is None:
-            self._since += len(block)
+            self._since += seen.size
         else:
             self._longest = max(self._longest, self._since + end)
-            self._since = len(block) - end
-        if quoted:
-            self._inside ^= _count(block, self._quote) % 2 == 1
+            self._since = seen.size - end
+        self._inside ^= seen.quotes % 2 == 1
 
-    def _end_among_quotes(self, block: bytes) -> int | None:
+    def _end_among_quotes(self, seen: _Seen) -> int | None:
         import numpy as np
 
-        view, inside = np.frombuffer(block, np.uint8), self._inside
-        for start in range(0, len(block), STRETCH):
-            part = view[start : start + STRETCH]
+        inside = self._inside
+        for start in range(0, seen.size, STRETCH):
+            length = min(STRETCH, seen.size - start)
+            part = np.frombuffer(os.pread(self._file, length, seen.start + start), np.uint8)
             within = (np.cumsum(part == self._quote[0], dtype=np.uint32) + inside) % 2 == 1
             ends = np.flatnonzero(((part == ord("\n")) | (part == ord("\r"))) & ~within)
             if ends.size:
                 return start + int(ends[0])
-            inside = bool(within[-1])
+            inside = bool(within[-1]) if within.size else inside
         return None
 
 
@@ -99,10 +150,10 @@ def _count(block: bytes, sign: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == sign[0]))
 
 
-def _line_end(block: bytes) -> int | None:
-    at = block.find(b"\n")
-    at = at if at >= 0 else block.find(b"\r")
-    return at if at >= 0 else None
+def _line_end(text: bytes, start: int) -> int | None:
+    at = text.find(b"\n", start)
+    at = at if at >= 0 else text.find(b"\r", start)
+    return at - start if at >= 0 else None
 
 
 def _tails(signs: Signs, nulls: Sequence[bytes]) -> list[bytes]:

@@ -1,0 +1,50 @@
+"""The quick look over a CSV file says what a slow one says, whatever the blocks and runs."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arrowetl.sources import _survey
+from arrowetl.sources._mend import Signs
+
+BLOCK = 64
+TEXTS = st.one_of(
+    st.text(alphabet, max_size=700).map(str.encode)
+    for alphabet in ("ab,\n", 'ab,"\n', "a,\r\n", "a" * 40 + '\n"', 'N,\n"\r')
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(_survey, "BLOCK", BLOCK)
+    monkeypatch.setattr(_survey, "RUN", 3)
+    monkeypatch.setattr(_survey, "STRETCH", 16)
+
+
+def row_lengths(text, quote):
+    """Bytes between the line ends that stand in no quotes."""
+    inside, ends = False, [0]
+    for at, byte in enumerate(text):
+        inside ^= bool(quote) and byte == quote[0]
+        if byte in b"\r\n" and not inside:
+            ends.append(at)
+    return [two - one for one, two in pairwise([*ends, len(text)])]
+
+
+@given(TEXTS, st.sampled_from([b'"', b""]), st.sampled_from([[b""], [b"", b"N"], [b"N"]]))
+def test_it_sees_what_is_there(tmp_path_factory, text, quote, nulls):
+    path = tmp_path_factory.mktemp("survey") / "x.csv"
+    path.write_bytes(text)
+    seen = _survey.survey(str(path), Signs(b",", quote, quote), nulls)
+    quoted = [quote + null + quote for null in nulls] if quote else []
+    tails = [b"," + value + end for value in (*nulls, *quoted) for end in (b"\n", b"\r")]
+    assert seen.returns == (b"\r" in text)
+    assert seen.quotes == (bool(quote) and quote in text)
+    # The file's last line may have no end.
+    assert seen.null_tails == any(tail in text + b"\n" for tail in tails)
+    longest = max(row_lengths(text, quote))
+    assert seen.longest <= longest + 2 * BLOCK
+    if longest > 2 * BLOCK:
+        assert seen.longest >= longest
