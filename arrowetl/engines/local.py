@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from arrowetl.arrow import conform, reader_of, rebatched
-from arrowetl.duck import connect
+from arrowetl.duck import BUFFER, connect
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
@@ -38,6 +38,28 @@ Batches = Iterator[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
+class Lean:
+    """How DuckDB may use memory where rows only pass through one statement.
+
+    Attributes:
+        waiting: the most of the rows that wait for their turn to be written.
+        kept: what isn't given back to the system before the end.
+        buffer: bytes of a CSV file that are read at a time.
+    """
+
+    waiting: str
+    kept: str
+    buffer: int
+
+    def settings(self) -> tuple[str, ...]:
+        """Give the statements that say so to a connection."""
+        return (
+            f"SET operator_memory_limit = '{self.waiting}'",
+            f"SET VARIABLE {BUFFER} = {self.buffer}",
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """How a run may use the machine."""
 
@@ -49,6 +71,8 @@ class Settings:
     """Threads of DuckDB's; as many as there are cores if None."""
     ordered: bool = True
     """Whether rows keep the source's order."""
+    lean: Lean | None = None
+    """What holds for a run that is one statement, if anything does."""
 
 
 @dataclass
@@ -86,6 +110,7 @@ class LocalRun:
         with self.trouble.explained(plan.source.label):
             self._root = connect(
                 memory_limit=settings.memory_limit,
+                kept_memory=settings.lean.kept if settings.lean else None,
                 threads=settings.threads,
                 scratch=scratch,
                 ordered=settings.ordered,
@@ -266,6 +291,8 @@ class LocalRun:
             statement = Statement(
                 self._root, where=where, trouble=self.trouble, tables=_side_tables(segment)
             )
+            for setting in self.settings.lean.settings() if self.settings.lean else ():
+                statement.cursor.execute(setting)
         last = segment.steps[-1] if segment.steps else None
         observer = last.stage.observer(last.before) if last else None
         if last and observer:
