@@ -43,12 +43,10 @@ class Lean:
 
     Attributes:
         waiting: the most of the rows that wait for their turn to be written.
-        kept: what isn't given back to the system before the end.
         buffer: bytes of a CSV file that are read at a time.
     """
 
     waiting: str
-    kept: str
     buffer: int
 
     def settings(self) -> tuple[str, ...]:
@@ -71,6 +69,8 @@ class Settings:
     """Threads of DuckDB's; as many as there are cores if None."""
     ordered: bool = True
     """Whether rows keep the source's order."""
+    kept_memory: str | None = None
+    """What DuckDB doesn't give back to the system before the end; nothing if None."""
     lean: Lean | None = None
     """What holds for a run that is one statement, if anything does."""
 
@@ -110,7 +110,7 @@ class LocalRun:
         with self.trouble.explained(plan.source.label):
             self._root = connect(
                 memory_limit=settings.memory_limit,
-                kept_memory=settings.lean.kept if settings.lean else None,
+                kept_memory=settings.kept_memory,
                 threads=settings.threads,
                 scratch=scratch,
                 ordered=settings.ordered,
