@@ -143,6 +143,12 @@ TARGETS = (
         3.0,
     ),
     beside(
+        "ten rules on each row, no regular expression, scored: of the time without",
+        "plain_rules",
+        "no_rules",
+        1.3,
+    ),
+    beside(
         "ten rules on each row, three of them regular expressions: of the time without",
         "ten_rules",
         "no_rules",

@@ -6,15 +6,17 @@ import doctest
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import data, units
+from benchmarks import data, runner, units
 from benchmarks.chart import svg
 from benchmarks.contender import load
 from benchmarks.content import content_of
+from benchmarks.postgres import served
 from benchmarks.process import measured
 from benchmarks.report import where_we_lose
 from benchmarks.results import Entry, Run, TaskResult, read
@@ -104,12 +106,23 @@ def test_reference_and_python_loop_agree(name, tmp_path, monkeypatch):
     assert 0 < reference.rows <= 3_000
 
 
-@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.served])
-def test_arrowetl_leaves_in_postgresql_what_adbc_by_hand_does(name, tmp_path):
-    contenders = ("--contender", "arrowetl", "--contender", "adbc")
-    done = harness("--task", name, "--rows", "2000", *contenders, out=tmp_path)
-    assert done.returncode == 0, done.stderr
-    entries = read(tmp_path)[name].entries
+SERVED = [name for name, task in TASKS.items() if task.served]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server for all tasks, where a measurement would start one for each."""
+    with served(TASKS[SERVED[0]]) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_arrowetl_leaves_in_postgresql_what_adbc_by_hand_does(name, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "served", lambda _: nullcontext(server))
+    contenders = [load("arrowetl"), load("adbc")]
+    entries = runner.run_task(
+        TASKS[name], contenders, runner.Options(rows=2000, runs=1, scratch=tmp_path)
+    ).entries
     assert [(entry.contender, entry.status) for entry in entries] == [
         ("arrowetl", "ok"),
         ("adbc", "ok"),

@@ -9,6 +9,7 @@ from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.group_by import KEYS
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.plain_rules import RULES as PLAIN_RULES
 from benchmarks.tasks.profile import NUMBERS
 from benchmarks.tasks.ten_rules import CITY, DATES, NOTE
 from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
@@ -120,6 +121,26 @@ def ten_rules(source: Path, output: Path) -> None:
         .result
     )
     print(result.stages[1].summary)
+
+
+def plain_rules(source: Path, output: Path) -> None:
+    """The QualityScorer, its score in a column: six rules of ten are of columns."""
+    import arrowetl as ae
+
+    rules = [
+        ae.Rule("id", range=(0, None)),
+        ae.Rule("price", range=(None, 500)),
+        ae.Rule("date", range=DATES),
+        ae.Rule("price", not_null=True),
+        ae.Rule("qty", not_null=True),
+        ae.Rule("qty", enum=list(range(1, 10))),
+        *PLAIN_RULES[-4:],
+    ]
+    weights = {"completeness": 0.0, "validity": 0.6, "consistency": 0.4}
+    target = ae.ParquetLoader(output, mode="replace", compression="zstd")
+    pipeline = ae.Pipeline().extract(ae.CSVSource(source))
+    pipeline.transform(ae.QualityScorer(rules=rules, weights=weights)).load(target)
+    print(pipeline.run().result.stages[1].summary)
 
 
 def profile(source: Path, output: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.dedup import MEMORY_LIMIT
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.plain_rules import RULES as PLAIN_RULES
 from benchmarks.tasks.profile import NUMBERS
 from benchmarks.tasks.ten_rules import RULES
 
@@ -46,6 +47,18 @@ def ten_rules(source: Path, output: Path) -> None:
     good = " AND ".join(f"coalesce({rule}, true)" for rule in RULES)
     duckdb.execute(f"COPY (SELECT * FROM read_csv('{source}') WHERE {good}) TO '{output}' ({ZSTD})")
     broken = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in RULES)
+    print(duckdb.sql(f"SELECT {broken} FROM read_csv('{source}')").fetchall())
+
+
+def plain_rules(source: Path, output: Path) -> None:
+    """A COPY with the share of the rules that are kept, and a second scan for the broken ones."""
+    import duckdb
+
+    kept = " + ".join(f"coalesce({rule}, true)::INTEGER" for rule in PLAIN_RULES)
+    duckdb.execute(f"""
+        COPY (SELECT *, ({kept}) / {len(PLAIN_RULES)} AS quality_score FROM read_csv('{source}'))
+        TO '{output}' ({ZSTD})""")
+    broken = ", ".join(f"count(*) FILTER (WHERE NOT ({rule}))" for rule in PLAIN_RULES)
     print(duckdb.sql(f"SELECT {broken} FROM read_csv('{source}')").fetchall())
 
 

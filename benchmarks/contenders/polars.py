@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.postgres import uri_in
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.plain_rules import RULES as PLAIN_RULES
 from benchmarks.tasks.ten_rules import CITY, DATES, NOTE
 from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
 
@@ -63,6 +64,19 @@ def ten_rules(source: Path, output: Path) -> None:
     rows = pl.scan_csv(source, try_parse_dates=True)
     good = [rule.fill_null(value=True) for rule in rules]
     rows.filter(*good).sink_parquet(output, compression="zstd", compression_level=3)
+    broken = [(~rule).sum().alias(str(at)) for at, rule in enumerate(rules)]
+    print(rows.select(*broken).collect(engine="streaming"))
+
+
+def plain_rules(source: Path, output: Path) -> None:
+    """From scan to sink, and a second scan that counts the broken rules."""
+    import polars as pl
+
+    rules = [pl.sql_expr(rule) for rule in PLAIN_RULES]
+    rows = pl.scan_csv(source, try_parse_dates=True)
+    kept = pl.sum_horizontal(rule.fill_null(value=True).cast(pl.Int32) for rule in rules)
+    scored = rows.with_columns((kept / len(rules)).alias("quality_score"))
+    scored.sink_parquet(output, compression="zstd", compression_level=3)
     broken = [(~rule).sum().alias(str(at)) for at, rule in enumerate(rules)]
     print(rows.select(*broken).collect(engine="streaming"))
 

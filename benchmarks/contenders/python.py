@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.tasks.csv_to_parquet import EMAIL, MIN_TOTAL
 from benchmarks.tasks.parquet_to_sqlite import TABLE
+from benchmarks.tasks.plain_rules import RULES as PLAIN_RULES
 from benchmarks.tasks.profile import NUMBERS
 from benchmarks.tasks.ten_rules import CITY, DATES, NOTE, RULES
 from benchmarks.tasks.ten_rules import EMAIL as EMAIL_RULE
@@ -75,6 +76,22 @@ def ten_rules(source: Path, output: Path) -> None:
     print(broken)
 
 
+def plain_rules(source: Path, output: Path) -> None:
+    """The same, without regular expressions, and all rows go on."""
+    broken = [0] * len(PLAIN_RULES)
+
+    def scored(records: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        for record in map(_typed, records):
+            kept = _plainly_kept(record)
+            for at, right in enumerate(kept):
+                broken[at] += not right
+            yield record | {"quality_score": sum(kept) / len(kept)}
+
+    with source.open(newline="", encoding="utf-8") as file:
+        _write(output, scored(csv.DictReader(file)))
+    print(broken)
+
+
 def _typed(record: dict[str, str]) -> dict[str, Any]:
     return {
         "id": int(record["id"]),
@@ -85,6 +102,12 @@ def _typed(record: dict[str, str]) -> dict[str, Any]:
         "date": date.fromisoformat(record["date"]),
         "note": record["note"],
     }
+
+
+def _plainly_kept(record: dict[str, Any]) -> list[bool]:
+    id_, price, day, *_, some_price, some_qty, listed, product = _kept(record)
+    texts = len(record["email"]) >= 3, len(record["note"]) == 32, record["city"] != ""  # noqa: PLR2004
+    return [id_, price, day, some_price, some_qty, listed, product, *texts]
 
 
 def _kept(record: dict[str, Any]) -> list[bool]:
