@@ -6,12 +6,13 @@ they are installed, and Arrow's datasets: up to 0.4 s before the first row.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+from arrowetl.arrow import scalar, texts
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -203,16 +204,9 @@ class Cursor:
 
 
 def _alone(value: object) -> pa.Array:
-    """Give a parameter as an array.
-
-    Of a Python value Arrow asks whether it is pandas', and imports that to find out: texts and
-    whole numbers, which is what we ask by, go as bytes.
-    """
+    """Give a parameter as an array; texts and whole numbers, by which we ask, are quick."""
     if isinstance(value, str):
-        text = value.encode()
-        ends = struct.pack("=ii", 0, len(text))
-        buffers = [None, pa.py_buffer(ends), pa.py_buffer(text)]
-        return pa.Array.from_buffers(pa.string(), 1, buffers)
+        return texts([value])
     if type(value) is int and -(2**63) <= value < 2**63:
-        return pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(struct.pack("=q", value))])
+        return pa.repeat(scalar(value, pa.int64()), 1)
     return pa.array([value])

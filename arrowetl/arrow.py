@@ -5,7 +5,10 @@ The views share their column's buffer and keep it alive; nothing can be written 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ import pyarrow.types as kinds
 
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
@@ -51,6 +56,47 @@ def as_undecided(schema: pa.Schema) -> pa.Schema:
 def undecided(schema: pa.Schema) -> bool:
     """Say whether the rows will decide which types the schema's texts have."""
     return _UNDECIDED in (schema.metadata or {})
+
+
+def texts(values: Sequence[str | None]) -> pa.StringArray:
+    """Give a few texts as an array, without what `pa.array` does first: import pandas.
+
+    Wherever that is installed, Arrow imports it (0.3 s) to see whether a Python value is its.
+
+    >>> texts(["é", None, ""]).to_pylist()
+    ['é', None, '']
+    """
+    encoded = [b"" if value is None else value.encode() for value in values]
+    ends = accumulate(map(len, encoded), initial=0)
+    there = sum(1 << at for at, value in enumerate(values) if value is not None)
+    buffers = [
+        there.to_bytes(len(encoded) // 8 + 1, "little"),
+        struct.pack(f"={len(encoded) + 1}i", *ends),
+        b"".join(encoded),
+    ]
+    return pa.Array.from_buffers(pa.string(), len(encoded), list(map(pa.py_buffer, buffers)))
+
+
+def scalar(value: str | int | datetime | None, kind: pa.DataType) -> pa.Scalar:
+    """Give a value of a type, as `pa.scalar` does, without importing pandas: see `texts`.
+
+    >>> scalar("x", pa.string()), scalar(3, pa.int32()), scalar(None, pa.date32())
+    (<pyarrow.StringScalar: 'x'>, <pyarrow.Int32Scalar: 3>, <pyarrow.Date32Scalar: None>)
+    >>> scalar(datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc), pa.timestamp("us", "UTC")).value
+    1000000
+    """
+    if value is None:
+        return pa.nulls(1, kind)[0]
+    if isinstance(value, str):
+        return texts([value]).cast(kind)[0]
+    if isinstance(value, datetime):
+        value = (value - _EPOCH) // timedelta(microseconds=1)
+        return _whole(value).view(pa.timestamp("us", "UTC")).cast(kind)[0]
+    return _whole(value).cast(kind)[0]
+
+
+def _whole(value: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(struct.pack("=q", value))])
 
 
 def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

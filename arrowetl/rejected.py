@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from arrowetl.arrow import scalar
+
 PLACE = pa.struct(
     [
         ("file", pa.string()),
@@ -57,6 +59,6 @@ def places(rows: int, **known: pa.Array | str | None) -> pa.StructArray:
     for field in PLACE:
         part = known.get(field.name)
         if part is None or isinstance(part, str):
-            part = pa.repeat(pa.scalar(part, field.type), rows)
+            part = pa.repeat(scalar(part, field.type), rows)
         parts.append(part.cast(field.type))
     return pa.StructArray.from_arrays(parts, fields=list(PLACE))

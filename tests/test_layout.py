@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from postgres_server import postgres
+from postgres_server import execute, postgres
 
 import arrowetl
 
@@ -129,7 +129,10 @@ TARGETS = {
 
 @pytest.mark.parametrize("kind", TARGETS)
 def test_a_run_loads_no_data_frames_and_nothing_that_it_doesnt_use(kind, tmp_path):
-    """Importing them takes 0.4 s; both pyarrow and ADBC do, where they aren't kept from it."""
+    """Importing them takes 0.4 s; both pyarrow and ADBC do, where they aren't kept from it.
+
+    Nor does a row that PostgreSQL refuses.
+    """
     source = tmp_path / "people.csv"
     source.write_text("id,name\n1,Ada\n2,Bob\n", encoding="utf-8")
     code = (
@@ -142,6 +145,7 @@ def test_a_run_loads_no_data_frames_and_nothing_that_it_doesnt_use(kind, tmp_pat
         target = tmp_path / "out"
         if kind == "postgres":
             target = stack.enter_context(postgres().database())
+            execute(target, "CREATE TABLE t (id bigint CHECK (id > 1), name text)")
         command = [sys.executable, "-c", code, source, target]
         loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     unwanted = {"pandas", "polars", "pyarrow.dataset", "arrowetl.profiling.profile"}

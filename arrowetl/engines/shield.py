@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from arrowetl.arrow import scalar
 from arrowetl.duck import stream_select
 from arrowetl.errors import ReadError, StageError
 from arrowetl.observing import HIDDEN, Observer
@@ -84,7 +85,7 @@ class Shield:
             return why
         for column, instead in (("reason", _WITHHELD), ("text", REDACTED)):
             place = why.schema.get_field_index(column)
-            covered = pa.repeat(pa.scalar(instead), why.num_rows)
+            covered = pa.repeat(scalar(instead, pa.string()), why.num_rows)
             why = why.set_column(place, why.schema.field(place), covered)
         return why
 
@@ -128,7 +129,7 @@ class Shielded(Observer):
 def _covered(column: pa.Array, counted: bool) -> pa.Array:
     kind = column.type
     if kinds.is_string(kind) or kinds.is_large_string(kind):
-        instead = pa.scalar(REDACTED, kind)
+        instead = scalar(REDACTED, kind)
     elif counted and kinds.is_primitive(kind):
         # Zero in whatever type: a number, the year 1970, false.
         width = max(kind.bit_width // 8, 1)
@@ -137,7 +138,7 @@ def _covered(column: pa.Array, counted: bool) -> pa.Array:
         return pa.nulls(len(column), kind)
     import pyarrow.compute as pc
 
-    return pc.if_else(pc.is_valid(column), instead, pa.scalar(None, kind))
+    return pc.if_else(pc.is_valid(column), instead, scalar(None, kind))
 
 
 def _telling(covered: list[str], nested: list[bool]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of
+from arrowetl.arrow import reader_of, scalar
 from arrowetl.duck import stream_select
 from arrowetl.stage import REJECTED_SCHEMA, Mode, Sink
 
@@ -99,7 +99,7 @@ class Rejects:
         for key in [key for key in self.counts if key[0] == stage]:
             known = self.samples.setdefault(key, [])
             if len(known) < SAMPLES:
-                mask = pc.equal(why["reason_code"], key[1])
+                mask = pc.equal(why["reason_code"], scalar(key[1], why["reason_code"].type))
                 some = why["reason"].filter(mask).unique().slice(0, SAMPLES)
                 new = [text for text in some.to_pylist() if text not in known]  # small: SAMPLES
                 known += new[: SAMPLES - len(known)]
@@ -134,10 +134,10 @@ class Rejects:
 def _enveloped(
     facts: RunFacts, stage: str, why: pa.RecordBatch, rows: pa.RecordBatch
 ) -> pa.RecordBatch:
-    def all_rows(value: object, kind: pa.DataType) -> pa.Array:
-        return pa.repeat(pa.scalar(value, kind), rows.num_rows)
+    def all_rows(value: str | datetime | None, kind: pa.DataType) -> pa.Array:
+        return pa.repeat(scalar(value, kind), rows.num_rows)
 
-    known = {
+    known: dict[str, str | datetime | None] = {
         "run_id": facts.run_id,
         "pipeline": facts.pipeline,
         "stage": stage,

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from arrowetl.arrow import reader_of, rebatched
+from arrowetl.arrow import reader_of, rebatched, scalar, texts
 from arrowetl.postgres.errors import diagnostics, is_lost, sqlstate
 from arrowetl.sinks.postgresql_checks import checks
+from arrowetl.sinks.postgresql_sendable import unsendable
 from arrowetl.sinks.postgresql_sql import (
     COUNTER_SQL,
     KEYS,
@@ -128,7 +129,7 @@ class Chunk:
 def _same_why(state: str, reason: str, column: str | None, rows: int) -> pa.RecordBatch:
     values = (CONDITIONS.get(state, state), reason, column)
     return pa.RecordBatch.from_arrays(
-        [pa.repeat(pa.scalar(value, pa.string()), rows) for value in values], schema=_WHY
+        [pa.repeat(scalar(value, pa.string()), rows) for value in values], schema=_WHY
     )
 
 
@@ -353,7 +354,10 @@ class Rows:
             after = start
             for batch in rows.to_batches():
                 sent = _as_sent(batch, ways, pa.schema(fields))
-                number = pa.array(np.arange(after, after := after + batch.num_rows))
+                places = np.arange(after, after := after + batch.num_rows, dtype=np.int64)
+                number = pa.Array.from_buffers(
+                    pa.int64(), batch.num_rows, [None, pa.py_buffer(places)]
+                )
                 yield pa.RecordBatch.from_arrays([*sent.columns, number], schema=schema)
 
         self._copy("pg_temp", STAGED, schema, numbered())
@@ -390,16 +394,18 @@ class Rows:
 
     def _whys(self, refused: pa.Table) -> pa.RecordBatch:
         states = refused["state"].combine_chunks()
-        details = pc.if_else(pc.equal(refused["detail"], ""), None, refused["detail"])
+        details = _or_null(refused["detail"])
         # The whole row, again.
-        whole = pc.is_in(states, pa.array(["23502", "23514"]))
-        details = pc.if_else(whole, None, pc.binary_join_element_wise(": ", details, ""))
+        whole = pc.is_in(states, texts(["23502", "23514"]))
+        nothing, colon = scalar("", pa.string()), scalar(": ", pa.string())
+        told = pc.binary_join_element_wise(colon, details, nothing)
+        details = pc.if_else(whole, scalar(None, pa.string()), told)
         known = _mapped(refused["con"], self._column_of)
-        columns = pc.if_else(pc.equal(refused["col"], ""), known, refused["col"])
+        columns = pc.coalesce(_or_null(refused["col"]), known)
         values = [
             pc.coalesce(_mapped(states, CONDITIONS), states),
             pc.binary_join_element_wise(
-                refused["message"], pc.coalesce(details, ""), "", null_handling="skip"
+                refused["message"], pc.coalesce(details, nothing), nothing, null_handling="skip"
             ),
             columns,
         ]
@@ -457,38 +463,14 @@ def _one_batch(rows: pa.Table) -> pa.RecordBatch:
     return next(iter(rows.combine_chunks().to_batches()))
 
 
+def _or_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give texts, those that are empty as nulls."""
+    empty = pc.equal(column, scalar("", column.type))
+    return pc.if_else(empty, scalar(None, column.type), column)
+
+
 def _mapped(column: Any, known: Mapping[str, str]) -> pa.Array:
     chunk = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     encoded = chunk.dictionary_encode()
     words = [known.get(word) for word in encoded.dictionary.to_pylist()]  # small: one a kind
-    return pa.array(words, pa.string()).take(encoded.indices)
-
-
-_FIRST_SECOND = -210_866_803_200
-"""4714-11-24 before Christ: no date or timestamp of PostgreSQL's is earlier."""
-_LAST = (2**63 - 1) // 1_000_000 - 1
-_A_DAY = 86_400
-
-
-def unsendable(column: pa.ChunkedArray) -> tuple[Any, str, str] | None:
-    r"""Find values that COPY can't take at all: which, the SQLSTATE, why; None if there can't be.
-
-    >>> unsendable(pa.chunked_array([["a", "b\0"]]))[0].to_pylist()
-    [False, True]
-    """
-    kind = column.type
-    if kinds.is_string_view(kind):
-        column, kind = column.cast(pa.large_string()), pa.large_string()
-    if kinds.is_string(kind) or kinds.is_large_string(kind):
-        return pc.match_substring(column, "\0"), "22021", "PostgreSQL keeps no NUL in text"
-    if kinds.is_date32(kind):
-        column, per_second, last = column.cast(pa.int32()), 1, 2_145_042_905
-        first = _FIRST_SECOND // _A_DAY
-    elif kinds.is_timestamp(kind) and kind.unit != "ns":
-        per_second = {"s": 1, "ms": 1000, "us": 1_000_000}[kind.unit]
-        first, last = _FIRST_SECOND * per_second, _LAST * per_second
-        column = column.cast(pa.int64())
-    else:
-        return None
-    outside = pc.or_(pc.less(column, first), pc.greater(column, last))
-    return outside, "22008", f"{kind} out of PostgreSQL's range"
+    return texts(words).take(encoded.indices)
