@@ -31,6 +31,7 @@ from arrowetl.sources._mend import (
     write_line_feeds,
 )
 from arrowetl.sources._survey import Survey, survey
+from arrowetl.sources._surveys import survey_of
 from arrowetl.sources._text import write_plain
 
 NOTE = ".origin.json"
@@ -76,7 +77,8 @@ def _made_readable(
         if given != file.path:
             Path(given).unlink()  # it may be as large as all that is left of the disk
     null_bytes = [null.encode() for null in nulls]
-    seen = survey(path, signs, null_bytes)
+    whole = path == file.path
+    seen = survey_of(file, signs, null_bytes) if whole else survey(path, signs, null_bytes)
     if seen.returns and mixed_line_ends(path):
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)

@@ -44,6 +44,7 @@ from arrowetl.sources._files import (
     side_by_side,
 )
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
+from arrowetl.sources._surveys import begin_survey
 from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
@@ -193,7 +194,7 @@ class CSVSource(FileSource):
         Raises:
             ReadError: a compressed file is cut off or corrupt, too.
         """
-        survey = self._survey()
+        survey = self._survey(ahead=True)
         if not survey.files:
             nulls = select_list(survey.columns, ())
             return f"SELECT {nulls} WHERE false"
@@ -239,11 +240,21 @@ class CSVSource(FileSource):
         mine = {key: getattr(self, key) for key in READING}
         return Reading(**(mine | known))
 
-    def _survey(self) -> Survey:
+    def _look_ahead(self, files: Sequence[FileStamp]) -> None:
+        """Let the only file be looked over while its layout is found out."""
+        if len(files) == 1 and files[0].remote is None and files[0].member is None:
+            delimiter = self.delimiter.encode() if self.delimiter else None
+            nulls = [null.encode() for null in self.null_values]
+            begin_survey(files[0], delimiter, self.quote.encode(), nulls)
+
+    def _survey(self, *, ahead: bool = False) -> Survey:
         """Look at each file's sample, and say what they are together."""
+        files = self._parts()
+        if ahead:
+            self._look_ahead(files)
         found = [
             (file, self._with_names(layout, file))
-            for file, layout in self._layouts(self._parts())
+            for file, layout in self._layouts(files)
             if layout is not None
         ]
         if not found and not self.types:

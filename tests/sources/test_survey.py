@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arrowetl.sources import _survey
+import arrowetl as ae
+from arrowetl.sources import _survey, _surveys
 from arrowetl.sources._mend import Signs
+from arrowetl.sources._survey import survey
 
 BLOCK = 64
 TEXTS = st.one_of(
@@ -48,3 +50,19 @@ def test_it_sees_what_is_there(tmp_path_factory, text, quote, nulls):
     assert seen.longest <= longest + 2 * BLOCK
     if longest > 2 * BLOCK:
         assert seen.longest >= longest
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_one_that_was_begun_ahead_is_the_one_that_is_asked_for(sign, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(_surveys, "WORTH", 1)
+    monkeypatch.setattr(_surveys, "survey", lambda *given: made.append(given) or survey(*given))
+    path = tmp_path / "x.csv"
+    path.write_text(f'id{sign}"a,b"{sign}c\n1{sign}2{sign}3\n', encoding="utf-8")
+    source = ae.CSVSource(path)
+    for _ in range(2):
+        assert "null_padding" in source.relation(tmp_path)
+    assert [given[1].delimiter for given in made] == [sign.encode()]
+    path.write_text(f"id{sign}b\n1{sign}2\n", encoding="utf-8")
+    source.relation(tmp_path)
+    assert len(made) == 2
