@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import product
 from urllib.parse import urlsplit, urlunsplit
@@ -88,7 +88,19 @@ class Proxy:
         self.port, self.passes, self.again = port, passes, again
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.cut = False
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.threads = []
+        self.start(self.accept)
+
+    def start(self, work, *arguments):
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # closed only, it would go on waiting
+        self.listener.close()
+        for thread in self.threads:
+            thread.join()
 
     def accept(self):
         while True:
@@ -102,8 +114,7 @@ class Proxy:
             server = socket.create_connection(("127.0.0.1", self.port))
             for source, target in ((client, server), (server, client)):
                 loses = (source is server) == self.passes
-                job = (source, target, loses)
-                threading.Thread(target=self.carry, args=job, daemon=True).start()
+                self.start(self.carry, source, target, loses)
 
     def carry(self, source, target, loses):
         with suppress(OSError), source, target:
@@ -120,9 +131,11 @@ class Proxy:
 def proxied(pg, **options):
     place = urlsplit(pg.uri)
     proxy = Proxy(place.port, **options)
-    with closing(proxy.listener):
+    try:
         netloc = place.netloc.replace(f":{place.port}", f":{proxy.listener.getsockname()[1]}")
         yield replace(pg.loader(), uri=urlunsplit(place._replace(netloc=netloc)))
+    finally:
+        proxy.stop()
 
 
 def load(loader):
