@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
 def pytest_xdist_auto_num_workers(config):
     """Run more tests at a time than there are cores: many wait for servers and processes."""
     return (os.cpu_count() or 1) + 1
