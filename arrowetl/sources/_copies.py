@@ -30,8 +30,8 @@ from arrowetl.sources._mend import (
     spoil,
     write_line_feeds,
 )
-from arrowetl.sources._survey import Survey, survey
-from arrowetl.sources._surveys import survey_of
+from arrowetl.sources._survey import Survey
+from arrowetl.sources._surveys import Surveys
 from arrowetl.sources._text import write_plain
 
 NOTE = ".origin.json"
@@ -52,9 +52,7 @@ class Origin:
     spoilt: tuple[Spoilt, ...] = ()
 
 
-def readable(
-    file: FileStamp, layout: Layout, folder: Path, *, nulls: Sequence[str], where: str
-) -> str:
+def readable(file: FileStamp, layout: Layout, folder: Path, *, surveys: Surveys, where: str) -> str:
     """Give a file that DuckDB reads row by row: the file itself, or a copy in `folder`.
 
     A copy takes as much disk as the text does; memory stays at some megabytes.
@@ -63,11 +61,11 @@ def readable(
         ReadError: the file is cut off or corrupt.
     """
     with local_file(file, folder, where=where) as path:
-        return _made_readable(file, path, layout, folder, nulls=nulls, where=where)
+        return _made_readable(file, path, layout, folder, surveys=surveys, where=where)
 
 
 def _made_readable(
-    file: FileStamp, given: str, layout: Layout, folder: Path, *, nulls: Sequence[str], where: str
+    file: FileStamp, given: str, layout: Layout, folder: Path, *, surveys: Surveys, where: str
 ) -> str:
     path, exact = given, layout.form.encoding == "utf-8"
     signs = layout.dialect.signs
@@ -76,14 +74,12 @@ def _made_readable(
         write_plain(given, layout.form, Path(path), where=where, member=file.member)
         if given != file.path:
             Path(given).unlink()  # it may be as large as all that is left of the disk
-    null_bytes = [null.encode() for null in nulls]
-    whole = path == file.path
-    seen = survey_of(file, signs, null_bytes) if whole else survey(path, signs, null_bytes)
+    seen = surveys.of(path, signs)
     if seen.returns and mixed_line_ends(path):
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    bad = _bad_rows(path, layout, null_bytes, seen, where=f"{where}: {file.name!r}")
+    bad = _bad_rows(path, layout, surveys.nulls, seen, where=f"{where}: {file.name!r}")
     if bad and path == file.path:
         path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:

@@ -1,70 +1,74 @@
-"""Surveys of CSV files that are kept until a file changes, and begun before its layout is known."""
+"""Surveys of CSV files; that of a large one is begun before its layout is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Thread
 
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._mend import Signs
 from arrowetl.sources._survey import Survey, survey
 
-WORTH, LARGEST = 32 << 20, 4 << 30
-"""Bytes of a file that is begun ahead: finding out a layout takes 0.05 s, whatever the size."""
+WORTH, LARGEST = 32 << 20, 1 << 30
+"""Bytes of a file that is begun ahead. To find a layout out takes 0.05 s, whatever the size: of a
+larger file that is nothing, and a survey by the wrong delimiter, which is waited for, much."""
 
 HEAD = 4096
 DELIMITERS = b",;\t|"
 
 
-def survey_of(file: FileStamp, signs: Signs, nulls: Sequence[bytes]) -> Survey:
-    """Give the survey of a local file: the one that is known, or that is being made.
+@dataclass(frozen=True)
+class Surveys:
+    """Makes surveys, or takes the one that was begun by the right guess."""
 
-    Raises:
-        OSError: the file can't be read.
-    """
-    return _task(file, signs.delimiter, signs.quote, tuple(nulls)).survey()
+    nulls: Sequence[bytes]
+    path: str = ""
+    guess: Signs | None = None
+    begun: Future[Survey] | None = None
+
+    def of(self, path: str, signs: Signs) -> Survey:
+        """Give the survey of a local file.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        # How a quote is escaped makes no difference.
+        known = Signs(signs.delimiter, signs.quote, b"")
+        if self.begun is not None and (path, known) == (self.path, self.guess):
+            return self.begun.result()
+        return survey(path, signs, self.nulls)
 
 
-def begin_survey(
-    file: FileStamp, delimiter: bytes | None, quote: bytes, nulls: Sequence[bytes]
-) -> None:
-    """Begin the survey of a local file in a thread, by the delimiter that its head suggests."""
-    if not WORTH <= file.size <= LARGEST:
+@contextmanager
+def surveying(
+    files: Sequence[FileStamp], delimiter: str | None, quote: str, nulls: Sequence[str]
+) -> Iterator[Surveys]:
+    """Begin the survey of the only file in a thread, by the delimiter that its head suggests."""
+    null_bytes = [null.encode() for null in nulls]
+    head = _head(files)
+    if not head:
+        yield Surveys(null_bytes)
         return
-    with suppress(OSError), Path(file.path).open("rb") as opened:
-        head = opened.read(HEAD)
-        if b"\0" in head:
-            return  # packed, or of another encoding: a copy of it is looked at
-        signs = (bytes([sign]) for sign in DELIMITERS)
-        likely = delimiter or max(signs, key=head.splitlines()[0].count)
-        task = _task(file, likely, quote, tuple(nulls))
-        Thread(target=task.run, name="arrowetl-survey", daemon=True).start()
+    signs = (bytes([sign]) for sign in DELIMITERS)
+    likely = delimiter.encode() if delimiter else max(signs, key=head.splitlines()[0].count)
+    guess = Signs(likely, quote.encode(), b"")
+    with ThreadPoolExecutor(1, thread_name_prefix="arrowetl-survey") as pool:
+        begun = pool.submit(survey, files[0].path, guess, null_bytes)
+        yield Surveys(null_bytes, files[0].path, guess, begun)
 
 
-class _Task:
-    """A survey that is made once, by whoever asks first."""
-
-    def __init__(self, path: str, signs: Signs, nulls: Sequence[bytes]) -> None:
-        self._path, self._signs, self._nulls = path, signs, nulls
-        self._lock = Lock()
-        self._found: Survey | None = None
-
-    def run(self) -> None:
-        """Make it; who needs it makes it again, and hears what is wrong."""
-        with suppress(OSError):
-            self.survey()
-
-    def survey(self) -> Survey:
-        """Give it, once it is made."""
-        with self._lock:
-            if self._found is None:
-                self._found = survey(self._path, self._signs, self._nulls)
-            return self._found
-
-
-@lru_cache(maxsize=256)
-def _task(file: FileStamp, delimiter: bytes, quote: bytes, nulls: tuple[bytes, ...]) -> _Task:
-    return _Task(file.path, Signs(delimiter, quote, b""), nulls)
+def _head(files: Sequence[FileStamp]) -> bytes:
+    """Give how the only file begins; nothing where it isn't worth it, or not the file to read."""
+    if len(files) != 1 or files[0].remote is not None or files[0].member is not None:
+        return b""
+    if not WORTH <= files[0].size <= LARGEST:
+        return b""
+    # Whoever needs the file says what is wrong with it.
+    with suppress(OSError), Path(files[0].path).open("rb") as file:
+        head = file.read(HEAD)
+        # Packed, or of another encoding: a copy of it is looked over.
+        return b"" if b"\0" in head else head
+    return b""

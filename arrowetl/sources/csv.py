@@ -44,7 +44,7 @@ from arrowetl.sources._files import (
     side_by_side,
 )
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
-from arrowetl.sources._surveys import begin_survey
+from arrowetl.sources._surveys import Surveys, surveying
 from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
@@ -186,7 +186,7 @@ class CSVSource(FileSource):
             ReadError: a file isn't there, is empty, or isn't text.
             SchemaError: columns are asked for that no file has.
         """
-        return arrow_schema(self._survey().columns)
+        return arrow_schema(self._survey(self._parts()).columns)
 
     def relation(self, scratch: Path) -> str:
         """Give the SELECT that reads the files, every option said; see the class for `scratch`.
@@ -194,16 +194,24 @@ class CSVSource(FileSource):
         Raises:
             ReadError: a compressed file is cut off or corrupt, too.
         """
-        survey = self._survey(ahead=True)
-        if not survey.files:
-            nulls = select_list(survey.columns, ())
-            return f"SELECT {nulls} WHERE false"
-        # Files that are written alike are one scan; the order of files is kept.
-        alike = groupby(survey.files, key=lambda each: each[1])
-        return "\nUNION ALL ".join(
-            self._scan([file for file, _ in files], layout, survey.columns, scratch)
-            for layout, files in alike
-        )
+        files = self._parts()
+        with surveying(files, self.delimiter, self.quote, self.null_values) as surveys:
+            survey = self._survey(files)
+            if not survey.files:
+                nulls = select_list(survey.columns, ())
+                return f"SELECT {nulls} WHERE false"
+            # Files that are written alike are one scan; the order of files is kept.
+            alike = groupby(survey.files, key=lambda each: each[1])
+            return "\nUNION ALL ".join(
+                self._scan(
+                    [file for file, _ in some],
+                    layout,
+                    survey.columns,
+                    surveys=surveys,
+                    scratch=scratch,
+                )
+                for layout, some in alike
+            )
 
     def rejected(self, connection: duckdb.DuckDBPyConnection | None) -> Iterator[pa.RecordBatch]:
         """Give the lines that couldn't be read: numbers count lines of text, bytes from 1.
@@ -240,18 +248,8 @@ class CSVSource(FileSource):
         mine = {key: getattr(self, key) for key in READING}
         return Reading(**(mine | known))
 
-    def _look_ahead(self, files: Sequence[FileStamp]) -> None:
-        """Let the only file be looked over while its layout is found out."""
-        if len(files) == 1 and files[0].remote is None and files[0].member is None:
-            delimiter = self.delimiter.encode() if self.delimiter else None
-            nulls = [null.encode() for null in self.null_values]
-            begin_survey(files[0], delimiter, self.quote.encode(), nulls)
-
-    def _survey(self, *, ahead: bool = False) -> Survey:
+    def _survey(self, files: Sequence[FileStamp]) -> Survey:
         """Look at each file's sample, and say what they are together."""
-        files = self._parts()
-        if ahead:
-            self._look_ahead(files)
         found = [
             (file, self._with_names(layout, file))
             for file, layout in self._layouts(files)
@@ -312,9 +310,17 @@ class CSVSource(FileSource):
                     where=self.label,
                 )
 
-    def _scan(self, files: list[FileStamp], layout: Layout, columns: Fields, scratch: Path) -> str:
+    def _scan(
+        self,
+        files: list[FileStamp],
+        layout: Layout,
+        columns: Fields,
+        *,
+        surveys: Surveys,
+        scratch: Path,
+    ) -> str:
         def made_readable(file: FileStamp) -> str:
-            return readable(file, layout, scratch, nulls=self.null_values, where=self.label)
+            return readable(file, layout, scratch, surveys=surveys, where=self.label)
 
         paths = side_by_side(made_readable, files)
         wanted = select_list(columns, dict(layout.columns))

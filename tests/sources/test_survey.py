@@ -1,5 +1,6 @@
 """The quick look over a CSV file says what a slow one says, whatever the blocks and runs."""
 
+import threading
 from itertools import pairwise
 
 import pytest
@@ -59,10 +60,19 @@ def test_one_that_was_begun_ahead_is_the_one_that_is_asked_for(sign, tmp_path, m
     monkeypatch.setattr(_surveys, "survey", lambda *given: made.append(given) or survey(*given))
     path = tmp_path / "x.csv"
     path.write_text(f'id{sign}"a,b"{sign}c\n1{sign}2{sign}3\n', encoding="utf-8")
-    source = ae.CSVSource(path)
-    for _ in range(2):
-        assert "null_padding" in source.relation(tmp_path)
+    before = threading.active_count()
+    assert "null_padding" in ae.CSVSource(path).relation(tmp_path)
     assert [given[1].delimiter for given in made] == [sign.encode()]
-    path.write_text(f"id{sign}b\n1{sign}2\n", encoding="utf-8")
-    source.relation(tmp_path)
-    assert len(made) == 2
+    assert threading.active_count() == before
+
+
+def test_one_that_was_begun_by_a_wrong_guess_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(_surveys, "WORTH", 1)
+    path = tmp_path / "x.csv"
+    # By its head a comma; the last line has a value too many, which is null.
+    path.write_text("a,b,c;d\n" + "x;1\n" * 50 + "y;2;\n", encoding="utf-8")
+    dead = ae.ArrowLoader()
+    pipeline = ae.Pipeline(progress=False, dead_letters=dead).extract(ae.CSVSource(path))
+    pipeline.load(ae.ArrowLoader()).run()
+    assert pipeline.result.records_loaded == 50
+    assert pipeline.result.records_rejected == 1
