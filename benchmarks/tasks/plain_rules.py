@@ -16,7 +16,6 @@ RULES = (
     "length(note) = 32",
     "city <> ''",
 )
-
 """Six on single columns, four that are any predicates; null breaks none but the two."""
 
 COLUMNS = {**READ, "quality_score": "DOUBLE"}

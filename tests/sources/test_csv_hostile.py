@@ -1,9 +1,13 @@
 """CSVSource on what people really send: each a right result or a clear error."""
 
 import os
+import random
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+import arrowetl as ae
 from arrowetl.errors import ReadError
 from arrowetl.sources.csv import CSVSource
 from tests.sources.reading import both, rows_of, told, write
@@ -367,3 +371,23 @@ def test_without_a_run_nothing_is_rejected(tmp_path):
     source = CSVSource(write(tmp_path / "x.csv", "id\n1\n"))
     with closing(connect()) as connection:
         assert list(source.rejected(connection)) == []
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_no_row_is_lost_in_the_large_buffers_of_a_copy(tmp_path, after):
+    """A run that is one statement reads 32 MB at a time: bad rows at every cut, and anywhere."""
+    width, count = 16, 4_400_000
+    bad = {cut // width + after for cut in range(8_000_000, width * count, 8_000_000)}
+    bad |= set(random.Random(after).sample(range(count), 50))
+    lines = [b"%08d,abcdef\n" % row for row in range(count)]
+    for row in bad:
+        lines[row] = b"%08d,a,b,cd\n" % row
+    (tmp_path / "x.csv").write_bytes(b"".join(lines))
+    source = CSVSource(tmp_path / "x.csv", header=False, schema=TYPED)
+    pipeline = ae.Pipeline(progress=False).extract(source)
+    pipeline.load(ae.ParquetLoader(tmp_path / "out.parquet"))
+    assert pipeline.plan().copy is not None
+    result = pipeline.run().result
+    assert (result.records_loaded, result.records_rejected) == (count - len(bad), len(bad))
+    found = pq.read_table(tmp_path / "out.parquet")["id"].to_numpy()
+    assert np.array_equal(found, np.delete(np.arange(count), sorted(bad)))
