@@ -27,7 +27,12 @@ _FILE = click.Path(path_type=Path)
 @click.option("--sample", type=_ROWS, metavar="N", help="Look at N rows chosen at random.")
 @click.option("--all", "everything", is_flag=True, help="Look at all rows; so it is by default.")
 @click.option("--seed", default=0, show_default=True, help="Which sample it is.")
-@click.option("--html", type=_FILE, metavar="PATH", help="Write one page that needs no network.")
+@click.option(
+    "--html",
+    type=_FILE,
+    metavar="PATH",
+    help="Write one page that needs no network; with --compare, of what has changed.",
+)
 @click.option("--save", type=_FILE, metavar="PATH", help="Write it as JSON, to compare with later.")
 @click.option("--compare", type=_FILE, metavar="OLD", help="Say what changed since a saved one.")
 @click.option(
@@ -68,7 +73,7 @@ def profile(
     arrowetl profile customers.csv
     arrowetl profile "orders/*.parquet" --sample 100000 --html orders.html
     arrowetl profile customers.csv --save monday.json
-    arrowetl profile customers.csv --compare monday.json
+    arrowetl profile customers.csv --compare monday.json --html changes.html
     arrowetl profile customers.csv --compare monday.json --fail-on error
     arrowetl profile customers.csv --contract customers.yaml
     arrowetl profile customers.csv --output json
@@ -79,11 +84,9 @@ def profile(
     found = _profile(file, exact_keys=contract is not None, **options)
     if save:
         write(save, found.to_json(indent=2) + "\n")
-    if html:
-        from arrowetl.profiling.html import page
-
-        write(html, page(found))
     drift = _drift(old, found) if old is not None else None
+    if html:
+        write(html, (found if drift is None else drift).to_html())
     _show(found, drift, output)
     if contract:
         _learn(file, contract, found, told=output != "json", **options)

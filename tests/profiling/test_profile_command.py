@@ -65,6 +65,16 @@ def test_it_is_saved_and_compared():
     assert "since" in profile("people.csv", "--compare", "old.json").stdout
 
 
+def test_the_page_of_two_profiles_is_of_what_has_changed():
+    profile("people.csv", "--save", "old.json", "--html", "page.html")
+    assert "What has changed" not in Path("page.html").read_text()
+    Path("people.csv").write_text("code,mail\n1,x@example.org\n2,\n")
+    assert profile("people.csv", "--compare", "old.json", "--html", "page.html").exit_code == 0
+    page = Path("page.html").read_text()
+    assert "What has changed" in page
+    assert "since" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
