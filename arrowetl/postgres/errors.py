@@ -119,6 +119,14 @@ CONNECT_ADVICE: tuple[tuple[str, str, bool], ...] = (
     ("server closed the connection unexpectedly", "is it a PostgreSQL that answers there?", True),
 )
 
+NO_ROOM = (
+    "too many",
+    "remaining connection slots",
+    "no more connections allowed",
+    "query_wait_timeout",
+)
+"""What is said where nobody else may connect; the last two by pgbouncer."""
+
 MISDESCRIBED = (
     "invalid uri",
     "invalid connection option",
@@ -182,6 +190,12 @@ def connect_error(
     if any(mark in lower for mark in MISDESCRIBED):
         return ConfigError(f"{where}: {text}")
     return _kind(failed, transient=may_pass(error))(f"{where}: can't connect: {text}")
+
+
+def no_room(error: BaseException) -> bool:
+    """Say whether a connection wasn't to be had because others have all that there are."""
+    state = sqlstate(error.__cause__) if error.__cause__ else None
+    return state == "53300" or any(mark in str(error).lower() for mark in NO_ROOM)
 
 
 def _kind(failed: Failed, *, transient: bool) -> type[ArrowETLError]:

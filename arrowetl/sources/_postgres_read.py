@@ -97,7 +97,7 @@ def exported(connection: Any) -> str:
 
 
 def batches(
-    server: Server, connection: Any, reading: Reading, connections: Connections | None = None
+    server: Server, connection: Any, reading: Reading, *, connections: Connections | None = None
 ) -> Generator[Told, None, None]:
     """Give the rows as they come, with what is told of those that don't fit.
 

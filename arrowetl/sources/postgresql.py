@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -25,7 +25,8 @@ from arrowetl.postgres.parameters import PREFIX, Bound, as_text, bound, place, s
 from arrowetl.postgres.types import Read, arrivals, arrow_schema
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import as_names, check_choice
-from arrowetl.sources._postgres_ranges import ranges, require_axis, side_by_side
+from arrowetl.sources._postgres_lanes import Lanes, Opened
+from arrowetl.sources._postgres_ranges import ranges, require_axis
 from arrowetl.sources._postgres_read import (
     Connections,
     Reading,
@@ -77,9 +78,10 @@ class PostgreSQLSource(Server, Source):
         columns: the ones to give, in this order; all if None.
         partition_column: a column whose ranges are read side by side, all in one snapshot: an
             integer, numeric, date or timestamp, best with an index.
-        partitions: how many ranges, and connections. Rows that are null there come, too.
+        partitions: how many ranges, and connections; fewer connections where the server, or a
+            pool before it, has no more to give. Rows that are null there come, too.
         ordered: whether one range follows the other. Otherwise they come in turn, which is the
-            same order at every reading, and quicker.
+            same order at every reading that has its connections, and quicker.
         cursor_column: a column of which only a range is read.
         initial_value: where that begins; from the least if None.
         end_value: where it ends; no end if None. With either, rows that are null there don't come.
@@ -201,27 +203,26 @@ class PostgreSQLSource(Server, Source):
         yield from self._aside.taken()
 
     def _told(self, columns: Sequence[str] | None) -> Generator[Told, None, None]:
-        with snapshot(self.server, where=self.label) as connection:
+        open_ones = Connections()
+        read = partial(batches, self.server, connections=open_ones)
+        with (
+            Lanes(read, open_ones.cancel) as lanes,
+            snapshot(self.server, where=self.label) as connection,
+        ):
             known = self._columns(connection)
-            reading = self._reading(known, self._picked(known, columns))
-            connections = Connections()
-            makers = [partial(batches, self.server, connection, reading, connections)]
+            parts = [self._reading(known, self._picked(known, columns))]
+            # One alone reads ahead, too: what is done with the rows takes as long as having them.
+            connections: list[Opened] = [partial(nullcontext, connection)]
             if self.partition_column is not None and self.partitions > 1:
                 column = self._one(known, self.partition_column)
                 require_axis(column, where=self.label)
                 with self.translated(self.label, ReadError):
-                    parts = ranges(connection, reading, column, self.partitions)
+                    parts = ranges(connection, parts[0], column, self.partitions)
                     moment = exported(connection)
-                makers = [partial(self._range, part, moment, connections) for part in parts]
-            # One alone reads ahead, too: what is done with the rows takes as long as having them.
-            with closing(side_by_side(makers, connections.cancel, ordered=self.ordered)) as rows:
+                again = partial(snapshot, self.server, where=self.label, like=moment)
+                connections += [again] * (min(self.partitions, len(parts)) - 1)
+            with closing(lanes.batches(parts, connections, ordered=self.ordered)) as rows:
                 yield from rows
-
-    def _range(
-        self, part: Reading, moment: str, connections: Connections
-    ) -> Generator[Told, None, None]:
-        with snapshot(self.server, where=self.label, like=moment) as connection:
-            yield from batches(self.server, connection, part, connections)
 
     def _reading(self, known: tuple[Read, ...], picked: tuple[Read, ...]) -> Reading:
         reading = Reading(self.label, picked, self._origin, settings=self._bound.settings)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pytest
 
 import arrowetl as ae
+from arrowetl.sources import _postgres_lanes, _postgres_read
 from tests.postgres_server import execute, free_port, owned, start
 
 OPEN = "host all all 127.0.0.1/32 trust\n"
@@ -120,9 +122,51 @@ def test_more_clients_than_sessions(uri):
         assert list(pool.map(work, [uri] * CLIENTS, range(CLIENTS))) == [*range(CLIENTS)]
 
 
-def test_ranges_need_a_session_each(uri):
-    source = ae.PostgreSQLSource(uri=uri, table="days", partition_column="id", partitions=2)
-    assert source.reader().read_all().num_rows == 20_000
+def ranged(uri, *, ordered=True):
+    """Give a source of eight ranges, each of more batches than fit into its queue."""
+    return ae.PostgreSQLSource(
+        uri=uri, table="days", partition_column="id", partitions=8, ordered=ordered
+    )
+
+
+def small_batches(monkeypatch):
+    monkeypatch.setattr(_postgres_read, "BATCH_BYTES", 1 << 12)
+    monkeypatch.setattr(_postgres_lanes, "PATIENCE", 0.3)
+
+
+def threads():
+    return [each.name for each in threading.enumerate() if each.name == "arrowetl-range"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_ranges_take_turns_where_there_are_fewer_sessions(uri, monkeypatch, ordered):
+    small_batches(monkeypatch)
+    rows = ranged(uri, ordered=ordered).reader().read_all()
+    if ordered:
+        assert rows["id"].to_pylist() == [*range(1, 20_001)]
+    assert sorted(rows["id"].to_pylist()) == [*range(1, 20_001)]
+    assert not threads()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_several_readers_of_ranges_share_too_few_sessions(uri, monkeypatch, ordered):
+    small_batches(monkeypatch)
+    with ThreadPoolExecutor(3) as pool:  # each has its first session
+        jobs = [
+            pool.submit(lambda: ranged(uri, ordered=ordered).reader().read_all()) for _ in range(3)
+        ]
+        assert [sorted(job.result()["id"].to_pylist()) for job in jobs] == [[*range(1, 20_001)]] * 3
+    assert not threads()
+
+
+def test_who_leaves_early_leaves_no_thread_and_no_session(uri, monkeypatch):
+    small_batches(monkeypatch)
+    for _ in range(5):
+        batches = ranged(uri).scan()
+        assert next(batches).num_rows
+        batches.close()
+        assert not threads()
+    assert texts_read(uri)
 
 
 def test_nothing_is_left_in_the_sessions_of_others(uri):
