@@ -217,7 +217,11 @@ def _said(error: duckdb.Error) -> str:
 
 def _columns_of(select: str) -> Fields:
     with unwrapped(), describing() as connection:
-        relation = connection.sql(select)
+        try:
+            relation = connection.sql(select)
+        except (RuntimeError, UnicodeDecodeError) as error:
+            # Names go to Python as they are; which of the two comes is up to DuckDB's version.
+            raise duckdb.InvalidInputException("a column's name isn't UTF-8") from error
         return tuple(zip(relation.columns, map(str, relation.types), strict=True))
 
 

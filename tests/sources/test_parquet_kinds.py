@@ -362,6 +362,14 @@ def test_an_encrypted_file(tmp_path):
             ParquetSource(path).reader().read_all()
 
 
+def test_a_name_that_is_no_text_is_an_error(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"name\u00e9": [1]}), path)
+    write(path, path.read_bytes().replace(b"name\xc3\xa9", b"name\xc3\xff"))
+    with pytest.raises(ReadError, match=r"x\.parquet.*a column's name isn't UTF-8"):
+        ParquetSource(path).schema()
+
+
 SOUND = pa.table({"id": range(2_000), "s": [f"v{n % 50}" for n in range(2_000)]})
 
 
