@@ -67,7 +67,7 @@ def contracts(draw):
     return ae.Contract(fields, rules=rules, modes=modes, source=draw(TEXT))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(contract=contracts())
 def test_a_contract_is_read_as_it_was_written(contract, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / f"{os.getpid()}.yaml"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import arrowetl as ae
 from arrowetl.rules import inferred
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=35, deadline=None, suppress_health_check=list(HealthCheck))
 
 OLD, NEW = dt.datetime(1600, 1, 1), dt.datetime(2400, 1, 1)  # noqa: DTZ001 - of both kinds
 KINDS = {

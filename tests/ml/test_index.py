@@ -204,7 +204,7 @@ def test_too_many_candidates_are_refused_and_nothing_is_kept(tmp_path):
     assert all(file.name in before for file in (tmp_path / "i").glob("*.npy"))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.integers(0, 2**40 - 1) | st.integers(0, 15), max_size=40),
     st.lists(st.integers(0, 2**40 - 1) | st.integers(0, 15), max_size=10),

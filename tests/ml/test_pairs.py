@@ -28,7 +28,7 @@ def grams(text):
     return {f" {w} "[i : i + 3] for w in text.split() for i in range(len(w))}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(st.lists(st.text("abc ", min_size=1, max_size=12), max_size=10))
 def test_up_to_ten_rows_are_compared_by_plain_jaccard(texts):
     found = read(texts)

@@ -46,7 +46,7 @@ def jaccard(texts):
 TEXTS = st.lists(st.text(alphabet="abc éß1", max_size=12), max_size=12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(TEXTS, st.sampled_from([1, 2, 1000]))
 def test_trigrams_are_those_of_a_loop(texts, chunk):
     found = sets_of(texts, chunk=chunk, threads=2)
@@ -56,7 +56,7 @@ def test_trigrams_are_those_of_a_loop(texts, chunk):
         assert (np.diff(own.astype(np.int64)) > 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(TEXTS)
 def test_similarities_are_those_of_the_formula(texts):
     weighed = weigh(sets_of(texts))
@@ -68,7 +68,7 @@ def test_similarities_are_those_of_the_formula(texts):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.text(alphabet="ab ", min_size=3, max_size=10), min_size=2, max_size=25))
 def test_every_pair_is_as_alike_as_it_says(texts):
     texts = list(dict.fromkeys(texts))

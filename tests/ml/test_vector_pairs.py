@@ -53,7 +53,7 @@ def test_vectors_that_point_one_way_are_no_crowd():
     assert len(as_set(pairs) & wanted) >= 0.98 * len(wanted)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32), st.integers(0, 60), st.floats(0.05, 1))
 def test_few_are_compared_each_with_each(seed, rows, threshold):
     rng = np.random.default_rng(seed)

@@ -117,7 +117,7 @@ def test_long_texts():
         assert judged(name, long) == [False] * len(long), name
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.from_regex(r"[0-9a-f:.]{2,24}", fullmatch=True))
 def test_addresses_are_what_the_standard_library_takes(text):
     for name, kind in (("ipv4", ipaddress.IPv4Address), ("ipv6", ipaddress.IPv6Address)):
@@ -130,7 +130,7 @@ def test_addresses_are_what_the_standard_library_takes(text):
         assert judged(name, [text]) == [right], text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.ip_addresses(v=6))
 def test_every_address_in_its_usual_forms(address):
     assert judged("ipv6", [str(address), address.exploded]) == [True, True]
@@ -163,7 +163,7 @@ def test_account_numbers_by_their_check_digits():
     assert not any(judged("iban", bad))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dates())
 def test_dates_are_real_ones(day):
     iso = day.isoformat()
@@ -195,7 +195,7 @@ SSN = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(SSN, min_size=50))
 @example(["078-05-1120", "078 05 1120", "219-09-9999", "457 55 5462", "078-05-1121"])
 def test_social_security_numbers_are_in_the_ranges_that_are_given_out(texts):

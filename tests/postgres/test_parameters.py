@@ -91,7 +91,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(VALUES)
 def test_a_value_is_what_the_server_reads(connection, value):
     """The server's own text of it is read back as an equal value of the same type."""

@@ -162,7 +162,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(VALUES, st.integers(0, 2**32), st.integers(2, 1500), st.floats(0.05, 0.95))
 def test_random_halves_of_the_same_rows_raise_no_alarm(values, seed, rows, part):
     draw = random.Random(seed)

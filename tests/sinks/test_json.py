@@ -395,7 +395,7 @@ def leaf_of(kind):
     return next((make(kind) for test, make in LEAF_VALUES if test(kind)), text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(data=st.data())
 def test_everything_comes_back_with_its_schema(tmp_path_factory, data):
     """Nested types of any leaves: the schema beside the rows gives back each value."""

@@ -290,7 +290,7 @@ def by_value(rows):
     return sorted(rows, key=repr)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=ROWS, batch=st.integers(1, 9), chunk=st.sampled_from([1, 3, 8, 100]))
 def test_appended_rows_are_those_that_one_by_one_would_be(database, rows, batch, chunk):
     prepared(database, "PRIMARY KEY")
@@ -302,7 +302,7 @@ def test_appended_rows_are_those_that_one_by_one_would_be(database, rows, batch,
     assert written == len(rows) - len(refused)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=ROWS,
     batch=st.integers(1, 9),

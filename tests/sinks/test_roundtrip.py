@@ -93,7 +93,7 @@ def by_parquet(sink, table, folder, how=load):
     return pq.read_table(path)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tables(nested({**SCALARS, **PARQUET_ONLY})))
 def test_parquet_gives_back_types_and_values(table):
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ def _plain(kind):
     return str(kind).replace("<item:", "<element:").replace("<l:", "<element:")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     tables(nested(SCALARS)), st.sampled_from([",", ";", "\t", "||"]), st.sampled_from(["", "NA"])
 )
@@ -154,7 +154,7 @@ def printed(table):
         return connection.sql("SELECT COLUMNS(*)::VARCHAR FROM t").fetchall()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(tables(nested(SCALARS)), st.integers(1, 4))
 def test_duckdb_gives_back_values(table, rows):
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +166,7 @@ def test_duckdb_gives_back_values(table, rows):
     assert back == 2 * printed(table)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(tables(st.sampled_from(list(SCALARS.items()))), st.integers(1, 4))
 def test_sqlite_gives_back_values(table, rows):
     with tempfile.TemporaryDirectory() as folder:

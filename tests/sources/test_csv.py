@@ -405,7 +405,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(rows=st.lists(st.tuples(CELLS, CELLS, st.integers(-(2**62), 2**62)), max_size=8))
 def test_reads_what_the_csv_module_writes(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "x.csv"

@@ -444,7 +444,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     records=st.lists(
         st.dictionaries(st.sampled_from("pqr"), VALUES, min_size=1), min_size=1, max_size=6

@@ -406,7 +406,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(lines=st.lists(st.lists(PIECES, max_size=8).map(b"".join), max_size=8))
 def test_each_line_arrives_or_is_told(tmp_path_factory, lines):
     """Whatever is in the lines between two good ones."""
@@ -437,7 +437,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     values=st.lists(VALUES, max_size=6),
     around=st.tuples(VALUES, VALUES),

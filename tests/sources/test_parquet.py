@@ -255,7 +255,7 @@ def tables(draw):
     return pa.table(columns, names=[f"c {n}" for n in range(len(kinds))])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(table=tables())
 def test_reads_what_pyarrow_writes(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("parquet") / "x.parquet"

@@ -373,7 +373,7 @@ def test_a_name_that_is_no_text_is_an_error(tmp_path):
 SOUND = pa.table({"id": range(2_000), "s": [f"v{n % 50}" for n in range(2_000)]})
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(
     codec=st.sampled_from(CODECS),
     at=st.floats(0, 1, exclude_max=True),

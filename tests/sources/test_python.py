@@ -304,7 +304,7 @@ SCALARS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"x": SCALARS}), min_size=1), st.integers(1, 3))
 def test_each_row_arrives_as_it_was_or_is_set_apart(rows, batch_size):
     """Whatever comes, and however it is cut: as many as came, each equal to what it was."""

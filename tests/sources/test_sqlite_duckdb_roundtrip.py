@@ -68,7 +68,7 @@ def promised(table, stored):
     return table.cast(pa.schema([(each.column, each.back or each.arrow) for each in stored]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(tables(SCALARS), st.integers(1, 4))
 def test_sqlite(table, rows):
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def test_sqlite(table, rows):
         assert list(again.to_pydict().values()) == list(back.to_pydict().values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tables({**SCALARS, **DUCKDB_TOO}), st.integers(1, 4))
 def test_duckdb(table, rows):
     with tempfile.TemporaryDirectory() as folder:

@@ -459,14 +459,14 @@ print(rows, int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024)
 
 def test_memory_does_not_follow_the_file(tmp_path):
     path = tmp_path / "x.log.gz"
-    line = f'{CLF} "http://x/{"y" * 200}" "{"z" * 300}"\n'.encode()
+    line = f'{CLF} "http://x/{"y" * 1_000}" "{"z" * 1_500}"\n'.encode()
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(200):
-            file.write(line * 2_000)
+            file.write(line * 500)
     assert path.stat().st_size < 4_000_000
     told = subprocess.run(
         [sys.executable, "-c", MEASURED, str(path)], check=True, capture_output=True, env=os.environ
     ).stdout
     rows, peak = map(int, told.split())
-    assert rows == 400_000
+    assert rows == 100_000
     assert peak < 400

@@ -73,7 +73,7 @@ def sorted_keys(groups):
     return sorted(groups, key=lambda key: tuple(map(place, key)))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(
     tables(),
     st.sampled_from([("k",), ("n",), ("b", "n"), ()]),
@@ -93,7 +93,7 @@ def test_it_computes_what_loops_would(table, keys, wanted, threads):
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(tables("x", "n"))
 def test_floats_are_keys(table):
     out = run(Aggregator("x", {"n": ("n", "list")}), table)
@@ -103,7 +103,7 @@ def test_floats_are_keys(table):
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(), max_size=20), st.randoms())
 def test_sums_of_floats_do_not_depend_on_order_and_are_near(values, random):
     stage = Aggregator((), {"sum": ("x", "sum"), "avg": ("x", "avg")})
@@ -113,7 +113,7 @@ def test_sums_of_floats_do_not_depend_on_order_and_are_near(values, random):
     assert repr(first.to_pylist()) == repr(second.to_pylist())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.floats(-1e20, 1e20), min_size=1, max_size=20))
 def test_sums_of_usual_floats_are_right_to_the_last_digits(values):
     [found] = run_stage(

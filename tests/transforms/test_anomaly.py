@@ -89,7 +89,7 @@ tables = st.lists(
 
 
 @pytest.mark.parametrize("method", [each for each in METHODS if each != "ecod"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=tables, size=st.sampled_from([1, 7, 1000]), grouped=st.booleans())
 def test_scores_are_those_of_a_slow_program(method, rows, size, grouped):
     schema = pa.schema({"g": pa.string(), "x": pa.float64()})

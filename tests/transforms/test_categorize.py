@@ -346,7 +346,7 @@ def test_a_kept_file_that_is_wrong_is_told(tmp_path):
 # --- what batches and threads are no part of -----------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["", None, "blue", "red paint", "ü😀", "42", "x" * 50])

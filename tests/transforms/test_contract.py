@@ -192,7 +192,7 @@ class Slow:
         return {**out, **({} if closed else {"new": row["new"]}), "late": None}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(ROW, max_size=8),
     modes=st.fixed_dictionaries(dict.fromkeys(ENTITIES, st.sampled_from(MODES))),

@@ -41,7 +41,7 @@ def quality(row, score):
     return -math.inf if value is None or math.isnan(value) else value
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(tables(), ON, KEEP, st.sampled_from([1, 2]))
 def test_it_keeps_what_a_dictionary_would(table, on, keep, threads):
     winners = kept_positions(table, on, keep)
@@ -50,7 +50,7 @@ def test_it_keeps_what_a_dictionary_would(table, on, keep, threads):
     assert rows_of(out) == rows_of(expected)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(tables(), ON, KEEP)
 def test_reports_name_the_position_of_the_row_that_is_kept(table, on, keep):
     winners = kept_positions(table, on, keep)
@@ -60,7 +60,7 @@ def test_reports_name_the_position_of_the_row_that_is_kept(table, on, keep):
     assert rows_of(out.drop_columns("of")) == rows_of(table)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(tables("k", "n"), st.sampled_from([None, "n"]))
 def test_the_best_by_a_score(table, score):
     table = table.rename_columns(["k", score or "quality_score"])

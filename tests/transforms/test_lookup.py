@@ -87,7 +87,7 @@ load: {{type: csv, path: "{tmp_path}/out.csv"}}
     assert (tmp_path / "out.csv").read_text() == "flight,code,name,again\n1,UA,United,United\n"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=40),
     st.dictionaries(st.integers(0, 9), st.text("ab", max_size=2)),

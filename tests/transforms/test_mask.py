@@ -31,7 +31,7 @@ def of(texts, method, **options):
     return run_stage(ae.Mask("x", method, **options), table)["x"].to_pylist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(
     st.lists(st.one_of(st.none(), st.text(max_size=40)), max_size=8),
     st.one_of(st.binary(min_size=16, max_size=100), st.text(min_size=16)),
@@ -69,7 +69,7 @@ def shape(text):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.text(alphabet="abzAZ019 .@-+_é", max_size=80), min_size=1, max_size=6))
 def test_tokens_have_the_shape_of_the_text(texts):
     found = of(texts, "tokenise", key=KEY)

@@ -47,7 +47,7 @@ def plain(rows):
     return [tuple(map(canonical, row.values())) for row in rows]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(tables(), COLUMNS, st.sampled_from([(), LIKE]), st.booleans())
 def test_drop(table, columns, null_like, every):
     stage = NullRemover("drop_all" if every else "drop", columns=columns, null_like=null_like)
@@ -57,7 +57,7 @@ def test_drop(table, columns, null_like, every):
     assert rows_of(run(stage, table)) == plain(kept)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(tables(), COLUMNS, st.sampled_from([(), LIKE]), st.sampled_from([0, 0.2, 0.5]))
 def test_remove_fields(table, columns, null_like, threshold):
     stage = NullRemover("remove_fields", columns=columns, null_like=null_like, threshold=threshold)
@@ -73,7 +73,7 @@ def test_remove_fields(table, columns, null_like, threshold):
     assert rows_of(out) == plain([{c: row[c] for c in out.column_names} for row in rows])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(tables(), st.sampled_from(["ffill", "bfill", "mode"]), COLUMNS, st.sampled_from([1, 2]))
 def test_fill_from_other_rows(table, word, columns, threads):
     out = run(NullRemover("fill", fill=word, columns=columns), table, threads=threads)
@@ -106,7 +106,7 @@ def mode(values):
 FILLS = {"ffill": ffill, "bfill": lambda values: ffill(values[::-1])[::-1], "mode": mode}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.one_of(st.none(), st.integers(-50, 50)), max_size=15))
 def test_mean_and_median_are_rounded_to_the_columns_type(values):
     table = pa.table({"a": pa.array(values, pa.int8()), "b": pa.array(values, pa.float32())})

@@ -128,7 +128,7 @@ def test_more_rules_than_a_word_has_bits():
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(
     st.lists(
         st.tuples(

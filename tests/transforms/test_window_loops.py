@@ -185,7 +185,7 @@ def origin_of(step):
     return datetime(2000, 1, 1) if step[1] == "month" else datetime(2000, 1, 3)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=70)
 @given(events(zoned=False), SIZES, st.booleans())
 def test_tumbling_windows_are_those_of_a_loop(rows, size, empty):
     stage = WindowAggregator("at", text(size), group_by=["k"], aggregations=COUNTED, empty=empty)
@@ -193,7 +193,7 @@ def test_tumbling_windows_are_those_of_a_loop(rows, size, empty):
     assert given_rows(found) == expected(rows, (size, size), None, empty=empty)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=90)
 @given(events(zoned=True), SIZES, st.sampled_from(ZONES), st.booleans())
 def test_windows_by_the_clock_of_a_zone(rows, size, zone, empty):
     if even_in(zone, size, size):
@@ -205,7 +205,7 @@ def test_windows_by_the_clock_of_a_zone(rows, size, zone, empty):
     assert given_rows(found) == expected(rows, (size, size), zone, empty=empty)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     events(zoned=True),
     st.sampled_from(
@@ -239,7 +239,7 @@ def test_sliding_windows_are_those_of_a_loop(rows, spans, zone):
     assert given_rows(found) == expected(rows, spans, zone)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(events(zoned=True), st.sampled_from([15, 20, 60]), st.integers(1, 3))
 def test_parts_of_an_hour_are_as_long_on_every_day(rows, minutes, times):
     stage = WindowAggregator(
@@ -279,7 +279,7 @@ def sessions(rows, gap):
     return made
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(events(zoned=False), st.sampled_from([1, 30, 24 * 60]))
 def test_sessions_are_those_of_a_loop(rows, minutes):
     stage = WindowAggregator("at", gap=f"{minutes} minutes", group_by=["k"], aggregations=COUNTED)
@@ -287,7 +287,7 @@ def test_sessions_are_those_of_a_loop(rows, minutes):
     assert given_rows(found) == sessions(rows, timedelta(minutes=minutes))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(events(zoned=False), SIZES)
 def test_the_answer_is_duckdbs_own(rows, size):
     table = table_of(rows, zoned=False)
