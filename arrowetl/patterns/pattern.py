@@ -18,6 +18,8 @@ class Pattern:
         test: gives the predicate for a SQL text expression. It is true or false for every text
             and null for null, raises nothing, and looks at the whole text, spaces included.
         pii: the label of the personal data that it is; None if it is none.
+        digits: how many digits it has, at least and at most, where digits alone can be it: then it
+            is looked for in numbers, too.
         hints: words in a column's name that speak for it.
         good: texts that have it.
         bad: texts that nearly have it.
@@ -27,6 +29,7 @@ class Pattern:
     title: str
     test: Callable[[str], str] = field(repr=False)
     pii: str | None = None
+    digits: tuple[int, int] | None = None
     hints: tuple[str, ...] = ()
     good: tuple[str, ...] = field(default=(), repr=False)
     bad: tuple[str, ...] = field(default=(), repr=False)

@@ -93,6 +93,10 @@ class Forms:
         """Count texts of nothing but digits by their length."""
         return self._summed({at: each.digits for at, each in enumerate(self.forms) if each.digits})
 
+    def fractions(self) -> bool:
+        """Whether some may be numbers with a point."""
+        return any(each.after for each in self.forms)
+
     def cautions(self) -> Counter[str]:
         """Count numbers with an exponent, and long whole ones."""
         scientific = {at: "scientific" for at, each in enumerate(self.forms) if each.scientific}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from arrowetl.profiling.inferring import ambiguous
 from arrowetl.profiling.profile import Caution, ColumnProfile
 from arrowetl.profiling.statistics import Column
-from arrowetl.profiling.texts import DIGITS
 
 _MOST = 0.5
 """The share from which on texts are thought to have a pattern or a type."""
@@ -93,11 +92,7 @@ def _zeros_lost(_: ColumnProfile, statistics: Column) -> Found:
     texts = statistics.texts
     if texts is None or not texts.traits["leading_zeros"]:
         return
-    lengths = {
-        int(trait.removeprefix(DIGITS)): n
-        for trait, n in texts.traits.items()
-        if trait.startswith(DIGITS)
-    }
+    lengths = texts.digits()
     usual = max(lengths, key=lambda each: lengths[each], default=0)
     shorter = lengths.get(usual - 1, 0)
     if 0 < shorter < _RATHER_FEW * lengths.get(usual, 0):

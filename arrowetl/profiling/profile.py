@@ -74,12 +74,12 @@ class TypeFound:
 
 @dataclass(frozen=True)
 class PatternFound:
-    """A pattern that texts of a column have.
+    """A pattern that texts of a column have, or its whole numbers by their digits.
 
     Attributes:
         name: as in `arrowetl.patterns.PATTERNS`.
         title: for people.
-        count: how many texts have it.
+        count: how many values have it.
         of: out of how many, nulls and words for null left out.
         pii: the label of personal data that it is a sign of, if it is one.
     """
@@ -92,7 +92,7 @@ class PatternFound:
 
     @property
     def share(self) -> float:
-        """The share of texts that have it."""
+        """The share of values that have it."""
         return self.count / self.of if self.of else 0.0
 
 
@@ -102,7 +102,8 @@ class PiiFound:
 
     Attributes:
         label: what it is: ``email``, ``phone``, ``name``...
-        count: how many values have its pattern; 0 if only the column's name says so.
+        count: how many values have its pattern, or are numbers of as many digits as what the
+            column's name says; 0 if only the name says so.
         of: out of how many.
         evidence: sentences, the strongest first.
     """
@@ -114,7 +115,7 @@ class PiiFound:
 
     @property
     def share(self) -> float:
-        """The share of values that have its pattern."""
+        """The share of values that speak for it."""
         return self.count / self.of if self.of else 0.0
 
 
@@ -280,13 +281,15 @@ class ColumnProfile:
         inferred: the type that texts should be cast to; None for other columns, and for texts
             that are just that.
         types: every type as which some texts can be read, the likeliest first.
-        patterns: the patterns that texts have, the most frequent first.
+        patterns: the patterns that texts have, or whole numbers by their digits, the most frequent
+            first.
         pii: what personal data it holds.
         enum: all values, if they are few and repeat; None if not.
         key: why its values may identify a row, as a sentence; None if they don't.
         nullable: whether it may be null, by what was seen.
         nullable_evidence: what was seen, as a sentence: ``no null in 1,200,000``.
-        numbers: statistics of numbers, also of texts that are read as numbers.
+        numbers: statistics of numbers, also of texts that are read as numbers; None where they are
+            personal data, which their ends would show.
         texts: statistics of texts.
         times: statistics of dates and times, also of texts that are read so.
         trues: how many are true, of a column of booleans; None for others.

@@ -27,6 +27,7 @@ from arrowetl.profiling.columns import (
     ticks,
 )
 from arrowetl.profiling.correlations import Products
+from arrowetl.profiling.digits import Digits, whole
 from arrowetl.profiling.numbers import Numbers
 from arrowetl.profiling.texts import TextLook, Texts
 from arrowetl.profiling.values import Counted, Values
@@ -60,6 +61,7 @@ class Column:
         stretches: rows and nulls of stretches of rows, in order.
         values: which values; None for nested ones.
         numbers: of numbers; of times the ticks (days, or what the type counts).
+        digits: of the whole numbers among numbers.
         per_second: how many ticks are a second; 0 for what isn't a time.
         texts: of texts.
         trues: how many are true.
@@ -73,6 +75,7 @@ class Column:
     stretches: tuple[tuple[int, int], ...] = ()
     values: Values | None = None
     numbers: Numbers | None = None
+    digits: Digits | None = None
     per_second: float = 0.0
     texts: Texts | None = None
     trues: int = 0
@@ -87,6 +90,7 @@ class Column:
             stretches=_coarser((*self.stretches, *other.stretches)),
             values=_merged(self.values, other.values),
             numbers=_merged(self.numbers, other.numbers),
+            digits=_merged(self.digits, other.digits),
             texts=_merged(self.texts, other.texts),
             trues=self.trues + other.trues,
             lengths=_merged(self.lengths, other.lengths),
@@ -231,7 +235,7 @@ class Looker:
     def _columns(self, batch: pa.RecordBatch) -> tuple[list[str], list[Column]]:
         parts = list(parts_of(batch))
         if batch.num_rows:
-            self._look_for_patterns({e.name: e.values for e in parts if is_text(e.values.type)})
+            self._look_for_patterns(parts)
         return [each.name for each in parts], list(self._workers.map(self._column, parts))
 
     def _products(self, batch: pa.RecordBatch) -> Products | None:
@@ -239,15 +243,18 @@ class Looker:
         columns = [doubles(batch[each]) for each in names]
         return Products.of(names, columns) if names else None
 
-    def _look_for_patterns(self, texts: Mapping[str, pa.Array]) -> None:
+    def _look_for_patterns(self, parts: Iterable[Part]) -> None:
         """Choose the patterns to count: at the first chunk, the second, the fourth, the eighth."""
         self._chunks += 1
         if self._chunks & (self._chunks - 1):
             return
+        texts = {each.name: each.values for each in parts if is_text(each.values.type)}
+        numbers = {each.name: each.values for each in parts if is_number(each.values.type)}
         look = self._looks.get()
         try:
-            for name, found in look.likely(texts).items():
-                self._patterns.setdefault(name, set()).update(found)
+            found = {**look.likely(texts), **look.likely_of_numbers(numbers)}
+            for name, likely in found.items():
+                self._patterns.setdefault(name, set()).update(likely)
         finally:
             self._looks.put(look)
 
@@ -280,23 +287,29 @@ def _kind(
     if is_list(kind):
         return {"lengths": Numbers.of(doubles(pc.list_value_length(values).drop_null()))}
     if kinds.is_temporal(kind) and not kinds.is_interval(kind):
-        whole, per_second = ticks(values)
-        return {**_integers(whole), "per_second": per_second}
+        counted, per_second = ticks(values)
+        return {**_ticks(counted), "per_second": per_second}
     if kinds.is_integer(kind) or kinds.is_floating(kind):
-        return _numbers(values.drop_null())
+        return _numbers(values.drop_null(), look, patterns)
     if kinds.is_decimal(kind) or is_binary(kind):
-        return _others(values, bound, look)
+        return _others(values, bound, look, patterns)
     return {}
 
 
-def _others(values: pa.Array, bound: int, look: TextLook) -> dict[str, Any]:
+def _others(
+    values: pa.Array, bound: int, look: TextLook, patterns: Collection[str]
+) -> dict[str, Any]:
     """Give what there is to know of what NumPy doesn't hold: DuckDB groups it."""
     # DuckDB has no decimals of more than 38 digits.
     wide = kinds.is_decimal256(values.type)
     found = look.others(values.cast(pa.string()) if wide else values, bound)
     if is_binary(values.type):
         return {"values": found}
-    return {"values": found, "numbers": Numbers.of(doubles(values.drop_null()))}
+    return {
+        "values": found,
+        "numbers": Numbers.of(doubles(values.drop_null())),
+        "digits": look.digits(*look.decimals(as_text=wide), patterns),
+    }
 
 
 def _stretches(values: pa.Array) -> tuple[tuple[int, int], ...]:
@@ -315,19 +328,27 @@ def _booleans(values: pa.Array) -> Values:
     return _values(found.astype(np.int64), counts)
 
 
-def _integers(values: pa.Array) -> dict[str, Any]:
+def _ticks(values: pa.Array) -> dict[str, Any]:
     found, counts = np.unique(values.to_numpy(zero_copy_only=False), return_counts=True)
+    return _integers(found, counts)
+
+
+def _integers(found: Any, counts: Any) -> dict[str, Any]:
     keys = found.view(np.int64) if found.dtype == np.uint64 else found.astype(np.int64)
     numbers = Numbers.of(found.astype(np.float64), counts)
     return {"numbers": numbers, "values": _values(keys, counts, found)}
 
 
-def _numbers(values: pa.Array) -> dict[str, Any]:
-    if kinds.is_integer(values.type):
-        return _integers(values)
-    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0
+def _numbers(values: pa.Array, look: TextLook, patterns: Collection[str]) -> dict[str, Any]:
+    numbers = values.to_numpy(zero_copy_only=False)
+    if kinds.is_floating(values.type):
+        numbers = numbers.astype(np.float64) + 0.0
     found, counts = np.unique(numbers, return_counts=True)
-    return {"numbers": Numbers.of(found, counts), "values": _values(found, counts)}
+    if kinds.is_integer(values.type):
+        made = _integers(found, counts)
+    else:
+        made = {"numbers": Numbers.of(found, counts), "values": _values(found, counts)}
+    return {**made, "digits": look.digits(*whole(found, counts), patterns)}
 
 
 def _values(keys: Any, counts: Any, shown: Any = None) -> Values:

@@ -13,7 +13,7 @@ from arrowetl.profiling._types import schema_to_text
 from arrowetl.profiling.cautions import cautions_of, unreadable_rows
 from arrowetl.profiling.inferring import inferred, types_of
 from arrowetl.profiling.numbers import Numbers
-from arrowetl.profiling.pii import pii_of
+from arrowetl.profiling.pii import hints_at, pii_of
 from arrowetl.profiling.profile import (
     ColumnProfile,
     Histogram,
@@ -101,7 +101,7 @@ def profile_of(
 def _column(column: Column, reading: Reading, sample: Sample) -> ColumnProfile:
     values, texts = column.values, column.texts
     types = types_of(texts) if texts else ()
-    patterns = _patterns(texts, reading.patterns) if texts else ()
+    patterns = _patterns(column, reading.patterns)
     chosen = _chosen(column, types, reading)
     pii = _pii(column, chosen, patterns) if reading.detect_pii else ()
     if chosen and _is_code(chosen, pii):
@@ -129,7 +129,8 @@ def _column(column: Column, reading: Reading, sample: Sample) -> ColumnProfile:
         key=_key(column, missing),
         nullable=missing > 0,
         nullable_evidence=_null_evidence(column.rows, column.nulls, missing, sample),
-        numbers=_numbers(column, chosen),
+        # Their ends and quantiles are values.
+        numbers=None if hidden else _numbers(column, chosen),
         texts=_texts(texts) if texts else None,
         times=_times(column, chosen, reading.now),
         trues=column.trues if kinds.is_boolean(column.kind) else None,
@@ -164,17 +165,32 @@ def _shown_ends(
     return (masked(low) if low is not None else None, masked(high) if high is not None else None)
 
 
+def _present(column: Column) -> int:
+    """Say how many values aren't null, nor a word for it."""
+    return column.rows - column.nulls - (column.texts.words.total() if column.texts else 0)
+
+
+def _lengths(column: Column) -> dict[int, int]:
+    """Count whole numbers, also those that are written as texts, by how many digits they have."""
+    if column.texts is None:
+        return dict(column.digits.lengths) if column.digits else {}
+    return column.texts.digits()
+
+
+def _kind(column: Column, chosen: TypeFound | None) -> str:
+    if column.per_second or (chosen and chosen.format):
+        return "time"
+    texts = column.texts
+    if texts and not (texts.meant and texts.readings[NUMBER] == texts.meant):
+        return "text"
+    return "number" if texts or column.numbers else "other"
+
+
 def _pii(
     column: Column, chosen: TypeFound | None, patterns: tuple[PatternFound, ...]
 ) -> tuple[PiiFound, ...]:
-    present = column.rows - column.nulls - (column.texts.words.total() if column.texts else 0)
-    if column.per_second or (chosen and chosen.format):
-        kind = "time"
-    elif column.texts:
-        kind = "text"
-    else:
-        kind = "number" if column.numbers else "other"
-    return pii_of(column.name, kind, patterns, present)
+    kind = _kind(column, chosen)
+    return pii_of(column.name, kind, patterns, _lengths(column), count=_present(column))
 
 
 def _is_code(chosen: TypeFound, pii: tuple[PiiFound, ...]) -> bool:
@@ -205,11 +221,15 @@ def _masked(letter: str) -> str:
     return letter
 
 
-def _patterns(texts: Texts, known: Mapping[str, Pattern]) -> tuple[PatternFound, ...]:
-    found = sorted(texts.patterns.items(), key=lambda each: (-each[1], each[0]))
-    return tuple(
-        PatternFound(each, known[each].title, n, texts.meant, known[each].pii) for each, n in found
-    )
+def _patterns(column: Column, known: Mapping[str, Pattern]) -> tuple[PatternFound, ...]:
+    looked_at = column.texts or column.digits
+    counts = looked_at.patterns if looked_at else {}
+    if _kind(column, None) == "number" and not hints_at(column.name, "postal_code"):
+        # Four or five digits are a postal code of some country or other.
+        counts = {each: n for each, n in counts.items() if not each.startswith("postal_code")}
+    found = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    of = _present(column)
+    return tuple(PatternFound(each, known[each].title, n, of, known[each].pii) for each, n in found)
 
 
 def _top(column: Column, values: Values, *, hidden: bool) -> tuple[ValueCount, ...]:

@@ -7,7 +7,7 @@ are SQL over the different texts with their counts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowetl.profiling._forms import FormLook, Forms
+from arrowetl.profiling._sums import Ints
+from arrowetl.profiling.digits import LONGEST, Digits, Whole, as_digits, between, lengths_of
 from arrowetl.profiling.numbers import Numbers
 from arrowetl.profiling.readings import READINGS, TIMED, is_null_word, trimmed
 from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
@@ -86,6 +88,14 @@ class Texts:
         """How many texts don't stand for null."""
         return self.count - self.words.total()
 
+    def digits(self) -> dict[int, int]:
+        """Count whole numbers by how many digits they have."""
+        return {
+            int(trait.removeprefix(DIGITS)): n
+            for trait, n in self.traits.items()
+            if trait.startswith(DIGITS)
+        }
+
     def merge(self, other: Texts) -> Texts:
         """Give what is known of both."""
         return Texts(
@@ -124,27 +134,43 @@ class TextLook:
         self.patterns = patterns
         self.forms = FormLook(connection)
 
-    def likely(self, columns: Mapping[str, pa.Array]) -> dict[str, set[str]]:
+    def likely(self, texts: Mapping[str, pa.Array]) -> dict[str, set[str]]:
         """Say by a look at some of the texts of columns which patterns are worth a count.
 
         Forty patterns over every text would cost more than all else together.
         """
         known = [each for each in self.patterns if not each.startswith(_READ)] or [*self.patterns]
-        if not known or not columns:
-            return {each: set() for each in columns}
-        self.connection.register(_CHUNK, pa.Table.from_batches([_some(columns)]))
-        sums = ", ".join(
-            f"coalesce(sum(({self.patterns[each].sql('t')})::INTEGER), 0)" for each in known
-        )
+        some = {each: _some_of(column.cast(pa.string())) for each, column in texts.items()}
+        return self._likely(known, some, _WORTH)
+
+    def likely_of_numbers(self, numbers: Mapping[str, pa.Array]) -> dict[str, set[str]]:
+        """Say by a look at some of the numbers of columns which patterns are worth a count."""
+        known = {each: found.digits for each, found in self.patterns.items() if found.digits}
+        shortest = min((least for least, _ in known.values()), default=0)
+        texts = {each: as_digits(_some_of(column)) for each, column in numbers.items()}
+        some = {
+            each: found
+            for each, found in texts.items()
+            if (pc.max(pc.utf8_length(found)).as_py() or 0) >= shortest  # small: one
+        }
+        return self._likely([*known], some, _WORTH_OF_NUMBERS)
+
+    def _likely(
+        self, known: Sequence[str], some: Mapping[str, pa.Array], worth: float
+    ) -> dict[str, set[str]]:
+        if not known or not some:
+            return {each: set() for each in some}
+        self.connection.register(_CHUNK, pa.Table.from_batches([_named(some)]))
+        sums = ", ".join(f"coalesce(sum(({self._test(each)})::INTEGER), 0)" for each in known)
         counts = self._rows(
             f"SELECT c, count(*), {sums} FROM (SELECT c, {trimmed('v')} AS t FROM {_CHUNK}) "
             f"WHERE NOT {is_null_word('t')} GROUP BY c"
         )
         self.connection.unregister(_CHUNK)
-        found: dict[str, set[str]] = {each: set() for each in columns}
+        found: dict[str, set[str]] = {each: set() for each in some}
         for column, looked_at, *hits in counts:
             found[column] = {
-                each for each, n in zip(known, hits, strict=True) if n >= _WORTH * looked_at
+                each for each, n in zip(known, hits, strict=True) if n >= worth * looked_at
             }
         return found
 
@@ -187,6 +213,23 @@ class TextLook:
         self.connection.execute(_OTHERS)
         self.connection.unregister(_CHUNK)
         return grouped_values(self.connection, "others", f"left(v::VARCHAR, {SHOWN_BYTES})", bound)
+
+    def decimals(self, *, as_text: bool) -> tuple[Whole, Ints]:
+        """Give the whole ones of the decimals that `others` grouped last, and their counts."""
+        decimal = "TRY_CAST(v AS DECIMAL(38, 9))" if as_text else "v"
+        found = self.connection.sql(_WHOLE.format(decimal)).fetchnumpy()
+        order = np.argsort(found["v"])
+        return np.asarray(found["v"])[order], np.asarray(found["n"])[order]
+
+    def digits(self, numbers: Whole, counts: Ints, patterns: Collection[str]) -> Digits:
+        """Give what is known of the digits of different, ordered numbers."""
+        found: Counter[str] = Counter()
+        for each in patterns:
+            texts = between(numbers, counts, self.patterns[each].digits or (1, LONGEST))
+            self.connection.register(_CHUNK, texts)
+            found += self._counted({each: self.patterns[each].sql("t")}, _CHUNK)
+            self.connection.unregister(_CHUNK)
+        return Digits(lengths_of(numbers, counts), found)
 
     def _register(self, column: pa.Array) -> None:
         chunk = pa.RecordBatch.from_arrays([column], ["v"])
@@ -240,14 +283,21 @@ class TextLook:
     def _traits_of(self, forms: Forms, *, cautions: bool) -> Counter[str]:
         """Count what forms say; where something can be read also what is to be said of that."""
         traits = Counter({f"{DIGITS}{length}": n for length, n in forms.digits().items()})
+        if forms.fractions():
+            traits += Counter({f"{DIGITS}{length}": n for length, n in self._rows(_WHOLE_TEXTS)})
         if not cautions:
             return traits
         tests = {each: _CAUTIONS[each] for each in forms.doubtful()}
         return traits + self._counted(tests, "readable") + forms.cautions()
 
     def _patterns(self, wanted: Collection[str]) -> Counter[str]:
-        tests = {each: self.patterns[each].sql("t") for each in self.patterns if each in wanted}
+        tests = {each: self._test(each) for each in self.patterns if each in wanted}
         return self._counted(tests, "meant")
+
+    def _test(self, pattern: str) -> str:
+        """Give the test of a trimmed text; what digits alone can be, ``.0`` after them is, too."""
+        known = self.patterns[pattern]
+        return known.sql(r"regexp_replace(t, '\.0+$', '')" if known.digits else "t")
 
 
 _CHUNK = "arrowetl_chunk"
@@ -255,12 +305,23 @@ _OTHERS = f"""
 CREATE OR REPLACE TEMP TABLE others AS
 SELECT v, count(*) AS n, hash(v) AS h FROM {_CHUNK} WHERE v IS NOT NULL GROUP BY v
 """
+_WHOLE = f"""
+SELECT v::UBIGINT AS v, n FROM (SELECT {{}} AS v, n FROM others)
+WHERE v >= 0 AND v < 1e{LONGEST} AND v = trunc(v)
+"""
+_WHOLE_TEXTS = r"""
+SELECT strpos(t, '.') - 1, sum(n)::BIGINT FROM readable
+WHERE (ends_with(t, '.0') OR ends_with(t, '.00')) AND regexp_full_match(t, '[0-9]+\.0+') GROUP BY 1
+"""
+"""How many digits whole numbers have that a program wrote with a fraction."""
 _READ = ("date", "datetime", "boolean")
 """Patterns that readings know better; they are looked for where nothing else is."""
 _LOOKED_AT = 500
 """Of how many different texts of a column a first look is taken."""
 _WORTH = 0.01
 """The share of these that has to have a pattern."""
+_WORTH_OF_NUMBERS = 0.05
+"""That of numbers: check digits are right by chance, in 3 of 100 numbers of sixteen digits."""
 _GROUPED = f"""
 CREATE OR REPLACE TEMP TABLE texts AS
 SELECT v, t, n, length(v) AS len, hash(v) AS h, {is_null_word("t")} AS word
@@ -291,16 +352,17 @@ def _lengths(texts: pa.RecordBatch) -> Numbers:
     return Numbers.of(lengths.astype(np.float64), counts)
 
 
-def _some(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
-    """Give some different texts of each column, from all over it."""
-    parts = []
-    for name, column in columns.items():
-        different = column.cast(pa.string()).unique().drop_null()
-        step = -(-len(different) // _LOOKED_AT) or 1
-        some = different.take(pa.array(np.arange(0, len(different), step)))
-        parts.append((name, some))
-    names = np.repeat([each for each, _ in parts], [len(some) for _, some in parts])
-    texts = pa.concat_arrays([some for _, some in parts])
+def _some_of(column: pa.Array) -> pa.Array:
+    """Give some different values of a column, from all over it."""
+    different = column.unique().drop_null()
+    step = -(-len(different) // _LOOKED_AT) or 1
+    return different.take(pa.array(np.arange(0, len(different), step)))
+
+
+def _named(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """Give the texts of columns below each other, each with its column's name."""
+    names = np.repeat([*columns], [len(each) for each in columns.values()])
+    texts = pa.concat_arrays([each.cast(pa.string()) for each in columns.values()])
     return pa.RecordBatch.from_arrays([pa.array(names, pa.string()), texts], ["c", "v"])
 
 

@@ -98,6 +98,77 @@ def test_values_of_personal_data_are_nowhere_in_a_profile():
     assert ae.SchemaInferrer(detect_pii=False, patterns=SOME).profile(rows).column("mail").pii == ()
 
 
+CARDS = [4111111111111111, 5500005555555559, 4012888888881881]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(CARDS),
+        pa.array(CARDS, pa.uint64()).dictionary_encode(),
+        pa.array([*map(float, CARDS), None]),
+        pa.array(CARDS, pa.decimal128(19, 0)),
+        pa.array(CARDS, pa.decimal256(50, 3)),
+        pa.array([f"{card}.0" for card in CARDS]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_card_numbers_are_seen_in_numbers_too(values):
+    found = ae.SchemaInferrer(patterns=["credit_card"]).profile(pa.table({"n": values}))
+    assert [each.label for each in found.column("n").pii] == ["credit_card"]
+    assert found.column("n").pii[0].count == 3
+    assert not any(f"{card}"[:6] in found.to_json() for card in CARDS)
+
+
+def test_card_numbers_are_seen_in_what_is_nested():
+    rows = pa.table({"a": [{"b": [CARDS[0]]}] * 3})
+    found = ae.SchemaInferrer(patterns=["credit_card"]).profile(rows)
+    assert [each.label for each in found.column("a.b[]").pii] == ["credit_card"]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "label"),
+    [
+        ("tel", 15551230001, "phone"),
+        ("card_number", 4111111111111111, "credit_card"),
+        ("ssn", 536904399, "us_ssn"),
+        ("zip", 10115, "postal_code"),
+        ("birthDate", 19870605, "birth_date"),
+        ("passport_no", 123456789, "passport"),
+        ("token_count", 1200, None),
+        ("cards", 0, None),
+        ("mobile", 10, None),
+        ("address_id", 1, None),
+        ("id", 1000, None),
+        ("order", 4000000000000, None),
+        ("at", 1_700_000_000_000, None),
+        ("at_ns", 1_700_000_000_000_000_000, None),
+    ],
+)
+def test_the_digits_of_numbers_are_evidence_together_with_the_name(name, first, label):
+    numbers = range(first, first + 400)
+    kept = {
+        "number": pa.array(numbers),
+        "double": pa.array(map(float, numbers)),
+        "text": pa.array(map(str, numbers)),
+        "written as a double": pa.array([f"{each}.0" for each in numbers]),
+    }
+    for kind, values in kept.items():
+        inferrer = ae.SchemaInferrer(patterns=["credit_card"])
+        found = inferrer.profile(pa.table({name: values}))
+        column = found.column(name)
+        assert [each.label for each in column.pii] == ([label] if label else []), kind
+        assert (column.numbers is None) == bool(label)
+        assert not label or str(first) not in found.to_json()
+
+
+def test_numbers_are_no_postal_codes_unless_their_name_says_so():
+    codes = [str(n) for n in range(1000, 1400)]
+    found = ae.SchemaInferrer().profile(pa.table({"id": codes, "plz": codes}))
+    assert found.column("id").patterns == ()
+    assert "postal_code_at" in {each.name for each in found.column("plz").patterns}
+
+
 def test_masks_show_how_a_value_is_written():
     assert masked("Łódź 7/É") == "Xxxx 9/X"
 

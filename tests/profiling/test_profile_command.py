@@ -178,3 +178,17 @@ def test_a_contract_is_learned_from_what_isnt_csv_too():
     ae.Pipeline().extract(table).load(ae.ParquetLoader("a.parquet")).run()
     assert profile("a.parquet", "--contract", "a.yaml").exit_code == 0
     assert [field.name for field in ae.Contract.read("a.yaml").fields] == ["a", "a.b"]
+
+
+def test_a_contract_says_of_numbers_what_the_profile_says_of_their_digits():
+    cards = ["4111111111111111", "5500005555555559", "4012888888881881"]
+    rows = [f"{n},{cards[n % 3]},{15551230001 + n % 3}" for n in range(60)]
+    Path("cards.csv").write_text("\n".join(["id,n,tel", *rows]))
+    done = profile("cards.csv", "--contract", "cards.yaml", "--save", "cards.json")
+    said = done.stdout + Path("cards.json").read_text() + Path("cards.yaml").read_text()
+    assert not any(each in said for each in (*cards, "1555123"))
+    contract = ae.Contract.read("cards.yaml")
+    assert [field.type for field in contract.fields] == ["int64"] * 3
+    assert contract.personal == {"n": "credit_card", "tel": "phone"}
+    saved = Profile.from_json(Path("cards.json").read_text())
+    assert {each.name: each.pii[0].label for each in saved.columns if each.pii} == contract.personal

@@ -34,6 +34,7 @@ class Shaped:
     title: str
     pii: str | None
     shape: str
+    digits: tuple[int, int] | None = None
 
     def sql(self, text: str) -> str:
         return f"regexp_full_match({text}, '{self.shape}')"
