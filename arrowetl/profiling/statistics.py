@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from arrowetl.duck import connect
+from arrowetl.errors import SchemaError
 from arrowetl.profiling.columns import (
     Part,
     doubles,
@@ -142,15 +143,10 @@ class Statistics:
         """Give the statistics of both; `self` came first.
 
         Raises:
-            SchemaError: the rows have other columns or types.
+            SchemaError: the rows have other columns or types; says which.
         """
         if not self.schema.equals(other.schema):
-            from arrowetl.errors import SchemaError
-
-            raise SchemaError(
-                f"rows of {other.schema.names} can't be added to those of {self.schema.names}",
-                where="Statistics",
-            )
+            raise _unlike(self.schema, other.schema)
         return Statistics(
             schema=self.schema,
             rows=self.rows + other.rows,
@@ -160,6 +156,28 @@ class Statistics:
             },
             products=_merged(self.products, other.products),
         )
+
+
+def _unlike(first: pa.Schema, second: pa.Schema) -> SchemaError:
+    """Give the error for statistics of rows that aren't alike; says how, and what to do."""
+    theirs = dict(zip(second.names, second.types, strict=True))
+    mine = dict(zip(first.names, first.types, strict=True))
+    said = [
+        *(f"only the first have {each!r}" for each in mine if each not in theirs),
+        *(f"only the second have {each!r}" for each in theirs if each not in mine),
+        *(
+            f"{each!r} is {kind} in the first, {theirs[each]} in the second"
+            for each, kind in mine.items()
+            if each in theirs and theirs[each] != kind
+        ),
+    ]
+    return SchemaError(
+        f"rows can't be added to those of another schema: "
+        f"{'; '.join(said) or 'the order of columns or their metadata differ'}. "
+        "Give all parts one schema before they are looked at, by table.select and table.cast for "
+        "instance, or look at them as one source",
+        where="Statistics",
+    )
 
 
 class Looker:

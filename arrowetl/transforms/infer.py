@@ -204,7 +204,9 @@ class SchemaInferrer(SQLStage):
     def statistics(self, data: Any) -> Statistics:
         """Give the statistics that a profile is read from; those of parts merge.
 
-        `profile_of` reads it: a profile of many files is that of their merged statistics.
+        `profile_of` reads it: a profile of many files is that of their merged statistics. They
+        can be pickled, and merged later; a profile, saved as JSON, can only be compared. Parts have
+        to have one schema.
 
         Raises:
             ConfigError: data isn't a source, and has no `__arrow_c_stream__`.

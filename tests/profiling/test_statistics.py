@@ -254,6 +254,9 @@ def test_rows_of_other_columns_dont_merge():
     other = of(pa.table({"x": [1]}))
     with pytest.raises(SchemaError, match="can't be added"):
         of(TABLE).merge(other)
+    said = "'x' is int64 in the first, string in the second. Give all parts one schema"
+    with pytest.raises(SchemaError, match=f"only the first have 'y'; {said}"):
+        of(pa.table({"x": [1], "y": [2]})).merge(of(pa.table({"x": ["a"]})))
 
 
 EVERY = pa.table(
