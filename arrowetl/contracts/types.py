@@ -174,9 +174,21 @@ def cast(value: str, old: pa.DataType, new: pa.DataType) -> str:
         return f"CAST({value} AS {sql_type(new)})"
     tried = f"TRY_CAST({value} AS {sql_type(new)})"
     if kinds.is_string(old) and (shape := _shape(new)):
-        return f"CASE WHEN regexp_full_match({value}, {literal(shape)}) THEN {tried} END"
+        fits = f"regexp_full_match({value}, {literal(shape)})"
+        if kinds.is_floating(new):
+            fits += f" AND NOT {_beyond(value, tried)}"
+        return f"CASE WHEN {fits} THEN {tried} END"
     back = f"TRY_CAST({tried} AS {sql_type(old)})"
     return f"CASE WHEN {back} IS NOT DISTINCT FROM {value} THEN {tried} END"
+
+
+def _beyond(value: str, number: str) -> str:
+    """Give the test that a text of digits is too large or too near to zero for a float."""
+    # Infinity is written in letters; of zero the digits before an exponent are zeros.
+    return (
+        f"((isinf({number}) AND NOT regexp_matches({value}, '(?i)inf')) "
+        f"OR ({number} = 0 AND regexp_matches({value}, '^[^eE]*[1-9]')))"
+    )
 
 
 def _shape(kind: Any) -> str | None:
