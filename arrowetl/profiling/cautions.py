@@ -73,10 +73,13 @@ def _type(column: ColumnProfile, _: Column) -> Found:
 
 
 def _notes(column: ColumnProfile, _: Column) -> Found:
-    likely = bool(column.types) and column.types[0].confidence >= _MOST
-    for note in dict.fromkeys(note for each in column.types for note in each.notes):
+    best = column.types[0] if column.types else None
+    if best is None or best.confidence < _MOST:
+        return
+    # Of the others notes are of no use: days are where months would be if it were that way round.
+    for note in best.notes:
         for kind, words in _NOTES.items():
-            if words in note and likely:
+            if words in note:
                 yield kind, note
 
 

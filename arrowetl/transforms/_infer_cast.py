@@ -45,6 +45,11 @@ class InferredCast(SQLStage):
 
     rows = Rows.SAME
 
+    @property
+    def label(self) -> str:
+        """What it is of the stage that users write."""
+        return "SchemaInferrer, cast"
+
     def select(self, schema: pa.Schema) -> str:
         """Give a SELECT with the casts."""
         casts = [
@@ -59,17 +64,24 @@ class InferredCast(SQLStage):
         found = []
         for field, reading in _readings(schema):
             column, text = name(field.name), trimmed(name(field.name))
-            kind = f"{reading.type} ({reading.format})" if reading.format else reading.type
             found.append(
                 Rejection(
                     code="cast",
                     where=f"{column} IS NOT NULL AND NOT {is_null_word(text)} "
                     f"AND ({reading.value(text)}) IS NULL",
-                    reason=f"left({column}, 80) || {literal(f' is no {kind}')}",
+                    reason=f"left({column}, 80) || {literal(f' is no {_called(reading)}')}",
                     column=field.name,
                 )
             )
         return found or [_NEVER]
+
+
+def _called(reading: Reading) -> str:
+    """Give what people call the values of a reading."""
+    if reading.format is None:
+        return reading.type
+    kind = "date" if reading.type.startswith("date") else "date-time"
+    return f"{kind} written as {reading.format}"
 
 
 _ALL = f"SELECT * FROM {INPUT}"

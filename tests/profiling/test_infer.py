@@ -73,6 +73,15 @@ def test_who_knows_which_comes_first_says_so():
     assert inferred(["01/02/2024", "03/04/2024"], day_first=False)[1] == "%m/%d/%Y"
 
 
+@pytest.mark.parametrize("form", ["{0:02}/{1:02}/2023", "{1:02}/{0:02}/2023"])
+def test_dates_that_are_all_written_in_one_way_are_no_caution(form):
+    dates = [form.format(day, month) for day in range(1, 29) for month in range(1, 13)]
+    inferrer = ae.SchemaInferrer(patterns=SOME)
+    assert inferrer.profile(pa.table({"d": dates})).cautions == ()
+    odd = inferrer.profile(pa.table({"d": [*dates, form.format(1, 30)]}))
+    assert "mixed_dates" in {each.kind for each in odd.cautions}
+
+
 def test_a_type_needs_confidence():
     texts = ["1"] * 95 + ["x"] * 5
     assert inferred(texts) == ("int64", None)
@@ -465,3 +474,11 @@ def test_personal_data_are_flagged_and_nothing_else_is(customers):
 def test_clean_columns_give_no_false_alarm(customers):
     for column in ("country", "newsletter"):
         assert not [c for c in customers.cautions if c.column == column]
+
+
+def test_what_a_cast_rejects_is_told_by_names_that_users_know():
+    rows = pa.table({"d": ["2024-01-31"] * 20 + ["soon"]})
+    pipeline = ae.Pipeline().extract(ae.ArrowSource(rows)).transform(ae.SchemaInferrer(cast=True))
+    [rejected] = pipeline.load(ae.ArrowLoader()).run().result.rejected
+    assert rejected.stage == "SchemaInferrer, cast"
+    assert rejected.samples == ("soon is no date written as %Y-%m-%d",)

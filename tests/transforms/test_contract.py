@@ -538,7 +538,7 @@ def test_texts_that_are_cast_first_are_held_to_the_contract_as_what_they_are(dat
     pipeline = cast_then_held(
         told(["36", "1", "old", "N/A", "200"]), dead, data_type=data_type, rules="quarantine"
     )
-    assert "rows that InferredCast rejects leave here" in str(pipeline.plan())
+    assert "rows that SchemaInferrer, cast rejects leave here" in str(pipeline.plan())
     result = pipeline.run().result
     assert result.table.schema.types == CAST.schema().types
     assert result.table["id"].to_pylist() == [0, 3, *range(5, 35)]
