@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from arrowetl.contracts import Contract
+    from arrowetl.contracts import Contract, Field
     from arrowetl.errors import (
         ArrowETLError,
         ConfigError,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from arrowetl.tuning.tuner import AutoTuner
 
 _HOMES = {
-    "contracts": ("Contract",),
+    "contracts": ("Contract", "Field"),
     "errors": (
         "ArrowETLError",
         "ConfigError",
@@ -137,6 +137,7 @@ __all__ = [
     "DuckDBLoader",
     "DuckDBSource",
     "EnforceContract",
+    "Field",
     "Filter",
     "FittedStage",
     "JSONLoader",

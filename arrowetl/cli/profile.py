@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from arrowetl.cli.app import DEBUG, DRIFTED, OUTPUT
 from arrowetl.cli.output import echo, show, write
 
 if TYPE_CHECKING:
+    from arrowetl.contracts import Contract
     from arrowetl.profiling.compare import Drift
     from arrowetl.profiling.profile import Profile
     from arrowetl.stage import Source
@@ -80,6 +82,8 @@ def profile(
     """
     if fail_on and not compare:
         raise click.UsageError("--fail-on says when changes are too grave: give --compare OLD too")
+    for path in filter(None, (html, save, contract)):
+        _check_folder(path)
     old = _saved(compare) if compare else None
     found = _profile(file, exact_keys=contract is not None, **options)
     if save:
@@ -92,6 +96,18 @@ def profile(
         _learn(file, contract, found, told=output != "json", **options)
     if drift is not None and fail_on:
         _judge(drift, fail_on)
+
+
+def _check_folder(path: Path) -> None:
+    """See that a file can be made there, before the rows are looked at.
+
+    Raises:
+        WriteError: there is no such folder.
+    """
+    if not path.parent.is_dir():
+        from arrowetl.errors import WriteError
+
+        raise WriteError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 def _show(found: Profile, drift: Drift | None, output: str) -> None:
@@ -117,7 +133,7 @@ def _learn(file: str, path: Path, found: Profile, *, told: bool, **options: Any)
     from arrowetl.contracts import Contract
     from arrowetl.sources.anything import source_of
 
-    source = source_of(file)
+    source, texts = source_of(file), found
     as_text = source.schema() != _source(file).schema()
     if as_text or options["no_pii"]:
         # Values of personal data are kept out of contracts, so they have to be known.
@@ -128,6 +144,8 @@ def _learn(file: str, path: Path, found: Profile, *, told: bool, **options: Any)
             exact_keys=True,
         )
     learned = Contract.learn(found)
+    doubts = _doubts(texts, learned)
+    learned = _with_doubts(learned, doubts)
     learned.write(path)
     there = sum(not field.nullable for field in learned.fields)
     rules = learned.checked_rules
@@ -136,8 +154,35 @@ def _learn(file: str, path: Path, found: Profile, *, told: bool, **options: Any)
         f"{len(rules)} other rules",
         err=True,
     )
+    for column, doubt in doubts.items():
+        click.echo(f"{column}: {doubt}", err=True)
     for rule in rules if told else ():
         echo(f"{rule.name}: {rule.evidence}")
+
+
+def _doubts(texts: Profile, learned: Contract) -> dict[str, str]:
+    """Say which columns a pipeline reads as dates though nothing tells days from months."""
+    from arrowetl.contracts.paths import path_of
+
+    dated = {each.name for each in learned.fields if each.type.startswith(("date", "timestamp"))}
+    doubtful = {
+        path_of((each.column,)): each.text
+        for each in texts.cautions
+        if each.kind == "ambiguous_dates" and each.column is not None
+    }
+    hint = "a pipeline guesses, unless date_format says how they are written"
+    return {field: f"{text}; {hint}" for field, text in doubtful.items() if field in dated}
+
+
+def _with_doubts(learned: Contract, doubts: Mapping[str, str]) -> Contract:
+    """Give a contract whose evidence names what is doubtful."""
+    fields = [
+        replace(each, evidence="; ".join(filter(None, (each.evidence, doubts.get(each.name)))))
+        if each.name in doubts
+        else each
+        for each in learned.fields
+    ]
+    return replace(learned, fields=fields)
 
 
 def _profile(

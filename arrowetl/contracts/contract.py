@@ -36,7 +36,7 @@ class Field:
         type: Arrow's word for its type, ``int64`` for instance; ``struct`` and ``list`` for what
             has parts, which are fields of their own; ``null`` for any type.
         nullable: whether there may be no value. A part has to be there if what it is in is.
-        evidence: why that is believed, where it was learned.
+        evidence: why that is believed, where it was learned, and what is doubtful of its type.
         pii: what personal data it holds, ``email`` for instance; None if none. What is told of
             rows that break the contract shows no value of such a column.
         pii_evidence: why that is believed, where it was learned.

@@ -84,7 +84,9 @@ def test_the_page_of_two_profiles_is_of_what_has_changed():
         (["people.csv", "--sample", "5", "--all"], 2, "give one of the two"),
         (["people.csv", "--compare", "people.csv"], 2, "not the JSON of a profile"),
         (["people.csv", "--compare", "none.json"], 1, "none.json"),
-        (["people.csv", "--save", "no/where.json"], 1, "where.json"),
+        (["people.csv", "--save", "no/where.json"], 1, "where.json: there is no folder no"),
+        (["people.csv", "--html", "no/where.html"], 1, "there is no folder no; make it first"),
+        (["people.csv", "--contract", "no/where.yaml"], 1, "there is no folder no; make it first"),
         (["people.csv", "--fail-on", "error"], 2, "give --compare"),
         (["people.csv", "--compare", "old.json", "--fail-on", "drift"], 2, "'drift' is not one of"),
     ],
@@ -192,3 +194,13 @@ def test_a_contract_says_of_numbers_what_the_profile_says_of_their_digits():
     assert contract.personal == {"n": "credit_card", "tel": "phone"}
     saved = Profile.from_json(Path("cards.json").read_text())
     assert {each.name: each.pii[0].label for each in saved.columns if each.pii} == contract.personal
+
+
+def test_a_contract_says_where_a_pipeline_guesses_what_is_the_day():
+    rows = [f"{n},{n % 12 + 1:02}/{n % 11 + 1:02}/2024" for n in range(60)]
+    Path("dates.csv").write_text("\n".join(["id,at", *rows]))
+    done = profile("dates.csv", "--contract", "dates.yaml")
+    assert "at: dates (%d/%m/%Y): day and month can't be told apart" in done.stderr
+    field = ae.Contract.read("dates.yaml").field_at("at")
+    assert field.type == "date32[day]"
+    assert "no null in 60 rows; dates (%d/%m/%Y): day and month" in field.evidence
