@@ -16,13 +16,21 @@ from arrowetl.duck import SETTINGS, first_line
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
 from arrowetl.sinks.feed import Feed, LockedError, path_text, writing
-from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
+from arrowetl.sinks.table import (
+    Column,
+    Fit,
+    check_table_options,
+    dropped_notes,
+    fit,
+    require_key,
+)
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Mode, SchemaChange, Sink, require
 from arrowetl.typemap import Stored, duckable_schema, duckdb_columns
 
 _MAGIC = b"DUCK"
 _NULL = '"NULL"'
+_FOR_NULLS = "INTEGER"
 _STAGED = "temp.main.arrowetl_staged"
 
 
@@ -48,9 +56,11 @@ class DuckDBLoader(Sink):
         schema: the table's schema.
         mode: ``append``; ``replace`` the table's rows, and its columns if they differ; ``upsert``
             rows by `key`; ``error`` if there is such a table.
-        key: columns by which ``upsert`` finds rows. Of several rows of a run with one key the
-            last wins; a null in a key is an error. Columns that the rows lack keep their values.
-        on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns.
+        key: columns by which ``upsert`` finds rows, compared as the table keeps them. Of several
+            rows of a run with one key the last wins; a null in a key is an error. Columns that
+            the rows lack keep their values.
+        on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns. A
+            column of numbers never becomes one of text: cast the rows, or load into a new column.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -187,8 +197,27 @@ class DuckDBLoader(Sink):
         def wider(have: str, want: str) -> str | None:
             return _wider(connection, have, want)
 
-        found = fit(columns, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+        evolves = self.on_schema_change == SchemaChange.EVOLVE
+        have = self._typed(connection, columns, rows) if evolves else columns
+        found = fit(have, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+        if self.mode == Mode.UPSERT:
+            require_key(self.key, rows, found, columns, where=self.label)
         return replace(found, added=tuple(Column(c.name, _declared(c)) for c in found.added))
+
+    def _typed(
+        self, connection: duckdb.DuckDBPyConnection, columns: list[Column], rows: Sequence[Column]
+    ) -> list[Column]:
+        """Give the columns, without the type that rows of nothing but nulls have given one."""
+        wanted = {row.name.lower(): row.kind for row in rows}
+
+        def is_untyped(column: Column) -> bool:
+            want = wanted.get(column.name.lower(), _NULL)
+            if column.kind != _FOR_NULLS or want == _NULL or _related(column.kind, want):
+                return False
+            count = f"SELECT count({name(column.name)}) FROM {self._target}"
+            return connection.execute(count).fetchall() == [(0,)]
+
+        return [Column(one.name, _NULL) if is_untyped(one) else one for one in columns]
 
     def begin(self, schema: pa.Schema) -> None:
         """Open the file and a transaction; make or alter the table in it."""
@@ -258,23 +287,28 @@ class DuckDBLoader(Sink):
         return feed.rows
 
     def _merge(self, connection: duckdb.DuckDBPyConnection, pairs: list[tuple[str, str]]) -> None:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE arrowetl_staged AS FROM {INPUT}")
-        self._refuse_null_keys(connection)
-        target = dict(pairs)
-        same = " AND ".join(f"t.{name(target[key])} = s.{name(key)}" for key in self.key)
-        others = [(col, to) for col, to in pairs if col not in self.key]
-        changes = ", ".join(f"{name(to)} = s.{name(col)}" for col, to in others)
-        update = f"WHEN MATCHED THEN UPDATE SET {changes}" if others else ""
-        values = ", ".join(f"s.{name(col)}" for col, _ in pairs)
+        # Staged in the table's own types: a key is compared as it would be kept.
+        columns = [to for _, to in pairs]
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE arrowetl_staged AS "
+            f"SELECT {names(columns)} FROM {self._target} LIMIT 0"
+        )
+        connection.execute(_insert(_STAGED, pairs, INPUT))
+        key = [dict(pairs)[each] for each in self.key]
+        self._refuse_null_keys(connection, key)
+        same = " AND ".join(f"t.{name(each)} = s.{name(each)}" for each in key)
+        changes = ", ".join(f"{name(each)} = s.{name(each)}" for each in columns if each not in key)
+        update = f"WHEN MATCHED THEN UPDATE SET {changes}" if changes else ""
+        values = ", ".join(f"s.{name(each)}" for each in columns)
         connection.execute(
             f"MERGE INTO {self._target} t USING (FROM {_STAGED} QUALIFY row_number() OVER "
-            f"(PARTITION BY {names(self.key)} ORDER BY rowid DESC) = 1) s ON {same} {update} "
-            f"WHEN NOT MATCHED THEN INSERT ({names(to for _, to in pairs)}) VALUES ({values})"
+            f"(PARTITION BY {names(key)} ORDER BY rowid DESC) = 1) s ON {same} {update} "
+            f"WHEN NOT MATCHED THEN INSERT ({names(columns)}) VALUES ({values})"
         )
         connection.execute(f"DROP TABLE {_STAGED}")
 
-    def _refuse_null_keys(self, connection: duckdb.DuckDBPyConnection) -> None:
-        empty = " OR ".join(f"{name(key)} IS NULL" for key in self.key)
+    def _refuse_null_keys(self, connection: duckdb.DuckDBPyConnection, key: Sequence[str]) -> None:
+        empty = " OR ".join(f"{name(each)} IS NULL" for each in key)
         rows = connection.execute(f"SELECT count(*) FROM {_STAGED} WHERE {empty}").fetchall()[0][0]
         if rows:
             raise WriteError(
@@ -328,7 +362,7 @@ def _incoming(schema: pa.Schema, where: str) -> list[Column]:
 
 
 def _declared(column: Column) -> str:
-    return "INTEGER" if column.kind == _NULL else column.kind
+    return _FOR_NULLS if column.kind == _NULL else column.kind
 
 
 def _insert(target: str, pairs: Sequence[tuple[str, str]], source: str) -> str:
@@ -336,9 +370,12 @@ def _insert(target: str, pairs: Sequence[tuple[str, str]], source: str) -> str:
     return f"INSERT INTO {target} ({columns}) SELECT {names(col for col, _ in pairs)} FROM {source}"
 
 
+_NUMBERS = {
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"),
+    *("UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN"),
+}
 _FAMILIES = (
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-    | {"UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN"},
+    _NUMBERS,
     {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"},
     {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE"},
     {"TIME", "TIME_NS"},
@@ -350,11 +387,15 @@ def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str |
     """Give the type that holds values of both, as DuckDB's own UNION would; None if none does."""
     if want in {have, _NULL}:
         return have
+    if have == _NULL:
+        return want
     if have == "VARCHAR" and want != "BLOB":
         return have
     if want == "VARCHAR":
         # Text that isn't one is an error when it comes; nothing is turned into something else.
-        return have if have in _TEXT_HOLDS else (None if have == "BLOB" else "VARCHAR")
+        # A number isn't: 1 would be '1', but '1.0' if the column was widened to DOUBLE before.
+        refused = have == "BLOB" or _shape(have) in _NUMBERS
+        return have if have in _TEXT_HOLDS else (None if refused else "VARCHAR")
     if not _related(have, want):
         return None
     try:

@@ -14,11 +14,18 @@ import pyarrow as pa
 from arrowetl.adbc import Connection
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
-from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.errors import ConfigError, WriteError
 from arrowetl.files import destination_path
 from arrowetl.sinks.feed import MEMORY, Feed, path_text, writing
 from arrowetl.sinks.sqlite_tables import Tables, add_sql, insert_sql, wider
-from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
+from arrowetl.sinks.table import (
+    Column,
+    Fit,
+    check_table_options,
+    dropped_notes,
+    fit,
+    require_key,
+)
 from arrowetl.sql import INPUT, name
 from arrowetl.stage import Mode, SchemaChange, Sink, require
 from arrowetl.typemap import Stored, duckable_schema, sqlite_columns
@@ -54,7 +61,8 @@ class SQLiteLoader(Sink):
         key: columns by which ``upsert`` finds rows; a unique index is made if there is none. Of
             several rows of a run with one key the last wins; a null in a key is an error.
             Columns that the rows lack keep their values.
-        on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns.
+        on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns. A
+            column of numbers never becomes one of text: cast the rows, or load into a new column.
         batch_rows: rows in a batch that is converted.
         timeout: seconds to wait for whoever has locked the database.
 
@@ -170,11 +178,8 @@ class SQLiteLoader(Sink):
         if self.mode == Mode.REPLACE and self.on_schema_change == SchemaChange.EVOLVE:
             return Fit(tuple(rows)) if set(columns) == set(rows) else None
         found = fit(columns, rows, policy=self.on_schema_change, wider=wider, where=self.label)
-        places = dict(zip([row.name for row in rows], found.columns, strict=True))
         if self.mode == Mode.UPSERT:
-            for key in self.key:
-                if places[key] is None:
-                    raise SchemaError.missing(key, [c.name for c in columns], where=self.label)
+            require_key(self.key, rows, found, columns, where=self.label)
         return found
 
     def begin(self, schema: pa.Schema) -> None:

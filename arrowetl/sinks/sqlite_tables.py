@@ -15,6 +15,7 @@ _TEMPORAL = {*_MOMENTS, "TIME", "TIME_NS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"}
 _DECIMAL = re.compile(r"DECIMAL_TEXT\((\d+), ?(\d+)\)", re.ASCII)
 _LONGEST_DECIMAL = 76
 _NUMBERS = {"INTEGER", "BOOLEAN", "REAL"}
+_NUMERIC = ("BOOL", "DECIMAL", "NUMERIC")
 
 
 def create_sql(table: str, columns: Iterable[Column]) -> str:
@@ -61,8 +62,13 @@ def wider(have: str, want: str) -> str | None:
 
     >>> wider("INTEGER", "REAL"), wider("VARCHAR(20)", "INTEGER"), wider("BLOB", "TEXT")
     ('REAL', 'VARCHAR(20)', None)
-    >>> wider("DECIMAL_TEXT(9,2)", "DECIMAL_TEXT(9,4)"), wider("DECIMAL_TEXT(9,2)", "INTEGER")
+    >>> wider("DECIMAL_TEXT(9,2)", "DECIMAL_TEXT(9,4)"), wider("DATE", "TEXT")
     ('DECIMAL_TEXT(11,4)', 'TEXT')
+
+    A number isn't text: 1 would be '1', but '1.0' if the column was widened to REAL before.
+
+    >>> wider("INTEGER", "TEXT"), wider("DECIMAL_TEXT(9,2)", "INTEGER")
+    (None, None)
     """
     known, affinity = have.upper(), _affinity(have)
     if want in {known, ""} or not have:
@@ -73,22 +79,22 @@ def wider(have: str, want: str) -> str | None:
         return _wider_decimal(known, want)
     if affinity == "TEXT":
         return have
-    if want in _NUMBERS and known not in _TEMPORAL:
-        return _wider_number(have, affinity, want)
-    if known in {"DATETIME", "TIMESTAMP"} and want in _MOMENTS:
-        return have
-    return None if known in _TEMPORAL and want in _NUMBERS else "TEXT"
+    if affinity in _NUMBERS or known.startswith(_NUMERIC):
+        return _wider_number(have, affinity, want) if want in _NUMBERS else None
+    if want in _NUMBERS:
+        return None if known in _TEMPORAL else have
+    return have if known in {"DATETIME", "TIMESTAMP"} and want in _MOMENTS else "TEXT"
 
 
-def _wider_decimal(have: str, want: str) -> str:
-    """Give the decimal that holds both; text where there is none, or the other is no decimal."""
+def _wider_decimal(have: str, want: str) -> str | None:
+    """Give the decimal that holds both; None where there is none, or the other is no decimal."""
     pairs = [_DECIMAL.fullmatch(each) for each in (have, want)]
     one, other = ([int(number) for number in pair.groups()] if pair else None for pair in pairs)
     if one is None or other is None:
-        return "TEXT"
+        return None
     scale = max(one[1], other[1])
     digits = max(one[0] - one[1], other[0] - other[1]) + scale
-    return f"DECIMAL_TEXT({digits},{scale})" if digits <= _LONGEST_DECIMAL else "TEXT"
+    return f"DECIMAL_TEXT({digits},{scale})" if digits <= _LONGEST_DECIMAL else None
 
 
 def _wider_number(have: str, affinity: str, want: str) -> str:

@@ -128,6 +128,16 @@ def fit(
     return Fit(tuple(places), new, widened, missing)
 
 
+def require_key(
+    key: Sequence[str], rows: Sequence[Column], found: Fit, table: Sequence[Column], *, where: str
+) -> None:
+    """Raise SchemaError if a column of the key has no place in the table."""
+    dropped = {want.name for want, place in zip(rows, found.columns, strict=True) if place is None}
+    for column in key:
+        if column in dropped:
+            raise SchemaError.missing(column, [have.name for have in table], where=where)
+
+
 def _widened(
     have: Column, want: Column, *, policy: str, wider: Callable[[str, str], str | None], where: str
 ) -> list[Column]:

@@ -136,7 +136,7 @@ def test_error_mode(path):
 
 
 def test_evolve_adds_and_widens(path):
-    sqlite_run(path, 'CREATE TABLE "t" ("id" INTEGER, "n" INTEGER, "flag" BOOLEAN)')
+    sqlite_run(path, 'CREATE TABLE "t" ("id" INTEGER, "n" DATE, "flag" BOOLEAN)')
     sqlite_run(path, "CREATE INDEX by_id ON t (id)", "INSERT INTO t VALUES (1, 2, 1)")
     rows = pa.table({"ID": [2.5], "N": ["x"], "new": [True], "flag": [7]})
     assert [note for note in loader(path).check(rows.schema) if "column" in note] == [
@@ -150,6 +150,25 @@ def test_evolve_adds_and_widens(path):
     assert len(ddl(path)) == 2
     load(loader(path), pa.table({"id": [9]}))
     assert sqlite_rows(path, ALL)[-1] == (9.0, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("there", "rows"),
+    [
+        (pa.array([1]), pa.array(["1"])),
+        (pa.array([1.0]), pa.array(["1"])),
+        (pa.array([True]), pa.array(["true"])),
+        (pa.array([Decimal("1.50")]), pa.array(["1.5"])),
+        (pa.array([1]), pa.array([Decimal("1.50")])),
+        (pa.array([1]), pa.array([date(2024, 1, 2)])),
+    ],
+)
+def test_a_column_of_numbers_stays_one(path, there, rows):
+    load(loader(path), pa.table({"id": there}))
+    before = ddl(path)
+    with pytest.raises(SchemaError, match="no type holds both; cast it"):
+        load(loader(path), pa.table({"id": rows}))
+    assert ddl(path) == before
 
 
 def test_evolve_does_not_lose_constraints(path):
