@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path, PurePath
+from urllib.parse import unquote
 
 from arrowetl.errors import WriteError
 from arrowetl.files import Staging, link_tree, locked, sync, sync_tree
@@ -29,6 +30,15 @@ def is_foreign(path: PurePath) -> bool:
     (False, True)
     """
     return path.suffix not in _OURS and path.name not in _KNOWN
+
+
+def partitions_of(path: PurePath) -> list[str]:
+    """Give the columns that are folders in a file's path, as Hive writes them.
+
+    >>> partitions_of(PurePath("paid%20on=2024-01-02/city=Oslo/part-0.parquet"))
+    ['paid on', 'city']
+    """
+    return [unquote(part.partition("=")[0]) for part in path.parts[:-1] if "=" in part]
 
 
 def replace_folder(staging: Staging, new: Path, *, where: str) -> None:

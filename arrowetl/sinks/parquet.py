@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
+from arrowetl.sinks.folders import partitions_of
 from arrowetl.sinks.parquet_files import Layout
 from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
 from arrowetl.sql import INPUT, literal, names
@@ -72,8 +73,8 @@ class ParquetLoader(Sink):
 
     Args:
         path: where to: a path, or an `s3://` URL.
-        mode: ``error`` if nothing may be there; ``replace`` it; ``append`` files to a folder.
-            A file has no keys, so there is no ``upsert``.
+        mode: ``error`` if nothing may be there; ``replace`` it; ``append`` files to a folder that
+            has the same `partition_by`. A file has no keys, so there is no ``upsert``.
         partition_by: columns that become folders, ``year=2024/``: text, whole numbers, dates
             and booleans. Files don't hold them, and rows with a null are in a folder of their
             own. Without rows the folder is empty.
@@ -177,7 +178,8 @@ class ParquetLoader(Sink):
         """Look whether the rows could be written; nothing is changed.
 
         Raises:
-            SchemaError: a column is missing, or of a type that Parquet hasn't.
+            SchemaError: a column is missing, or of a type that Parquet hasn't; or the folder that
+                is appended to has another `partition_by`.
             WriteError: the folder isn't there or may not be written, or something is there
                 which the mode forbids to touch.
         """
@@ -248,7 +250,20 @@ class ParquetLoader(Sink):
             )
         if self.mode == Mode.REPLACE and self._is_folder:
             place.refuse_foreign()
+        if self.mode == Mode.APPEND:
+            self._check_layout(place.example())
         return place
+
+    def _check_layout(self, there: PurePath | None) -> None:
+        """Refuse to mix layouts: of columns that are folders of some files only, nulls are read."""
+        have = [] if there is None else partitions_of(there)
+        if there is None or sorted(have) == sorted(self.partition_by):
+            return
+        raise SchemaError(
+            f"the files that are there, as {str(there)!r}, have partition_by={have}, and the new "
+            f"ones would have {list(self.partition_by)}; use the same, or write to another folder",
+            where=self.label,
+        )
 
     def _copies(self, schema: pa.Schema) -> bool:
         by_pyarrow = self.compression_level is not None and self.compression != "zstd"

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
+from arrowetl.arrow import empty_batch, reader_of
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
@@ -76,10 +77,15 @@ class Layout:
     def _write_partitions(self, reader: pa.RecordBatchReader, folder: Path) -> None:
         import pyarrow.dataset as ds
 
-        fields = pa.schema([reader.schema.field(column) for column in self.partition_by])
+        # Folders are called as DuckDB calls them; as it is, a '/' in a name would be two folders.
+        columns = [quote(c, safe="") if c in self.partition_by else c for c in reader.schema.names]
+        renamed = pa.schema(
+            [field.with_name(to) for field, to in zip(reader.schema, columns, strict=True)]
+        )
+        fields = pa.schema([renamed.field(quote(column, safe="")) for column in self.partition_by])
         form = ds.ParquetFileFormat()
         ds.write_dataset(
-            reader,
+            reader_of(renamed, (batch.rename_columns(columns) for batch in reader)),
             folder,
             format=form,
             basename_template=f"{self.stem}-{{i}}.parquet",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from arrowetl.files import Staging, destination_path, locked
 from arrowetl.sinks.folders import add_to_folder, refuse_foreign, replace_folder
@@ -35,6 +35,10 @@ class Place(ABC):
     @abstractmethod
     def refuse_foreign(self) -> None:
         """Raise WriteError if replacing the folder would delete what isn't Parquet."""
+
+    def example(self) -> PurePath | None:
+        """Give the path of one of the folder's Parquet files, below it; None if none is known."""
+        return None
 
     @abstractmethod
     def beginning(self) -> AbstractContextManager[Path]:
@@ -139,6 +143,11 @@ class LocalPlace(Place):
     def refuse_foreign(self) -> None:
         """Look through all that is in the folder."""
         refuse_foreign(self.path, where=self._where)
+
+    def example(self) -> PurePath | None:
+        """Give the first that the system lists."""
+        found = next(self.path.rglob("*.parquet"), None)
+        return found and found.relative_to(self.path)
 
     @contextmanager
     def beginning(self) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -151,7 +152,9 @@ class ParquetSource(FileSource):
         settings: dict[str, object] = {"union_by_name": self.union_by_name}
         if self.hive_partitioning is not None:
             settings["hive_partitioning"] = self.hive_partitioning
-        return f"read_parquet({_listed(files, self.label)}{options(settings)})"
+        scan = f"read_parquet({_listed(files, self.label)}{options(settings)})"
+        renamed = _decoded(files, scan) if self.hive_partitioning is not False else ""
+        return f"(SELECT * RENAME ({renamed}) FROM {scan})" if renamed else scan
 
     def _select(self, files: Sequence[FileStamp]) -> str:
         wanted = "*" if self.columns is None else names(self.columns)
@@ -209,6 +212,23 @@ def _check_predicate(text: str, where: str) -> None:
 
 def _listed(files: Sequence[FileStamp], where: str) -> str:
     return "[" + ", ".join(file_literal(read_path(file, where=where)) for file in files) + "]"
+
+
+def _decoded(files: Sequence[FileStamp], scan: str) -> str:
+    """Give the renaming of partition columns whose folders have percent signs for letters.
+
+    DuckDB decodes their values and not their names.
+    """
+    folders = {folder for file in files if "%" in file.path for folder in Path(file.path).parts}
+    heads = {folder.partition("=")[0] for folder in folders if "=" in folder}
+    encoded = {head: unquote(head) for head in heads if "%" in head}
+    if not encoded:
+        return ""
+    columns = [column for column, _ in _columns_of(f"SELECT * FROM {scan}")]
+    pairs = [(each, encoded.get(each, each)) for each in columns]
+    return ", ".join(
+        f"{name(have)} AS {name(want)}" for have, want in pairs if want not in {have, *columns}
+    )
 
 
 def _said(error: duckdb.Error) -> str:

@@ -155,6 +155,27 @@ def test_no_rows_make_a_file_with_the_schema(tmp_path, kind):
         assert pq.read_table(tmp_path / path).schema == empty.schema
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_names_of_partitions_come_back(tmp_path, kind):
+    rows = pa.table({"a b": [1], "é": ["p"], "x/y": ["q"], "50%": [2], "n": pa.array(["r"], kind)})
+    load(ae.ParquetLoader(tmp_path / "out", partition_by=["a b", "é", "x/y", "50%"]), rows)
+    source = ae.ParquetSource(tmp_path / "out", columns=rows.schema.names, filter='"50%" = 2')
+    assert source.reader().read_all().to_pylist() == rows.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("there", "more"), [(["id"], ["city"]), (["id"], []), ([], ["id"]), (["id"], ["id", "city"])]
+)
+def test_append_keeps_the_partitions_there_are(tmp_path, there, more):
+    rows = pa.table({"id": [1], "city": ["Rome"], "x": [2]})
+    load(ae.ParquetLoader(tmp_path / "out/", mode="append", partition_by=there), rows)
+    load(ae.ParquetLoader(tmp_path / "out/", mode="append", partition_by=there[::-1]), rows)
+    before = hive(tmp_path / "out")
+    with pytest.raises(SchemaError, match="use the same, or write to another folder"):
+        load(ae.ParquetLoader(tmp_path / "out/", mode="append", partition_by=more), rows)
+    assert hive(tmp_path / "out").equals(before)
+
+
 def test_no_rows_in_partitions_are_an_empty_folder(tmp_path):
     load(ae.ParquetLoader(tmp_path / "out", partition_by="city"), ROWS.slice(0, 0))
     assert names_in(tmp_path / "out") == []
