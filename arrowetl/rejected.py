@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ PLACE = pa.struct(
     ]
 )
 """Where a row is: in a file by line and byte, both from 1; or in a table by its key. What isn't
-known is null."""
+known is null: the byte, where the text isn't UTF-8 and so is another one in the file."""
 
 REJECTED_SCHEMA = pa.schema(
     [
@@ -47,6 +48,31 @@ class Rejection:
     where: str
     reason: str
     column: str | None = None
+
+
+ESCAPED = r"it holds bytes that aren't in the file's encoding, shown as \xe9, and \ as \\"
+"""What a reason says where `as_text` had to escape."""
+
+
+def as_text(row: bytes, *, limit: int | None = None) -> str:
+    r"""Give a row's own text; where it isn't UTF-8, with its bytes told apart from its letters.
+
+    Bytes that aren't UTF-8 become `\xe9`, and then, only then, each backslash two.
+
+    Args:
+        row: the bytes.
+        limit: give so many, at most, and no half letter.
+
+    >>> print(as_text(b"a\\b"), as_text(b"a\\b\xe9?"), as_text("né".encode(), limit=2))
+    a\b a\\b\xe9? n
+    """
+    if limit is not None and limit < len(row):
+        inside = re.match(rb"[\x80-\xbf]{0,3}", row[limit : max(limit - 4, 0) : -1])
+        row = row[: limit - (inside.end() if inside else 0)]
+    try:
+        return row.decode()
+    except UnicodeDecodeError:
+        return row.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
 
 
 def places(rows: int, **known: pa.Array | str | None) -> pa.StructArray:

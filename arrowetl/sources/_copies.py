@@ -44,11 +44,13 @@ class Origin:
     Attributes:
         path: the user's file.
         exact: whether bytes stand where they stand in the user's file, once decompressed.
+        utf8: whether the user's file is UTF-8; if not, `unmarked` finds what no letter was for.
         spoilt: the rows that were overwritten, so that they are rejected.
     """
 
     path: str
     exact: bool = True
+    utf8: bool = True
     spoilt: tuple[Spoilt, ...] = ()
 
 
@@ -84,7 +86,7 @@ def _made_readable(
         path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:
         spoilt = tuple(spoil(Path(path), bad, signs))
-        note = json.dumps(asdict(Origin(file.name, exact, spoilt)))
+        note = json.dumps(asdict(Origin(file.name, exact, layout.form.encoding == "utf-8", spoilt)))
         Path(path + NOTE).write_text(note, encoding="utf-8")
     return path
 

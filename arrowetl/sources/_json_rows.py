@@ -20,6 +20,7 @@ from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_shape import has_long_integers
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._json_values import made
+from arrowetl.sources._text import unmarked
 
 EXPLAINED = 1000
 """Of so many rejected records in a batch the JSON is parsed again, to say where it breaks."""
@@ -60,8 +61,10 @@ class Feed:
             for text in self.reading.texts(file, self.folder):
                 start, records = self.reading.records(text)
                 self.names.append(text.file.name)
-                self.shifts.append(0 if text.form.encoding == "utf-8" else None)
-                yield start, _numbered(records, len(self.names) - 1)
+                exact = text.form.encoding == "utf-8"
+                self.shifts.append(0 if exact else None)
+                kept = records if exact else map(_unmarked, records)
+                yield start, _numbered(kept, len(self.names) - 1)
 
     def _kept(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         try:
@@ -75,6 +78,15 @@ def _numbered(records: Iterator[pa.RecordBatch], number: int) -> Iterator[pa.Rec
     for batch in records:
         numbers = pa.repeat(pa.scalar(number, pa.int32()), batch.num_rows)
         yield batch.append_column("file", numbers)
+
+
+def _unmarked(records: pa.RecordBatch) -> pa.RecordBatch:
+    import pyarrow.compute as pc
+
+    if records["fault"].null_count == records.num_rows:
+        return records
+    texts = pc.if_else(records["fault"].is_valid(), unmarked(records["text"]), records["text"])
+    return records.set_column(records.schema.get_field_index("text"), "text", texts)
 
 
 def _watched(documents: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

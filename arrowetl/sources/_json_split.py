@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from arrowetl.errors import ReadError, closest, did_you_mean
+from arrowetl.rejected import as_text
 from arrowetl.sources._json_scan import CLOSE, COLON, COMMA, OPEN, Marks, Scan
 from arrowetl.sources._text_lines import FAULTS as LINE_FAULTS
 from arrowetl.sources._text_lines import (
@@ -151,8 +152,7 @@ class Cutter:
         batch = _batch(text, bounds, np.array([self.line]), self.byte, blank=True)
         if fault is None:
             return batch
-        end = len(text) - len(text.lstrip(BLANK)) + SHOWN
-        shown = text[:end].decode("utf-8", errors="replace")
+        shown = as_text(text, limit=len(text) - len(text.lstrip(BLANK)) + SHOWN)
         return pa.RecordBatch.from_arrays(
             [batch["line"], batch["byte"], pa.array([shown]), pa.array([fault])], schema=RECORDS
         )

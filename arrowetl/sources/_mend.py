@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from arrowetl.rejected import ESCAPED, as_text
+
 BLOCK = 1 << 20
 LARGE = 16 * BLOCK
 STRETCH = 1 << 16
@@ -298,7 +300,9 @@ def spoil(
     with target.open("r+b") as copy:
         for (start, end), code, reason in rows:
             copy.seek(start)
-            text = copy.read(min(end - start, LONGEST))
+            text = copy.read(min(end - start, LONGEST + 1))
+            shown = as_text(text, limit=LONGEST)
+            why = reason if text.startswith(shown.encode()) else f"{reason}; {ESCAPED}"
             copy.seek(start)
             if end - start > LARGE:
                 _cut_up(copy, end - start)
@@ -306,7 +310,7 @@ def spoil(
             else:
                 copy.write(text.translate(table))
                 added = 0
-            yield Spoilt(start, end, code, reason, text.decode("utf-8", errors="replace"), added)
+            yield Spoilt(start, end, code, why, shown, added)
 
 
 def _cut_up(copy: BinaryIO, length: int) -> None:

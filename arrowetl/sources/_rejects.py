@@ -9,33 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from arrowetl.rejected import REJECTED_SCHEMA, places
+from arrowetl.rejected import ESCAPED, REJECTED_SCHEMA, as_text, places
 from arrowetl.sources._copies import Origin, origin_of, swallowed
 from arrowetl.sources._dialect import EMPTY, MAX_LINE
 from arrowetl.sources._lines import LineNumbers
 from arrowetl.sources._mend import Signs, long_quote
+from arrowetl.sources._text import unmarked
+from arrowetl.sources._text_lines import ENCODING, FAULTS
 from arrowetl.sql import literal, name
 from arrowetl.stage import BATCH_ROWS
-
-if TYPE_CHECKING:
-    pass
 
 BLOCK = 1 << 20
 SPAN = 1_000_000
 """Bytes that a line with a broken quote may take in; more, and rows are lost or doubled."""
 
 CODES = {
+    "INVALID ENCODING": "encoding",
     "UNQUOTED VALUE": "unquoted_value",
     "INVALID STATE": "unquoted_value",
     "LINE SIZE OVER MAXIMUM": "line_size",
     "TOO MANY COLUMNS": "too_many_columns",
     "MISSING COLUMNS": "missing_columns",
-    "INVALID ENCODING": "encoding",
     "CAST": "cast",
 }
 """DuckDB's kinds of error to ours; the most telling first, where a line has several."""
@@ -125,6 +124,7 @@ def _select(tables: RejectTables, path: str, file_id: int, origin: Origin) -> st
             CASE WHEN kind = 'CAST' AND s.code IS NULL THEN column_name END AS "column",
             CASE WHEN swallowed THEN byte_position - 1 ELSE j.start END::BIGINT AS start,
             coalesce(s.text, j.text) AS text,
+            s.text IS NOT NULL AS known,
             swallowed
         FROM judged j LEFT JOIN spoilt s ON j.start = s.first
         WHERE NOT EXISTS (FROM spoilt WHERE j.start > first AND j.start < past)
@@ -175,8 +175,45 @@ def _numbered(
         line=pa.array(numbers),
         byte=pc.add(batch["start"], 1) if origin.exact else None,
     )
-    columns = [batch["reason_code"], batch["reason"], batch["column"], place, batch["text"]]
+    reason, text = _with_bytes(batch, lines.path)
+    if not origin.utf8:
+        text = pc.if_else(pc.match_substring(reason, ESCAPED), unmarked(text), text)
+    columns = [batch["reason_code"], reason, batch["column"], place, text]
     return pa.RecordBatch.from_arrays(columns, schema=REJECTED_SCHEMA)
+
+
+def _with_bytes(batch: pa.RecordBatch, path: str) -> tuple[pa.Array, pa.Array]:
+    """Give reasons and texts; in these, DuckDB has put a '?' for what isn't UTF-8."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    doubtful = pc.and_not(pc.match_substring(batch["text"], "?"), batch["known"])
+    found: dict[int, str] = {}
+    with Path(path).open("rb") as file:
+        for row in map(int, np.flatnonzero(doubtful)):
+            said = str(batch["text"][row]).encode()
+            file.seek(batch["start"][row].as_py())  # small: of a rejected line
+            there = file.read(len(said))
+            text = as_text(there)
+            if text.encode() != there and _is_of(said, there):
+                found[row] = text
+    is_found = np.zeros(batch.num_rows, bool)
+    is_found[list(found)] = True
+    mask = pa.array(is_found)
+    shown = pc.replace_with_mask(batch["text"], mask, pa.array(found.values(), pa.string()))
+    told = pc.binary_join_element_wise(batch["reason"], ESCAPED, "; ")
+    told = pc.if_else(pc.equal(batch["reason_code"], ENCODING), FAULTS[ENCODING], told)
+    return pc.if_else(mask, told, batch["reason"]), shown
+
+
+def _is_of(said: bytes, there: bytes) -> bool:
+    """Whether a text is what DuckDB makes of these bytes."""
+    import numpy as np
+
+    if len(said) != len(there):
+        return False
+    one, other = (np.frombuffer(each, np.uint8) for each in (said, there))
+    return bool(np.all((one == other) | (one == ord("?"))))
 
 
 def first_rejected(batch: pa.RecordBatch) -> str:

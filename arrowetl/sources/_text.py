@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
+
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources._files import FileStamp, fetched, local_file, naming
 from arrowetl.sources._unpack import (
@@ -69,9 +71,9 @@ class Text:
     def blocks(self) -> Generator[bytes, None, None]:
         """Give it as UTF-8, about a megabyte at a time, without a byte-order mark.
 
-        A byte that its encoding doesn't have becomes FF, which UTF-8 doesn't have either, so that
-        whoever reads on rejects that line and no other. What says it is UTF-8 is given as it is,
-        valid or not.
+        A byte that its encoding doesn't have becomes three that UTF-8 doesn't have either, so that
+        whoever reads on rejects that line and no other; `unmarked` finds it again. What says it
+        is UTF-8 is given as it is, valid or not.
 
         Raises:
             ReadError: while it is read: it is cut off or corrupt.
@@ -218,7 +220,7 @@ def _check_text(head: bytes, complaint: str, *, nul: bool) -> None:
 def text_blocks(
     path: str, form: Form, *, where: str, member: str | None = None
 ) -> Generator[bytes, None, None]:
-    """Give a file's text as UTF-8, about a megabyte at a time; invalid bytes become FF.
+    """Give a file's text as UTF-8, about a megabyte at a time; invalid bytes are marked.
 
     Raises:
         ReadError: while it is read: it is cut off or corrupt.
@@ -272,13 +274,29 @@ def write_plain(
 
 
 def _mark_invalid(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Let an invalid byte through decoder and encoder: FF, and its halves as 80 to 8F."""
     if isinstance(error, UnicodeEncodeError):
-        return b"\xff", error.end
+        numbers = (ord(letter) & 0xFF for letter in error.object[error.start : error.end])
+        return b"".join(bytes((0xFF, 0x80 | n >> 4, 0x80 | n & 0xF)) for n in numbers), error.end
     if isinstance(error, UnicodeDecodeError):
-        return "\udcff", error.end
+        found = error.object[error.start : error.end]
+        return "".join(chr(_ESCAPED_BYTE | byte) for byte in found), error.end
     raise error
 
 
+def unmarked(texts: pa.Array) -> pa.Array:
+    r"""Give what `as_text` made of marked bytes, with the bytes that the file has.
+
+    >>> unmarked(pa.array([r"3,\xff\x8e\x89"]))[0].as_py()
+    '3,\\xe9'
+    """
+    import pyarrow.compute as pc
+
+    mark = r"\\xff\\x8(.)\\x8(.)"
+    return pc.replace_substring_regex(texts, mark, r"\\x\1\2")
+
+
+_ESCAPED_BYTE = 0xDC00
 INVALID = "arrowetl.invalid"
 codecs.register_error(INVALID, _mark_invalid)
 
@@ -292,5 +310,6 @@ __all__ = [
     "parts_of",
     "text_blocks",
     "texts_of",
+    "unmarked",
     "write_plain",
 ]

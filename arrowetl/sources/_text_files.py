@@ -16,7 +16,7 @@ from arrowetl.errors import ReadError
 from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._columns import Fields
 from arrowetl.sources._files import FileStamp
-from arrowetl.sources._text import Text, texts_of
+from arrowetl.sources._text import Text, texts_of, unmarked
 from arrowetl.sources._text_lines import ENCODING, FAULTS, LINE_SIZE, cut
 from arrowetl.sources._text_pattern import NUMBERED, inferred, pattern_of
 from arrowetl.sources._text_types import Formats
@@ -97,12 +97,17 @@ class TextFiles:
 
 def _numbered(text: Text, record_start: str | None) -> Generator[pa.RecordBatch, None, None]:
     """Give a text's lines, with its name; their bytes are known where it is UTF-8 itself."""
+    import pyarrow.compute as pc
+
     name, exact = text.file.name, text.form.encoding == "utf-8"
     with closing(text.blocks()) as blocks:
         for batch in cut(blocks, record_start):
             rows = batch.num_rows
             places = batch["byte"] if exact else pa.nulls(rows, pa.int64())
-            columns = [pa.repeat(name, rows), batch["line"], places, batch["text"], batch["fault"]]
+            texts = batch["text"]
+            if not exact and batch["fault"].null_count < rows:
+                texts = pc.if_else(batch["fault"].is_valid(), unmarked(texts), texts)
+            columns = [pa.repeat(name, rows), batch["line"], places, texts, batch["fault"]]
             yield pa.RecordBatch.from_arrays(columns, schema=NUMBERED)
 
 

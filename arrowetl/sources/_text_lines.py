@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from arrowetl.rejected import ESCAPED, as_text
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -33,7 +35,7 @@ LINES = pa.schema(
 ENCODING = "encoding"
 LINE_SIZE = "line_size"
 FAULTS = {
-    ENCODING: "it holds bytes that aren't in the file's encoding",
+    ENCODING: f"{ESCAPED}; say encoding=, perhaps 'cp1252' or 'latin-1'",
     LINE_SIZE: f"it is longer than {LONGEST:,} bytes, of which the first {SHOWN:,} are kept",
 }
 _FEED, _RETURN = b"\n\r"
@@ -221,10 +223,9 @@ def _with_faults(
 
     is_long = np.diff(bounds) > LONGEST
     faulty = is_long | is_bad
-    stops = np.where(is_long, bounds[:-1] + SHOWN, bounds[1:])
     shown = [
-        text[bounds[row] : stops[row]].rstrip(b"\r\n").decode("utf-8", errors="replace")
-        for row in np.flatnonzero(faulty)
+        as_text(row, limit=SHOWN if len(row) > LONGEST else None).rstrip("\r\n")
+        for row in (text[bounds[n] : bounds[n + 1]] for n in np.flatnonzero(faulty))
     ]
     kinds = pa.array(np.where(is_long, LINE_SIZE, ENCODING), pa.string(), mask=~faulty)
     return pc.replace_with_mask(texts, pa.array(faulty), pa.array(shown, pa.string())), kinds

@@ -83,7 +83,8 @@ class CSVSource(FileSource):
         header: whether the first line has the names; found out if None. Without one, columns are
             `column0`, `column1` and so on, or the names in `schema`.
         encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says. A line
-            with bytes that aren't in it is rejected.
+            with bytes that aren't in it is rejected; its text has them as `\xe9`, and `\` as `\\`.
+            A line's byte in the file is known where the text is UTF-8.
         quote: what quotes values; `""` if nothing does.
         escape: what stands before a quote in a quoted value; found out if None.
         skip: lines above the header, or above the rows; found out if None, where a header is.

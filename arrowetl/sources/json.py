@@ -82,7 +82,9 @@ class JSONSource(FileSource):
         union_by_name: let files have other columns than the first one. If False, that is a
             SchemaError.
         on_error: `dead_letter` sets bad records apart; `raise` raises a ReadError for the first.
-        encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says.
+        encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says. Bytes
+            that aren't in it are `\xe9` in a rejected record's text, and then `\` is `\\`. A
+            record's byte in the file is known where the text is UTF-8.
         compression: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, `zip`, `none`; `auto` looks at the first
             bytes, not at the name.
         store: the server and the credentials for `s3://` URLs; the standard chain's if None.

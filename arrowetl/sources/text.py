@@ -79,7 +79,9 @@ class TextSource(FileSource):
         timestamp_format: that of date-times; with `%z` they have a zone.
         sample_size: lines from which types are inferred, of at most 32 files together. None is
             every line of every file: that costs one more pass, and no value is rejected then.
-        encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says.
+        encoding: any that Python knows; `auto` is UTF-8, or what a byte-order mark says. Bytes
+            that aren't in it are `\xe9` in a rejected line's text, and then `\` is `\\`. A line's
+            byte in the file is known where the text is UTF-8.
         on_error: `dead_letter` sets bad lines apart; `raise` raises a ReadError for the first.
         compression: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, `zip`, `none`; `auto` looks at the first
             bytes, not at the name.

@@ -337,10 +337,11 @@ def test_latin1_with_the_letters_duckdb_refuses(tmp_path):
 
 
 def test_bytes_that_are_not_in_the_encoding(tmp_path):
-    path = write(tmp_path / "x.csv", b"id,n\n1,\x81\n2,b\n")
+    path = write(tmp_path / "x.csv", b'id,n\n1,\x81\n2,b\n3,"\x8d\n')
     rows, rejected = both(CSVSource(path, encoding="cp1252"), tmp_path / "scratch")
     assert rows == [(2, "b")]
     assert (rejected[0]["reason_code"], rejected[0]["source"]["line"]) == ("encoding", 2)
+    assert [row["text"] for row in rejected] == [r"1,\x81", r'3,"\x8d']
 
 
 # Values, labels, options

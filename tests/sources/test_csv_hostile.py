@@ -232,7 +232,19 @@ def test_an_open_quote_after_a_value_of_two_lines(tmp_path):
 def test_bytes_that_are_not_utf8(tmp_path):
     rows, rejected = read(tmp_path, b"id,name\n1,a\n2,b\xff\n3,c\n")
     assert rows == [(1, "a"), (3, "c")]
-    assert told(rejected) == [(3, "encoding", None, "2,b?")]
+    assert told(rejected) == [(3, "encoding", None, r"2,b\xff")]
+
+
+def test_bytes_that_are_not_utf8_are_told_from_letters(tmp_path):
+    rows, rejected = read(tmp_path, b'id,name\n1,a\n2,\\xe9?,x\n3,\\caf\xe9?,x\n4,"\xe9\n')
+    assert rows == [(1, "a")]
+    assert told(rejected) == [
+        (3, "too_many_columns", None, r"2,\xe9?,x"),
+        (4, "encoding", None, r"3,\\caf\xe9?,x"),
+        (5, "unquoted_value", None, r'4,"\xe9'),
+    ]
+    assert ["shown as" in row["reason"] for row in rejected] == [False, True, True]
+    assert "say encoding=, perhaps 'cp1252' or 'latin-1'" in rejected[1]["reason"]
 
 
 def test_a_header_that_is_not_utf8(tmp_path):
