@@ -28,7 +28,7 @@ from arrowetl.observability.progress import ProgressBar
 from arrowetl.planning.bind import bind
 from arrowetl.planning.plan import Plan
 from arrowetl.planning.rules import optimise
-from arrowetl.reliability.deadletters import RunFacts
+from arrowetl.reliability.deadletters import RunFacts, check_apart
 from arrowetl.result import PipelineResult, ResultFolder
 from arrowetl.sources.anything import source_of
 from arrowetl.stage import BATCH_ROWS, Sink, Source, Stage
@@ -174,6 +174,7 @@ class Pipeline:
             raise ConfigError(f"load takes a destination, ParquetLoader(...) say, not {sink!r}")
         if self._sink is not None:
             raise ConfigError(f"the pipeline loads into {self._sink.label} already")
+        check_apart(sink, self._dead_letters)
         self._sink = sink
         return self
 

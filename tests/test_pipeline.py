@@ -149,6 +149,15 @@ def test_dead_letters_fit_into_one_table_too(tmp_path, numbers):
     assert [json.loads(row[0]) for row in rows] == [{"text": "4"}, {"id": 2, "size": "ten"}]
 
 
+def test_dead_letters_can_not_be_in_the_sqlite_file_that_is_loaded(tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "w.db")
+    rejects = ae.SQLiteLoader(tmp_path / "link.db", table="rejects")
+    pipeline = ae.Pipeline(dead_letters=rejects).extract(pa.table({"id": [1]}))
+    with pytest.raises(ae.ConfigError, match="put them into another file"):
+        pipeline.load(ae.SQLiteLoader(tmp_path / "w.db", table="t"))
+    pipeline.load(ae.SQLiteLoader(tmp_path / "other.db", table="t"))
+
+
 def test_dead_letters_of_earlier_runs_stay(tmp_path, numbers):
     for _ in range(2):
         (

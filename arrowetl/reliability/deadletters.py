@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import reader_of, scalar
 from arrowetl.duck import stream_select
+from arrowetl.errors import ConfigError
 from arrowetl.stage import REJECTED_SCHEMA, Mode, Sink
 
 SAMPLES = 3
@@ -129,6 +130,20 @@ class Rejects:
         """Finish the spool files. Safe twice."""
         for _, _, writer in self._spools.values():
             writer.close()
+
+
+def check_apart(sink: Sink, letters: Sink | None) -> None:
+    """Raise ConfigError if the dead letters would wait for the destination, and it for them.
+
+    They are delivered before it commits. A sink that locks a file until then gives its path as
+    `locks`.
+    """
+    locked = getattr(sink, "locks", None)
+    if letters is not None and locked is not None and locked == getattr(letters, "locks", None):
+        raise ConfigError(
+            f"the dead letters can't be in the file of {sink.label}, which is locked when they "
+            f"come; put them into another file"
+        )
 
 
 def _enveloped(

@@ -112,6 +112,11 @@ class SQLiteLoader(Sink):
         """The class, the file and the table."""
         return f"SQLiteLoader({str(self.path)!r}, table={self.table!r})"
 
+    @property
+    def locks(self) -> str:
+        """The file that nobody else can write before the commit."""
+        return os.path.realpath(self.path)
+
     def check(self, schema: pa.Schema) -> tuple[str, ...]:
         """Look whether the rows would fit the table; nothing is changed.
 
