@@ -158,6 +158,12 @@ def test_dead_letters_can_not_be_in_the_sqlite_file_that_is_loaded(tmp_path):
     pipeline.load(ae.SQLiteLoader(tmp_path / "other.db", table="t"))
 
 
+def test_dead_letters_replace_none(tmp_path):
+    rejects = ae.ParquetLoader(f"{tmp_path}/rejects/", mode="replace")
+    with pytest.raises(ae.ConfigError, match="can't have mode='replace'; leave it out"):
+        ae.Pipeline(dead_letters=rejects).load(ae.ArrowLoader())
+
+
 def test_dead_letters_of_earlier_runs_stay(tmp_path, numbers):
     for _ in range(2):
         (

@@ -136,8 +136,14 @@ def check_apart(sink: Sink, letters: Sink | None) -> None:
     """Raise ConfigError if the dead letters would wait for the destination, and it for them.
 
     They are delivered before it commits. A sink that locks a file until then gives its path as
-    `locks`.
+    `locks`. And they are added to those of earlier runs: a mode that says otherwise is refused.
     """
+    mode = getattr(letters, "mode", None)
+    if letters is not None and mode in {Mode.REPLACE, Mode.UPSERT}:
+        raise ConfigError(
+            f"dead letters are added to those of earlier runs, so {letters.label} can't have "
+            f"mode={str(mode)!r}; leave it out"
+        )
     locked = getattr(sink, "locks", None)
     if letters is not None and locked is not None and locked == getattr(letters, "locks", None):
         raise ConfigError(

@@ -136,6 +136,8 @@ class CSVLoader(OneFileSink):
             return
         difference = _difference(there, schema.names, header=self.header)
         if difference:
+            if len(there) == 1 < len(schema.names):
+                difference += f" (or values aren't parted by {self.delimiter!r} there)"
             raise SchemaError(f"{difference}; nothing was appended", where=self.label)
 
     @property

@@ -15,7 +15,7 @@ import pyarrow.types as kinds
 from arrowetl.duck import SETTINGS, first_line
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
-from arrowetl.sinks.feed import Feed, LockedError, path_text, writing
+from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
 from arrowetl.sinks.table import (
     Column,
     Fit,
@@ -155,7 +155,7 @@ class DuckDBLoader(Sink):
         if "?" in str(path):
             raise WriteError(f"{self.label}: DuckDB can't keep a file with a '?' in its path")
         with writing(self.label):
-            head = _first_bytes(path, 12) if path.exists() else b""
+            head = first_bytes(path, 12) if path.exists() else b""
         # DuckDB would try to download an extension for a database of another kind.
         if head and head[8:12] != _MAGIC:
             raise WriteError(f"{self.label}: the file is there, and isn't a DuckDB database")
@@ -347,11 +347,6 @@ class DuckDBLoader(Sink):
         if self._run.connection is not None:
             self._run.connection.close()
         self._run.connection, self._run.fit = None, None
-
-
-def _first_bytes(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(count)
 
 
 def _incoming(schema: pa.Schema, where: str) -> list[Column]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 from typing import TypeVar
 
 import duckdb
@@ -103,6 +104,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.strerror}: {os.fspath(error.filename)!r}"
     return first_line(error)
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """Give what a file begins with."""
+    with path.open("rb") as file:
+        return file.read(count)
 
 
 def choice(kind: type[_Choice], value: object, *, what: str, where: str) -> str:

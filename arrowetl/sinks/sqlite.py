@@ -14,9 +14,9 @@ import pyarrow as pa
 from arrowetl.adbc import Connection
 from arrowetl.arrow import reader_of
 from arrowetl.duck import connect
-from arrowetl.errors import ConfigError, WriteError
+from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
-from arrowetl.sinks.feed import MEMORY, Feed, path_text, writing
+from arrowetl.sinks.feed import MEMORY, Feed, first_bytes, path_text, writing
 from arrowetl.sinks.sqlite_tables import Tables, add_sql, insert_sql, wider
 from arrowetl.sinks.table import (
     Column,
@@ -29,6 +29,9 @@ from arrowetl.sinks.table import (
 from arrowetl.sql import INPUT, name
 from arrowetl.stage import Mode, SchemaChange, Sink, require
 from arrowetl.typemap import Stored, duckable_schema, sqlite_columns
+
+_MAGIC = b"SQLite format 3\0"
+MOST_COLUMNS = 2_000
 
 
 @dataclass
@@ -145,6 +148,12 @@ class SQLiteLoader(Sink):
 
     def _stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         require(schema, self.key, where=self.label)
+        if len(schema) > MOST_COLUMNS:
+            raise SchemaError(
+                f"the rows have {len(schema):,} columns, and SQLite takes {MOST_COLUMNS:,}; "
+                f"select fewer, or load into a DuckDB file",
+                where=self.label,
+            )
         return self.stored(schema)
 
     @contextmanager
@@ -160,6 +169,10 @@ class SQLiteLoader(Sink):
 
         if path.is_dir():
             raise WriteError(f"{self.label}: is a folder, and a file is wanted")
+        with writing(self.label):
+            head = first_bytes(path, len(_MAGIC)) if path.exists() else b""
+        if head and head != _MAGIC:
+            raise WriteError(f"{self.label}: the file is there, and isn't a SQLite database")
         # As a URI, so that no character of the path means anything.
         uri = path.as_uri() + ("?mode=ro" if read_only else "")
         # Transactions are begun by hand: a writer has to say so when it begins, not later.

@@ -325,9 +325,16 @@ def test_a_locked_database_is_transient(path):
     load(loader(path), ROWS)
 
 
+def test_more_columns_than_sqlite_takes(path):
+    wide = pa.table({f"c{n}": [n] for n in range(2000)})
+    load(loader(path), wide)
+    with pytest.raises(SchemaError, match="2,001 columns, and SQLite takes 2,000"):
+        loader(path).check(wide.append_column("more", pa.array([1])).schema)
+
+
 def test_what_is_no_database(path, tmp_path):
     path.write_bytes(b"not a database" * 500)
-    with pytest.raises(WriteError, match="file is not a database"):
+    with pytest.raises(WriteError, match="isn't a SQLite database"):
         loader(path).check(ROWS.schema)
     with pytest.raises(WriteError, match="is a folder"):
         loader(tmp_path).begin(ROWS.schema)
