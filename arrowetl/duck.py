@@ -10,7 +10,7 @@ import atexit
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -253,7 +253,11 @@ def _without_end(text: str) -> str:
 
 
 def register_tables(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Any], *, empty: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, Any],
+    *,
+    empty: bool = False,
+    watched: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]] = iter,
 ) -> None:
     """Make side tables known by name.
 
@@ -262,6 +266,7 @@ def register_tables(
         tables: Arrow tables, or whatever has `__arrow_c_stream__`, by name; or bytes, which
             `getvariable` gives.
         empty: only their schemas, for binding.
+        watched: what batches go through on their way: DuckDB has what they raise only as text.
     """
     for table_name, table in tables.items():
         if isinstance(table, bytes):
@@ -271,8 +276,18 @@ def register_tables(
             schema = table.schema() if callable(table.schema) else table.schema
             connection.register(table_name, pa.Table.from_batches([empty_batch(schema)]))
         else:
-            rows = table if isinstance(table, pa.Table) else pa.RecordBatchReader.from_stream(table)
+            rows = table
+            if not isinstance(table, pa.Table):
+                reader = _reader(table)
+                rows = reader_of(reader.schema, watched(iter(reader)))
             connection.register(table_name, rows)
+
+
+def _reader(table: Any) -> pa.RecordBatchReader:
+    """Give a reader that raises what its maker raised: the C interface passes on texts alone."""
+    if isinstance(table, pa.RecordBatchReader):
+        return table
+    return table.reader() if hasattr(table, "reader") else pa.RecordBatchReader.from_stream(table)
 
 
 def describe_select(
@@ -305,7 +320,19 @@ def schema_error(error: duckdb.Error, schema: pa.Schema, *, where: str) -> Schem
         column = message.split(marker, 1)[1].split('"', 1)[0]
         if column not in schema.names:
             return SchemaError.missing(column, schema.names, where=where)
-    return SchemaError(message.split("\n\nLINE", maxsplit=1)[0].rstrip(), where=where)
+    return SchemaError(_without_overloads(message), where=where)
+
+
+_OVERLOADS = "\n\tCandidate functions:\n"
+_LISTED = 5
+"""So many overloads of a function help; `+` has sixty."""
+
+
+def _without_overloads(message: str) -> str:
+    """Cut the statement off a message, and a list of overloads that is too long to be read."""
+    said = message.split("\n\nLINE", maxsplit=1)[0].rstrip()
+    sentence, _, overloads = said.partition(_OVERLOADS)
+    return sentence if overloads.count("\n") >= _LISTED else said
 
 
 def stream_select(
@@ -317,16 +344,17 @@ def stream_select(
 ) -> Iterator[pa.RecordBatch]:
     """Run one statement over batches, in a connection of its own; nothing if there are none.
 
-    What `batches` raises is raised, not DuckDB's account of it.
+    What `batches` and `tables` raise is raised, not DuckDB's account of it.
     """
     first = next(batches, None)
     if first is None:
         return
     connection, failed = connect(), list[Exception]()
     try:
-        given = map(unsliced, chain((first,), _remembering(batches, failed)))
+        remembering = partial(_remembering, failed=failed)
+        given = map(unsliced, chain((first,), remembering(batches)))
         connection.register(STREAM, reader_of(first.schema, given))
-        register_tables(connection, tables or {})
+        register_tables(connection, tables or {}, watched=remembering)
         sql = nest([f"SELECT * FROM {name(STREAM)}", select(first.schema)])
         with connection.sql(sql).to_arrow_reader(batch_size) as reader:
             empty = True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -73,6 +75,19 @@ def as_text(row: bytes, *, limit: int | None = None) -> str:
         return row.decode()
     except UnicodeDecodeError:
         return row.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
+
+
+def place_text(place: Mapping[str, Any]) -> str:
+    """Say where a row is.
+
+    >>> place_text({"file": "a.csv", "line": 3, "byte": 9, "table": None, "key": None})
+    "'a.csv', line 3"
+    """
+    said = {each: value for each, value in place.items() if value is not None}
+    if "line" in said or "key" in said:
+        said.pop("byte", None)
+    file = [repr(said.pop("file"))] if "file" in said else []
+    return ", ".join([*file, *(f"{each} {value}" for each, value in said.items())])
 
 
 def places(rows: int, **known: pa.Array | str | None) -> pa.StructArray:

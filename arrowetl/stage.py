@@ -24,6 +24,7 @@ from arrowetl.findings import found as found  # noqa: PLC0414
 from arrowetl.observing import Observer, passed, without_hidden
 from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
 from arrowetl.rejected import Rejection as Rejection  # noqa: PLC0414
+from arrowetl.rejected import place_text
 from arrowetl.remembering import Memory
 from arrowetl.tunable import Tunable
 from arrowetl.typemap import Stored
@@ -193,7 +194,11 @@ class Source(ABC):
     def _refuse(self, connection: duckdb.DuckDBPyConnection | None) -> None:
         for batch in self.rejected(connection):
             first = batch.slice(0, 1).to_pylist()[0]  # small: one row
-            raise ReadError(f"{self.label}: {first['reason']} ({first['source']})")
+            place = place_text(first["source"] or {})
+            raise ReadError(
+                f"{self.label}: {place}{': ' if place else ''}{first['reason']}. Mend it, or read "
+                "by Pipeline().extract(...), which sets such rows apart"
+            )
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.reader().__arrow_c_stream__(requested_schema)

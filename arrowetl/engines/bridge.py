@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -167,7 +168,7 @@ class Statement:
         """The most that DuckDB held while it ran, in bytes; None before it has settled."""
         for setting in _SETTINGS:
             self.cursor.execute(setting)
-        register_tables(self.cursor, tables)
+        register_tables(self.cursor, tables, watched=partial(trouble.guard, where))
 
     def feed(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """Make batches the rows of `input`. They are pulled as they are needed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def bind(
 
 
 def _into_sink(plan: Plan, sink: Sink, allow_lossy: bool | Sequence[str]) -> Plan:
-    notes, stored = sink.check(plan.schema), sink.stored(plan.schema)
+    with _told_of_undecided(tuple(plan.steps), plan.schema):
+        notes, stored = sink.check(plan.schema), sink.stored(plan.schema)
     guarded = refuse_lossy(stored, allowed=allow_lossy, where=sink.label)
     told = {each.note for each in stored}
     others = tuple(note for note in notes if note not in told)
@@ -78,8 +80,32 @@ def bind_steps(stages: Sequence[Stage], schema: pa.Schema) -> tuple[Step, ...]:
         unique = labels.count(stage.label) == 1
         step_name = stage.label if unique else f"{stage.label}[{position}]"
         before = steps[-1].after if steps else schema
-        steps.append(bind_step(Step(position, step_name, stage, before, before)))
+        with _told_of_undecided(steps, before):
+            steps.append(bind_step(Step(position, step_name, stage, before, before)))
     return tuple(steps)
+
+
+@contextmanager
+def _told_of_undecided(steps: Sequence[Step], schema: pa.Schema) -> Iterator[None]:
+    """Add to an error about texts what they may become, and how to say it beforehand."""
+    try:
+        yield
+    except SchemaError as error:
+        known = error.column is None or error.column in schema.names
+        if not (undecided(schema) and known):
+            raise
+        by = next(step.stage.label for step in reversed(steps) if step.stage.dynamic)
+        said = str(error).rstrip(".")
+        end = "\n" if "\n" in said else ". "
+        told = SchemaError(
+            f"{said}{end}Only rows tell {by} the types of texts, "
+            "and none was read yet: put a Cast to the types that this needs in between, or let "
+            f"the source give them, as CSVSource does, and leave out {by}",
+            column=error.column,
+            nearest=error.nearest,
+        )
+        told.where = error.where
+        raise told from error.__cause__
 
 
 def bind_step(step: Step) -> Step:

@@ -31,6 +31,11 @@ class OnTime(SQLStage):
     rows = Rows.SAME
     sets_apart = True
 
+    @property
+    def label(self) -> str:
+        """What the user wrote, and which part of it this is."""
+        return "WindowAggregator, lateness"
+
     def select(self, schema: pa.Schema) -> str:
         """Give the SELECT that sets late rows apart; it streams."""
         require(schema, [self.column], where=self.label)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import arrowetl as ae
-from arrowetl.errors import ConfigError
+from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.profiling.profile import Profile
 from arrowetl.profiling.summarise import masked
 
@@ -355,6 +355,53 @@ def test_texts_are_cast_and_what_doesnt_fit_is_rejected(batch_size, tmp_path):
     assert str(result.table["price"][0].as_py()) == "1.50"
     assert result.table["at"].to_pylist()[1] is None
     assert [stage.records_rejected for stage in result.stages].count(2) == 1
+
+
+NEEDS_NUMBERS = [
+    ae.Filter("n > 5"),
+    ae.QualityScorer(rules=[ae.Rule("n", range=(0, 100))]),
+    ae.AnomalyDetector(columns=["n"]),
+    ae.Aggregator([], aggregations={"total": ("n", "sum")}),
+    ae.SQL("SELECT n + 1 AS m FROM input"),
+]
+DIGITS = pa.table({"n": [str(number) for number in range(50)]})
+
+
+@pytest.mark.parametrize("stage", NEEDS_NUMBERS, ids=lambda stage: stage.label)
+def test_what_needs_types_behind_casts_says_how_to_declare_them(stage):
+    pipeline = ae.Pipeline().extract(DIGITS).transform(ae.SchemaInferrer(cast=True))
+    with pytest.raises(SchemaError, match="Only rows tell SchemaInferrer .* put a Cast") as caught:
+        pipeline.transform(stage).plan()
+    assert caught.value.where == stage.label
+    assert "\n" not in str(caught.value)
+
+    pipeline = ae.Pipeline().extract(DIGITS).transform(ae.SchemaInferrer(cast=True))
+    pipeline.transform(ae.Cast({"n": "BIGINT"})).transform(stage).load(ae.ArrowLoader()).run()
+    assert pipeline.result.table.num_rows
+
+
+def test_a_destination_of_other_types_behind_casts_says_how_to_declare_them(tmp_path):
+    there = ae.DuckDBLoader(tmp_path / "x.duckdb", table="t", on_schema_change="freeze")
+    ae.Pipeline().extract(pa.table({"n": [1]})).load(there).run()
+    pipeline = ae.Pipeline().extract(DIGITS).transform(ae.SchemaInferrer(cast=True)).load(there)
+    with pytest.raises(SchemaError, match="Only rows tell SchemaInferrer"):
+        pipeline.plan()
+
+
+def test_a_column_that_isnt_there_is_no_matter_of_types():
+    pipeline = ae.Pipeline().extract(DIGITS).transform(ae.SchemaInferrer(cast=True))
+    with pytest.raises(SchemaError, match="no column 'm'. Columns: n$"):
+        pipeline.transform(ae.Filter("m > 5")).plan()
+
+
+def test_what_cannot_be_cast_is_told_in_the_users_words():
+    rows = pa.table({"at": [*["31/01/2024"] * 30, "x"], "n": [*["1"] * 30, "2"]})
+    pipeline = ae.Pipeline().extract(rows).transform(ae.SchemaInferrer(cast=True))
+    [rejected] = pipeline.load(ae.ArrowLoader()).run().result.rejected
+    assert (rejected.stage, rejected.samples) == (
+        "SchemaInferrer, cast",
+        ("x is no date written as %d/%m/%Y",),
+    )
 
 
 @pytest.mark.parametrize(
