@@ -131,5 +131,37 @@ def test_options_that_make_no_sense(source, options, message):
         ae.Lookup(source, **options)
 
 
+@pytest.mark.parametrize(
+    "stage",
+    [
+        lambda source: ae.Lookup(source, on={"carrier": "code"}),
+        lambda source: ae.SQL("FROM input JOIN other ON carrier = code", tables={"other": source}),
+    ],
+)
+@pytest.mark.parametrize("by", [run, run_stage])
+def test_a_bad_line_of_the_other_table_is_told_with_its_place(tmp_path, stage, by):
+    path = tmp_path / "airlines.csv"
+    path.write_text("code,name\nUA,United\nAA,American,4\n")
+    with pytest.raises(ae.ReadError) as caught:
+        by(stage(ae.CSVSource(path)), FLIGHTS)
+    assert re.fullmatch(
+        r"CSVSource\(.*\): '.*airlines.csv', line 3: Expected Number of Columns: 2 Found: 3. "
+        r"Mend it, or read by Pipeline\(\).extract\(...\), which sets such rows apart",
+        str(caught.value),
+    )
+    # As it says.
+    assert by(stage(ae.Pipeline().extract(ae.CSVSource(path))), FLIGHTS) is not None
+
+
+def test_what_a_reader_of_the_other_table_raises_is_raised():
+    def batches():
+        raise KeyError("mine")
+        yield
+
+    reader = pa.RecordBatchReader.from_batches(AIRLINES.schema, batches())
+    with pytest.raises(KeyError, match="mine"):
+        run(ae.Lookup(reader, on={"carrier": "code"}))
+
+
 def test_by_itself():
     assert run_stage(ae.Lookup(AIRLINES, on={"carrier": "code"}), FLIGHTS).num_rows == 4
