@@ -13,8 +13,9 @@ from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.observing import SET_APART
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._arguments import choice, is_number, is_text, plain
+from arrowetl.transforms._arguments import choice, is_float, is_number, is_text, plain
 from arrowetl.transforms.query import readable
+from arrowetl.typemap import duck_types
 
 HOW = ("left", "inner", "reject")
 MANY = ("error", "first")
@@ -28,7 +29,8 @@ _SHOWN = 60
 class Lookup(SQLStage):
     """Add columns of another table, found by a key; rows stay as many, and in their order.
 
-    A null in a key finds nothing. The other table is held in memory, and spilled where that ends;
+    A null in a key finds nothing; numbers of two types find each other where they are the same
+    number, whatever the type. The other table is held in memory, and spilled where that ends;
     the rows pass by it.
 
     Args:
@@ -38,8 +40,8 @@ class Lookup(SQLStage):
         columns: theirs to be added; or a mapping from their names to ours. All but the key if None.
         how: what becomes of a row whose key isn't there: ``left`` gives it nulls, ``inner``
             removes it, ``reject`` sends it to the dead letters.
-        many: what becomes of a key that is there more than once: an ``error``, or the ``first``
-            row counts.
+        many: what becomes of a row whose key is there more than once: an ``error``, or the
+            ``first`` counts. Where no column is added, it doesn't matter which.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -147,12 +149,16 @@ class Lookup(SQLStage):
 
     def select(self, schema: pa.Schema) -> str:
         """Give the SELECT with the join, put in order again."""
-        added = self._added(self._theirs())
-        keys = ", ".join(name(theirs) for _, theirs in self._key)
+        theirs = self._theirs()
+        added = self._added(theirs)
+        keys = ", ".join(name(other) for _, other in self._key)
         first = ", ".join(f"first({name(each)}) AS {name(each)}" for each, _ in added)
         once = f"count(*) = 1 AS {_FOUND}{f', {first}' if first else ''}"
         table = f"SELECT {keys}, {once} FROM {name(self._table)} GROUP BY {keys}"
-        on = " AND ".join(f"i.{name(ours)} = t.{name(theirs)}" for ours, theirs in self._key)
+        on = " AND ".join(
+            _same(schema.field(ours), theirs.field(other), where=self.label)
+            for ours, other in self._key
+        )
         columns = [f"i.{name(each)}" for each in schema.names]
         columns += [f"{self._value(each)} AS {name(ours)}" for each, ours in added]
         if self.how == "reject":
@@ -184,6 +190,18 @@ class Lookup(SQLStage):
             for ours, _ in self._key
         )
         return " || ', ' || ".join(parts)
+
+
+def _same(ours: pa.Field, theirs: pa.Field, *, where: str) -> str:
+    """Give the predicate that a row's key is the other table's."""
+    one, two = f"i.{name(ours.name)}", f"t.{name(theirs.name)}"
+    equal = f"{one} = {two}"
+    if is_float(ours.type) == is_float(theirs.type):
+        return equal
+    # Compared as floats, 2**53 + 1 would be 2**53.
+    inexact, exact, kind = (one, two, theirs) if is_float(ours.type) else (two, one, ours)
+    [declared] = duck_types(pa.schema([(kind.name, plain(kind.type))]), where=where)
+    return f"{equal} AND TRY_CAST({inexact} AS {declared}) = {exact}"
 
 
 def _pairs(given: Any, *, option: str) -> tuple[tuple[str, str], ...]:

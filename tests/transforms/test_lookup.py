@@ -1,6 +1,7 @@
 """Lookup: the right values, the same rows, and keys that are missing or there twice."""
 
 import re
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -99,6 +100,21 @@ def test_it_is_what_a_dictionary_gives(keys, known, batch_size, threads):
     other = pa.table({"k": pa.array(known, pa.int64()), "v": pa.array(known.values(), pa.string())})
     result = run(ae.Lookup(other, on="k"), rows, batch_size=batch_size, threads=threads)
     assert result.table["v"].to_pylist() == [known.get(key) for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "found"),
+    [
+        ([2**53 + 1, 2**53], [2.0**53], [None, 0]),
+        ([2.0**53, float("nan"), float("inf")], [2**53, 2**53 + 1], [0, None, None]),
+        ([5, 2**63 - 1], [2.0**63, 5.0, float("inf")], [1, None]),
+        ([0.1, 0.25], [Decimal("0.25"), Decimal("0.10")], [1, 0]),
+        (pa.array([16777217, 7], pa.int32()), pa.array([16777216, 7], pa.float32()), [None, 1]),
+    ],
+)
+def test_numbers_of_two_types_are_one_key_if_they_are_one_number(ours, theirs, found):
+    other = pa.table({"k": theirs, "v": range(len(theirs))})
+    assert run(ae.Lookup(other, on="k"), pa.table({"k": ours})).table["v"].to_pylist() == found
 
 
 @pytest.mark.parametrize(
