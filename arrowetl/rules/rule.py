@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -94,8 +95,11 @@ class Rule:
         if (self.column is None) != (self.sql is not None):
             wrong = "a predicate names its own columns" if self.column else "which column?"
             raise ConfigError(f"Rule: {given[0]}: {wrong}")
-        if not isinstance(self.weight, (int, float)) or not self.weight > 0:
-            raise ConfigError(f"Rule: weight is a number above 0, not {self.weight!r}")
+        number = isinstance(self.weight, (int, float)) and not isinstance(self.weight, bool)
+        if not number or not 0 < self.weight < math.inf:
+            raise ConfigError(f"Rule: weight is a finite number above 0, not {self.weight!r}")
+        if not isinstance(self.name, str):
+            raise ConfigError(f"Rule: name is a text, not {self.name!r}")
         _CHECKED[given[0]](self)
         object.__setattr__(self, "name", self.name or _named(self, given[0]))
 
@@ -135,7 +139,20 @@ class Rule:
                 where=where,
                 column=column,
             )
-        self._try(schema.field(column).type, where)
+        self._refuse_numbers(kind, where)
+        self._try(kind, where)
+
+    def _refuse_numbers(self, kind: pa.DataType, where: str) -> None:
+        """Refuse values that DuckDB would take a column's texts for: the first other ends a run."""
+        texts = kind.value_type if kinds.is_dictionary(kind) else kind
+        stray = [each for each in self.enum or () if not isinstance(each, str)]
+        if stray and any(test(texts) for test in _TEXT):
+            raise SchemaError(
+                f"rule {self.name!r}: column {self.column!r} is {kind}, and {stray[0]!r} of enum "
+                "is no text; write it as one, or cast the column",
+                where=where,
+                column=self.column,
+            )
 
     def _try(self, kind: pa.DataType, where: str) -> None:
         """Let DuckDB try the check on a null: constants of another type would end a run."""
@@ -213,6 +230,8 @@ def _check_range(rule: Rule) -> None:
     for value in values:
         if value is not None and (isinstance(value, bool) or not isinstance(value, _BOUNDS)):
             raise ConfigError(f"Rule: range is of numbers, dates or times, not {value!r}")
+        if isinstance(value, (float, Decimal)) and math.isnan(value):
+            raise ConfigError("Rule: range: nothing is more or less than NaN; None is no limit")
     try:
         # A time may be a text, which only the column's type gives its meaning.
         texts = isinstance(low, str) != isinstance(high, str)
@@ -310,6 +329,10 @@ def as_rules(given: Any, *, where: str) -> tuple[Rule, ...]:
     """
     if isinstance(given, (str, Mapping, Rule)):
         given = [given]
+    if not isinstance(given, Iterable):
+        raise ConfigError(
+            f"{where}: rules is a list of rules, their options or predicates, not {given!r}"
+        )
     rules: list[Rule] = []
     for each in given:
         rule = _as_rule(each, where)

@@ -157,7 +157,8 @@ class Bounds:
         for column in self.columns:
             judged = f"w.{self.at('used', column)} AND c.{self.at('n', column)} >= {self.least}"
             low, middle, high = self._ends(column)
-            spread = f"{judged} AND {high} > {low}"
+            # Of bounds further apart than any double says, no distance can be told.
+            spread = f"{judged} AND {high} > {low} AND isfinite({high} - {low})"
             for what, sql in (("low", low), ("middle", middle), ("high", high)):
                 items.append(f"CASE WHEN {spread} THEN {sql} END AS {self.at(what, column)}")
         on = " AND ".join(
@@ -236,9 +237,11 @@ class Bounds:
         for column in self.columns:
             value, middle = self.double(column), self.middle(column)
             low, high = (self.bound(column, end) for end in ("low", "high"))
+            # Halves: the distance of two doubles may be none.
+            above = f"({value} / 2 - {middle} / 2) / ({high} - {middle}) * 2"
+            below = f"({middle} / 2 - {value} / 2) / ({middle} - {low}) * 2"
             scores.append(
                 f"CASE WHEN isnan({value}) THEN NULL "
-                f"WHEN {value} > {middle} THEN ({value} - {middle}) / ({high} - {middle}) "
-                f"ELSE ({middle} - {value}) / ({middle} - {low}) END"
+                f"WHEN {value} > {middle} THEN {above} ELSE {below} END"
             )
         return f"coalesce(greatest({', '.join(scores)}), 0)"

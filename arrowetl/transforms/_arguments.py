@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from arrowetl.errors import ConfigError, closest, did_you_mean
+from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 
 
 def words(value: Sequence[str], *, where: str, option: str = "columns") -> tuple[str, ...]:
@@ -20,6 +20,8 @@ def words(value: Sequence[str], *, where: str, option: str = "columns") -> tuple
     >>> words("email", where="Select"), words(["a", "b"], where="Select")
     (('email',), ('a', 'b'))
     """
+    if not isinstance(value, Iterable):
+        raise ConfigError(f"{where}: {option} takes names of columns, not {value!r}")
     found = (value,) if isinstance(value, str) else tuple(value)
     for word in found:
         if not isinstance(word, str):
@@ -59,6 +61,34 @@ def unused(word: str, taken: Iterable[str]) -> str:
     while word.lower() in lowered:
         word += "_"
     return word
+
+
+def refuse_taken(
+    added: Iterable[str | None], schema: pa.Schema, *, where: str, instead: str
+) -> None:
+    """Raise SchemaError for a new column that is called as another is, in whatever case.
+
+    DuckDB would give it another name. `instead` says how the user does; None is no column.
+
+    >>> there = pa.schema({"Score": pa.int8()})
+    >>> refuse_taken(["score"], there, where="QualityScorer", instead="say score_column=")
+    Traceback (most recent call last):
+    arrowetl.errors.SchemaError: QualityScorer: there is a column 'score' already (called 'Score'); \
+say score_column=
+    """
+    taken = {each.lower(): each for each in schema.names}
+    for column in added:
+        if column is None:
+            continue
+        there = taken.get(column.lower())
+        if there is not None:
+            called = f" (called {there!r})" if there != column else ""
+            raise SchemaError(
+                f"there is a column {column!r} already{called}; {instead}",
+                where=where,
+                column=column,
+            )
+        taken[column.lower()] = column
 
 
 def plain(kind: pa.DataType) -> Any:

@@ -23,7 +23,7 @@ from arrowetl.transforms._anomaly_forest import ForestStage
 from arrowetl.transforms._anomaly_sql import bounded
 from arrowetl.transforms._anomaly_summary import Summary
 from arrowetl.transforms._anomaly_tails import Tails, tailed
-from arrowetl.transforms._arguments import choice, is_number, is_text, plain, words
+from arrowetl.transforms._arguments import choice, is_number, is_text, plain, refuse_taken, words
 
 FOREST, TAILS = "isolation_forest", "ecod"
 METHODS = (*BOUNDED, FOREST, TAILS)
@@ -72,8 +72,8 @@ class AnomalyDetector(SQLStage):
 
     A row's score is the distance of its worst value from the centre, over that of the bound: above
     1 it is an anomaly. Nulls and NaN aren't judged, nor do they count; an infinity is an anomaly,
-    and doesn't count. Columns without spread, and groups with fewer than `min_rows` values, aren't
-    judged.
+    and doesn't count. Columns without spread, or with bounds further apart than a double can say, and
+    groups with fewer than `min_rows` values, aren't judged.
 
     All rows are held, spilled to disk where memory ends; quartiles and medians need eight bytes of
     memory for each value. Everything is one statement, and the same for any number of threads.
@@ -246,13 +246,8 @@ class AnomalyDetector(SQLStage):
         require(schema, self.group_by, where=self.label)
         if not self._judged(schema):
             raise SchemaError("there is no number to judge; say columns=", where=self.label)
-        for added in ADDED if self.action == "flag" else ():
-            if added in schema.names:
-                raise SchemaError(
-                    f"there is a column {added!r} already; rename it",
-                    where=self.label,
-                    column=added,
-                )
+        if self.action == "flag":
+            refuse_taken(ADDED, schema, where=self.label, instead="rename it")
         return self._forest(schema).bind(schema) if self._is_forest else super().bind(schema)
 
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,7 @@ from arrowetl.ml.encoders import Encoder, encoder_of
 from arrowetl.ml.models import refuse_missing
 from arrowetl.observing import Observer
 from arrowetl.stage import Rows, Stage, require
-from arrowetl.transforms._arguments import choice, is_text, words
+from arrowetl.transforms._arguments import choice, is_text, refuse_taken, words
 from arrowetl.transforms._category_examples import (
     check_columns,
     check_labels,
@@ -203,14 +203,12 @@ class Categorizer(Stage):
                     where=self.label,
                     column=column,
                 )
-        for column in (self.category_column, self.confidence_column):
-            if column.lower() in {each.lower() for each in schema.names}:
-                raise SchemaError(
-                    f"there is a column {column!r} already; call the new one otherwise "
-                    "(category_column, confidence_column)",
-                    where=self.label,
-                    column=column,
-                )
+        refuse_taken(
+            (self.category_column, self.confidence_column),
+            schema,
+            where=self.label,
+            instead="call the new one otherwise (category_column, confidence_column)",
+        )
         self._check_learning()
         return pa.schema([*schema, *self._added], schema.metadata)
 

@@ -20,7 +20,7 @@ from arrowetl.ml.strings import levels
 from arrowetl.remembering import Memory
 from arrowetl.sql import INPUT, name, names
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._arguments import choice, is_float, unused, words
+from arrowetl.transforms._arguments import choice, is_float, refuse_taken, unused, words
 from arrowetl.transforms._kept import KeptRun, records_of, refuse_other
 from arrowetl.transforms._likeness import ROW, Search, likeness, vector_column
 from arrowetl.tunable import Knob
@@ -229,8 +229,8 @@ class Deduplicator(SQLStage):
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema, with the columns that report."""
         require(schema, self.on or (), where=self.label)
-        for column in (self.report_column, self.similarity_column):
-            self._refuse_clash(schema, column)
+        added = (self.report_column, self.similarity_column)
+        refuse_taken(added, schema, where=self.label, instead="call the report's otherwise")
         if not self._fuzzy:
             return super().bind(schema)
         self._score(schema)
@@ -377,11 +377,3 @@ class Deduplicator(SQLStage):
             )
         quoted = name(column)
         return f"CASE WHEN NOT isnan({quoted}) THEN {quoted} END" if is_float(kind) else quoted
-
-    def _refuse_clash(self, schema: pa.Schema, column: str | None) -> None:
-        if column is not None and column.lower() in {each.lower() for each in schema.names}:
-            raise SchemaError(
-                f"there is a column {column!r} already; call the report's otherwise",
-                where=self.label,
-                column=column,
-            )

@@ -13,7 +13,15 @@ from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.observing import SET_APART
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._arguments import choice, is_float, is_number, is_text, plain
+from arrowetl.transforms._arguments import (
+    choice,
+    is_float,
+    is_number,
+    is_text,
+    plain,
+    refuse_taken,
+    unused,
+)
 from arrowetl.transforms.query import readable
 from arrowetl.typemap import duck_types
 
@@ -21,7 +29,7 @@ HOW = ("left", "inner", "reject")
 MANY = ("error", "first")
 
 _NUMBERS = count(1)
-_FOUND, _ROW = name("arrowetl:found"), name("arrowetl:row")
+_FOUND = name("arrowetl:found")
 _SHOWN = 60
 
 
@@ -125,15 +133,12 @@ class Lookup(SQLStage):
         require(theirs, [other for other, _ in added], where=there)
         for ours, other in self._key:
             self._comparable(schema.field(ours), theirs.field(other))
-        taken = [*schema.names]
-        for _, ours in added:
-            if ours in taken:
-                raise SchemaError(
-                    f"there is a column {ours!r} already; columns={{{ours!r}: ...}} renames it",
-                    where=self.label,
-                    column=ours,
-                )
-            taken.append(ours)
+        refuse_taken(
+            [ours for _, ours in added],
+            schema,
+            where=self.label,
+            instead="columns={theirs: ours} renames what is added",
+        )
         return super().bind(schema)
 
     def _comparable(self, ours: pa.Field, theirs: pa.Field) -> None:
@@ -164,10 +169,11 @@ class Lookup(SQLStage):
         if self.how == "reject":
             columns.append(f"{self._missing()} AS {name(SET_APART)}")
         join = "INNER JOIN" if self.how == "inner" else "LEFT JOIN"
-        numbered = f"SELECT *, row_number() OVER () AS {_ROW} FROM {INPUT}"
+        row = name(unused("arrowetl:row", schema.names))
+        numbered = f"SELECT *, row_number() OVER () AS {row} FROM {INPUT}"
         return (
             f"SELECT {', '.join(columns)} FROM ({numbered}) AS i {join} ({table}) AS t ON {on} "
-            f"ORDER BY i.{_ROW}"
+            f"ORDER BY i.{row}"
         )
 
     def _value(self, column: str) -> str:

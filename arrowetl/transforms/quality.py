@@ -16,14 +16,17 @@ from arrowetl.rules import broken_names as names_sql
 from arrowetl.rules import broken_reasons as reasons_sql
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
+from arrowetl.transforms._arguments import refuse_taken
 from arrowetl.transforms._arguments import words as column_words
 from arrowetl.transforms._quality_summary import Summary
+from arrowetl.transforms._wanted import refuse_twins
 
 COMPLETENESS = "completeness"
 WEIGHTS: Mapping[str, float] = {COMPLETENESS: 0.4, VALIDITY: 0.4, CONSISTENCY: 0.2}
 
-_MASK = "arrowetl:mask{}"
-_CRITERION = "arrowetl:{}"
+_OWN = "arrowetl:"
+_MASK = f"{_OWN}mask{{}}"
+_CRITERION = f"{_OWN}{{}}"
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,19 @@ class QualityScorer(SQLStage):
         object.__setattr__(self, "columns", _columns(self.columns))
         if self.filter_low_quality and self.min_score is None:
             raise ConfigError("QualityScorer: filter_low_quality needs min_score, the least score")
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise ConfigError(f"QualityScorer: min_score is from 0 to 1, not {self.min_score!r}")
-        if not isinstance(self.samples, int) or self.samples < 0:
+        least = self.min_score
+        if least is not None and not (_is_number(least) and 0 <= least <= 1):
+            raise ConfigError(f"QualityScorer: min_score is from 0 to 1, not {least!r}")
+        if not isinstance(self.samples, int) or not _is_number(self.samples) or self.samples < 0:
             raise ConfigError(f"QualityScorer: samples is a number from 0, not {self.samples!r}")
+        self._check_added()
+
+    def _check_added(self) -> None:
+        named = {"score_column": self.score_column, "broken_column": self.broken_column or "none"}
+        for option, column in named.items():
+            if not (isinstance(column, str) and column):
+                raise ConfigError(f"QualityScorer: {option} is a column's name, not {column!r}")
+        refuse_twins(self._added, where="QualityScorer")
 
     def __hash__(self) -> int:
         """Equal stages have equal hashes."""
@@ -139,13 +151,15 @@ class QualityScorer(SQLStage):
         require(schema, self._counted(schema), where=self.label)
         if not self._counted(schema):
             raise SchemaError("there are no columns to be complete", where=self.label)
-        for added in self._added:
-            if added in schema.names:
-                raise SchemaError(
-                    f"there is a column {added!r} already; say score_column= or broken_column=",
-                    where=self.label,
-                    column=added,
-                )
+        instead = "say score_column= or broken_column="
+        refuse_taken(self._added, schema, where=self.label, instead=instead)
+        own = next((each for each in schema.names if each.lower().startswith(_OWN)), None)
+        if own is not None:
+            raise SchemaError(
+                f"column {own!r} has a name that arrowetl keeps for itself; Rename it before",
+                where=self.label,
+                column=own,
+            )
         return super().bind(schema)
 
     @property
@@ -264,6 +278,10 @@ def _share_kept(kept: Mapping[tuple[str, int], float]) -> str:
     return f"({len(kept)} - ({counted})) / {len(kept)}"
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _weights(given: Mapping[str, float], known: Mapping[str, float]) -> dict[str, float]:
     if not isinstance(given, Mapping):
         raise ConfigError(f"QualityScorer: weights is numbers by criterion, not {given!r}")
@@ -271,7 +289,7 @@ def _weights(given: Mapping[str, float], known: Mapping[str, float]) -> dict[str
         if each not in known:
             hint = did_you_mean(closest(str(each), known))
             raise ConfigError(f"QualityScorer: no criterion {each!r}{hint}")
-        if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
+        if not (_is_number(weight) and 0 <= weight < math.inf):
             raise ConfigError(f"QualityScorer: weight {weight!r} of {each} isn't a number from 0")
     return {each: float(weight) for each, weight in given.items()}
 
@@ -283,12 +301,12 @@ def _columns(
         return None
     if isinstance(given, Mapping):
         pairs = tuple(given.items())
-    elif not isinstance(given, str) and all(isinstance(each, tuple) for each in given):
+    elif isinstance(given, tuple) and all(isinstance(each, tuple) for each in given):
         pairs = tuple(given)  # as it was kept
     else:
         pairs = tuple((each, 1.0) for each in column_words(given, where="QualityScorer"))
     for column, weight in pairs:
-        if not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
+        if not (_is_number(weight) and 0 < weight < math.inf):
             raise ConfigError(
                 f"QualityScorer: column {column!r} counts {weight!r}, which isn't a number above 0"
             )

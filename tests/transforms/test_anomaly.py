@@ -364,9 +364,29 @@ def test_columns_that_cannot_be_judged(stage, words):
         stage.bind(pa.schema({"amount": pa.float64(), "t": pa.string()}))
 
 
-def test_a_name_that_is_taken():
-    taken = pa.schema({"x": pa.float64(), "anomaly_score": pa.float64()})
-    with pytest.raises(ae.SchemaError, match="anomaly_score"):
+@pytest.mark.parametrize("method", ["zscore", "iqr", "mad", "combined"])
+@pytest.mark.parametrize("contamination", [None, 0.05])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [1e308, -1e308] * 10,
+        [1e308] * 9 + [1.7e308, -1.7e308],
+        [1e308, 1.1e308, 1.2e308] * 5 + [-1e308],
+        [1.0, 2.0, 3.0] * 10 + [-1.7e308],
+    ],
+)
+def test_scores_of_the_largest_numbers_are_numbers(method, contamination, numbers):
+    stage = ae.AnomalyDetector(columns=["x"], method=method, contamination=contamination)
+    found = run_stage(stage, pa.table({"x": numbers}))
+    assert all(map(math.isfinite, found["anomaly_score"].to_pylist()))
+    over = [score > 1 for score in found["anomaly_score"].to_pylist()]
+    assert found["is_anomaly"].to_pylist() == over
+
+
+@pytest.mark.parametrize("taken", ["anomaly_score", "Is_Anomaly"])
+def test_a_name_that_is_taken(taken):
+    taken = pa.schema({"x": pa.float64(), taken: pa.float64()})
+    with pytest.raises(ae.SchemaError, match="(?i)anomaly"):
         ae.AnomalyDetector(columns=["x"]).bind(taken)
     assert ae.AnomalyDetector(columns=["x"], action="reject").bind(taken) == taken
 

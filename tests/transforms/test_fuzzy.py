@@ -260,5 +260,8 @@ def test_too_many_candidates_are_refused():
 def test_schemas_that_do_not_fit():
     with pytest.raises(ae.SchemaError, match="no column 'nam'"):
         ae.Deduplicator(on="nam", method="fuzzy").bind(NAMES.schema)
+    twins = ae.Deduplicator(on="name", method="fuzzy", report_column="r", similarity_column="R")
+    with pytest.raises(ae.SchemaError, match="a column 'R' already"):
+        twins.bind(NAMES.schema)
     with pytest.raises(ae.SchemaError, match="a column 'city' already"):
         ae.Deduplicator(on="name", method="fuzzy", report_column="city").bind(NAMES.schema)

@@ -124,6 +124,7 @@ def test_numbers_of_two_types_are_one_key_if_they_are_one_number(ours, theirs, f
         ({"on": {"carrier": "cod"}}, "no column 'cod'"),
         ({"on": {"n": "code"}}, "column 'n' is int64, and 'code' of the other table string"),
         ({"on": {"carrier": "code"}, "columns": {"na'me": "n"}}, "there is a column 'n' already"),
+        ({"on": {"carrier": "code"}, "columns": {"na'me": "N"}}, "a column 'N' already (called 'n'"),
         ({"on": {"carrier": "code"}, "columns": ["nme"]}, "no column 'nme'"),
     ],
 )
@@ -177,6 +178,12 @@ def test_what_a_reader_of_the_other_table_raises_is_raised():
     reader = pa.RecordBatchReader.from_batches(AIRLINES.schema, batches())
     with pytest.raises(KeyError, match="mine"):
         run(ae.Lookup(reader, on={"carrier": "code"}))
+
+
+def test_rows_with_a_column_of_any_name_keep_their_order():
+    rows = pa.table({"arrowetl:row": [2, 1], "carrier": ["AA", "UA"]})
+    found = run(ae.Lookup(AIRLINES, on={"carrier": "code"}), rows).table
+    assert found["na'me"].to_pylist() == ["American", "United"]
 
 
 def test_by_itself():

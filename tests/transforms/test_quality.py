@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import pickle
 import re
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -188,6 +189,14 @@ def test_it_is_what_a_slow_loop_says(rows, batch_size, threads):
         ({"columns": {"x": 0}}, "isn't a number above 0"),
         ({"rules": [{"colum": "x"}]}, "a rule has no option 'colum'; did you mean 'column'?"),
         ({"rules": [7]}, "not 7"),
+        ({"rules": None}, "rules is a list of rules"),
+        ({"min_score": "0.5"}, "from 0 to 1"),
+        ({"min_score": True}, "from 0 to 1"),
+        ({"samples": True}, "a number from 0"),
+        ({"columns": 3}, "names of columns, not 3"),
+        ({"score_column": None}, "score_column is a column's name"),
+        ({"score_column": "x", "broken_column": "X"}, "two columns would be called 'x'"),
+        ({"broken_column": "quality_score_validity", "criteria": True}, "two columns would be"),
     ],
 )
 def test_options_that_make_no_sense(options, message):
@@ -214,6 +223,11 @@ def test_options_that_make_no_sense(options, message):
         (("x",), {"format": "emails"}, "did you mean 'email'?"),
         (("x",), {"unique": 1}, "true or false"),
         (("x",), {"unique": True, "weight": 0}, "above 0"),
+        (("x",), {"unique": True, "weight": float("inf")}, "finite number above 0"),
+        (("x",), {"unique": True, "weight": True}, "finite number above 0"),
+        (("x",), {"unique": True, "name": 3}, "name is a text"),
+        (("x",), {"range": (float("nan"), None)}, "nothing is more or less than NaN"),
+        (("x",), {"range": (None, Decimal("nan"))}, "nothing is more or less than NaN"),
     ],
 )
 def test_rules_that_make_no_sense(arguments, options, message):
@@ -229,6 +243,7 @@ def test_rules_that_make_no_sense(arguments, options, message):
         (ae.Rule("mail", range=(1, 2)), "which has no order"),
         (ae.Rule("born", range=("1800-13-01", None)), "1800-13-01"),
         (ae.Rule("id", enum=["a"]), "Could not convert"),
+        (ae.Rule("mail", enum=["a", 1]), "column 'mail' is string, and 1 of enum is no text"),
         (ae.Rule(sql="born + 1"), "not true or false"),
         (ae.Rule(sql="bron > died"), "no column 'bron'; did you mean 'born'?"),
     ],
@@ -238,9 +253,18 @@ def test_rules_that_dont_fit_are_found_before_a_row_is_read(rule, message):
         ae.QualityScorer(rules=[rule]).bind(PEOPLE.schema)
 
 
-def test_a_name_that_is_taken():
-    with pytest.raises(ae.SchemaError, match="there is a column 'mail' already"):
-        ae.QualityScorer(score_column="mail").bind(PEOPLE.schema)
+@pytest.mark.parametrize("options", [{"score_column": "Mail"}, {"broken_column": "MAIL"}])
+def test_a_name_that_is_taken_in_whatever_case(options):
+    with pytest.raises(ae.SchemaError, match=r"a column '(?i:mail)' already \(called 'mail'\)"):
+        ae.QualityScorer(**options).bind(PEOPLE.schema)
+
+
+def test_a_name_that_is_kept_for_itself_is_renamed_before():
+    odd = pa.table({"arrowetl:score": [None, 1]})
+    with pytest.raises(ae.SchemaError, match="'arrowetl:score' has a name that .* Rename it"):
+        run(ae.QualityScorer(), source=odd)
+    renamed = run_stage(ae.Rename({"arrowetl:score": "s"}), odd)
+    assert run_stage(ae.QualityScorer(), renamed)["quality_score"].to_pylist() == [0, 1]
 
 
 def test_no_rows_and_no_rules():
