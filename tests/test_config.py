@@ -89,6 +89,30 @@ dead_letters: {type: parquet, path: rejects/}
     }
 
 
+@pytest.mark.parametrize(
+    ("short", "stage"),
+    [
+        ("mask: {email: redact}", ae.Mask({"email": "redact"})),
+        ("mask: {columns: {email: redact}}", ae.Mask({"email": "redact"})),
+        ("mask: {columns: [email], method: redact}", ae.Mask("email", "redact")),
+        ("filter: {predicate: x > 0}", ae.Filter("x > 0")),
+        # What can be the first option is.
+        ("rename: {columns: c}", ae.Rename({"columns": "c"})),
+        ("cast: {columns: int, format: date}", ae.Cast({"columns": "int", "format": "date"})),
+        ("rename: {columns: {columns: c}}", ae.Rename({"columns": "c"})),
+    ],
+)
+def test_a_short_form_takes_the_first_option_or_all(config, short, stage):
+    assert config(f"{GOOD}transforms: [{short}]").stages == (stage,)
+
+
+def test_a_short_form_with_a_wrong_option_names_it(config):
+    with pytest.raises(
+        ConfigFileError, match=r"mask\.methd: unknown option; did you mean 'method'"
+    ):
+        config(GOOD + "transforms: [mask: {columns: [a], methd: x}]")
+
+
 def test_toml_describes_the_same(config):
     made = config(
         """\
@@ -578,6 +602,7 @@ def editor():
 def test_the_schema_takes_what_is_right_and_refuses_what_is_not(editor):
     assert editor(GOOD) == []
     assert editor(GOOD + "transforms: [filter: x > 0, {type: sql, query: SELECT 1}]") == []
+    assert editor(GOOD + "transforms: [mask: {columns: {a: redact}}, mask: {a: redact}]") == []
     assert editor(GOOD + "settings: {threads: '${THREADS}'}") == []
     assert editor(GOOD + "settings: {threads: many}") == ["$.settings.threads"]
     assert editor(GOOD + "profiles: {prod: {load: {path: x}}}") == []

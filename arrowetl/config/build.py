@@ -216,20 +216,33 @@ class Builder:
 
 
 def _long_form(node: Node) -> Node:
-    """Give ``{type: filter, condition: x > 0}`` for ``{filter: x > 0}``.
+    """Give ``{type: filter, predicate: x > 0}`` for ``{filter: x > 0}``.
 
     The first key that is a transform's name stands for its type, and its value for the first
-    option; a mapping there that isn't the option's value is left to the check to refuse.
+    option; or for all options, ``{filter: {predicate: x > 0}}``, if it can't be the first.
     """
     if not isinstance(node.value, dict) or "type" in node.value:
         return node
     types = STAGE.types()
     short = next((key for key in node.value if key in types), None)
-    subject = options_of(types[short], short).subject if short else None
-    if short is None or subject is None:
+    options = options_of(types[short], short) if short else None
+    if short is None or options is None or options.subject is None:
         return node
     given = node.value[short]
-    items = {"type": Node(short, given.line, given.key)}
-    for key, item in node.value.items():
-        items[subject if key == short else key] = item
-    return Node(items, node.line, node.key)
+    kind = {"type": Node(short, given.line, given.key)}
+    rest = {key: item for key, item in node.value.items() if key != short}
+    items = {options.subject: given, **rest}
+    if not rest and _names_options(given, options) and not _fits(items, options):
+        items = given.value
+    return Node({**kind, **items}, node.line, node.key)
+
+
+def _names_options(node: Node, options: Options) -> bool:
+    keys = node.value.keys() if isinstance(node.value, dict) else ()
+    return not options.parameters.keys().isdisjoint(keys)
+
+
+def _fits(items: dict[str, Node], options: Options) -> bool:
+    findings = Findings("")
+    options.checked(Node(items, 0, ""), findings)
+    return not findings.problems

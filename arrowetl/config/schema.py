@@ -78,7 +78,9 @@ def _any_of(role: Role, shared: dict[str, Any], *, short_forms: bool = False) ->
     options = [(name, options_of(cls, name)) for name, cls in role.types().items()]
     forms = [_object(each, shared, kind=name) for name, each in options]
     if short_forms:
-        forms += [_short(each, shared) for _, each in options if each.subject is not None]
+        brief = [each for _, each in options if each.subject is not None]
+        forms += [_short(each, shared) for each in brief]
+        forms += [_named(each, shared) for each in brief]
     own = {
         "type": "object",
         "required": ["type"],
@@ -107,6 +109,16 @@ def _short(options: Options, shared: dict[str, Any]) -> dict[str, Any]:
     properties[options.owner] = properties.pop(options.subject)
     rest = [name for name in made["required"] if name != options.subject]
     return {**made, "properties": properties, "required": [options.owner, *rest]}
+
+
+def _named(options: Options, shared: dict[str, Any]) -> dict[str, Any]:
+    """Give ``{filter: {predicate: ...}}``: the name stands for the type, its value for the rest."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [options.owner],
+        "properties": {options.owner: _object(options, shared)},
+    }
 
 
 def _or_variable(schema: dict[str, Any]) -> dict[str, Any]:

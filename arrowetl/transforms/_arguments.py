@@ -73,8 +73,8 @@ def refuse_taken(
     >>> there = pa.schema({"Score": pa.int8()})
     >>> refuse_taken(["score"], there, where="QualityScorer", instead="say score_column=")
     Traceback (most recent call last):
-    arrowetl.errors.SchemaError: QualityScorer: there is a column 'score' already (called 'Score'); \
-say score_column=
+    arrowetl.errors.SchemaError: QualityScorer: there is a column 'score' already (called \
+'Score'); say score_column=
     """
     taken = {each.lower(): each for each in schema.names}
     for column in added:

@@ -22,6 +22,9 @@ _BEFORE = name("arrowetl:before")
 _GRID = name("arrowetl:grid")
 _STEP = name("arrowetl:step")
 
+HALF_HOURS = ("Australia/Lord_Howe", "Australia/LHI")
+"""The zones whose clocks are set by half an hour twice a year."""
+
 FILLED = 1_000_000
 """How many windows there may be from the first to the last of a group where all are wanted."""
 
@@ -100,7 +103,8 @@ class Even(Grid):
     """Windows that are all as long, counted from the origin.
 
     In a zone they begin where its clock shows so, whenever that was last set: a step has to be
-    a part of an hour, by whole numbers of which clocks are set.
+    a part of an hour, by whole numbers of which clocks are set. (Where one is set by half an hour,
+    steps that half an hour has no whole number of, 20 minutes say, overlap that day.)
     """
 
     def place(self, rows: str) -> str:
@@ -182,9 +186,13 @@ class Wall(Grid):
 
 def grid_of(size: Span, step: Span, origin: str, zone: str | None) -> Grid:
     """Give the windows of a size, of which one begins every step."""
-    if zone is None or (not size.in_days and step.microseconds and HOUR % step.microseconds == 0):
+    if zone is None:
         return Even(size, step, origin, zone)
-    return Wall(size, step, origin, zone)
+    # An hour that half of is shown twice is one of an hour and a half.
+    longer = zone in HALF_HOURS and step.microseconds == HOUR
+    parts = step.microseconds and HOUR % step.microseconds == 0
+    even = parts and not size.in_days and not longer
+    return Even(size, step, origin, zone) if even else Wall(size, step, origin, zone)
 
 
 def local(instant: str, zone: str) -> str:

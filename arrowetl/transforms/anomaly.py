@@ -72,7 +72,7 @@ class AnomalyDetector(SQLStage):
 
     A row's score is the distance of its worst value from the centre, over that of the bound: above
     1 it is an anomaly. Nulls and NaN aren't judged, nor do they count; an infinity is an anomaly,
-    and doesn't count. Columns without spread, or with bounds further apart than a double can say, and
+    and doesn't count. Columns without spread, or with bounds further apart than any double, and
     groups with fewer than `min_rows` values, aren't judged.
 
     All rows are held, spilled to disk where memory ends; quartiles and medians need eight bytes of

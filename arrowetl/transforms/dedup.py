@@ -229,8 +229,8 @@ class Deduplicator(SQLStage):
     def bind(self, schema: pa.Schema) -> pa.Schema:
         """Give the schema, with the columns that report."""
         require(schema, self.on or (), where=self.label)
-        added = (self.report_column, self.similarity_column)
-        refuse_taken(added, schema, where=self.label, instead="call the report's otherwise")
+        new = (self.report_column, self.similarity_column)
+        refuse_taken(new, schema, where=self.label, instead="call the report's otherwise")
         if not self._fuzzy:
             return super().bind(schema)
         self._score(schema)

@@ -44,11 +44,14 @@ class WindowAggregator(SQLStage):
     - sessions, `gap` in place of `size`: a session goes on while rows come, and ends when none
       came for `gap`. It ends that long after its last row.
 
-    Windows of weeks begin on Mondays, those of months and years with their first, others are
-    counted from midnight. In a `time_zone` they follow its clock: a day has 23 or 25 hours where
-    the clock is set, six hours from midnight 5 or 7. Windows of an hour or an even part of one are
-    always as long, and an hour that the clock shows twice is two windows. A start that the clock
-    skips is where it would have been, had the clock not been set.
+    Windows of weeks begin on Mondays, those of months and years with their first. Others are
+    counted on and on from the midnight of Monday 2000-01-03: those that a day has a whole number of
+    begin at the same hours each day, those of seven hours don't. In a `time_zone` they follow its
+    clock: a day has 23 or 25 hours where the clock is set, six hours from midnight 5 or 7. Windows
+    of an hour or an even part of one are always as long, and an hour that the clock shows twice is
+    two windows. (Where it is set by half an hour, in Lord Howe, those of an hour follow it, and
+    those of 20 minutes overlap.) A start that the clock skips is where it would have been, had the
+    clock not been set.
 
     Groups come sorted by their keys (nulls last, they form a group), then by window. The answer
     doesn't depend on batches or threads. Rows whose time is null, infinite, or too far off to

@@ -370,7 +370,7 @@ DIGITS = pa.table({"n": [str(number) for number in range(50)]})
 @pytest.mark.parametrize("stage", NEEDS_NUMBERS, ids=lambda stage: stage.label)
 def test_what_needs_types_behind_casts_says_how_to_declare_them(stage):
     pipeline = ae.Pipeline().extract(DIGITS).transform(ae.SchemaInferrer(cast=True))
-    with pytest.raises(SchemaError, match="Only rows tell SchemaInferrer .* put a Cast") as caught:
+    with pytest.raises(SchemaError, match=r"Only rows tell SchemaInferrer .* put a Cast") as caught:
         pipeline.transform(stage).plan()
     assert caught.value.where == stage.label
     assert "\n" not in str(caught.value)
@@ -390,7 +390,7 @@ def test_a_destination_of_other_types_behind_casts_says_how_to_declare_them(tmp_
 
 def test_a_column_that_isnt_there_is_no_matter_of_types():
     pipeline = ae.Pipeline().extract(DIGITS).transform(ae.SchemaInferrer(cast=True))
-    with pytest.raises(SchemaError, match="no column 'm'. Columns: n$"):
+    with pytest.raises(SchemaError, match=r"no column 'm'\. Columns: n$"):
         pipeline.transform(ae.Filter("m > 5")).plan()
 
 

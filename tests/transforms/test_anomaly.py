@@ -386,7 +386,7 @@ def test_scores_of_the_largest_numbers_are_numbers(method, contamination, number
 @pytest.mark.parametrize("taken", ["anomaly_score", "Is_Anomaly"])
 def test_a_name_that_is_taken(taken):
     taken = pa.schema({"x": pa.float64(), taken: pa.float64()})
-    with pytest.raises(ae.SchemaError, match="(?i)anomaly"):
+    with pytest.raises(ae.SchemaError, match=r"(?i)anomaly"):
         ae.AnomalyDetector(columns=["x"]).bind(taken)
     assert ae.AnomalyDetector(columns=["x"], action="reject").bind(taken) == taken
 

@@ -124,7 +124,10 @@ def test_numbers_of_two_types_are_one_key_if_they_are_one_number(ours, theirs, f
         ({"on": {"carrier": "cod"}}, "no column 'cod'"),
         ({"on": {"n": "code"}}, "column 'n' is int64, and 'code' of the other table string"),
         ({"on": {"carrier": "code"}, "columns": {"na'me": "n"}}, "there is a column 'n' already"),
-        ({"on": {"carrier": "code"}, "columns": {"na'me": "N"}}, "a column 'N' already (called 'n'"),
+        (
+            {"on": {"carrier": "code"}, "columns": {"na'me": "N"}},
+            "a column 'N' already (called 'n'",
+        ),
         ({"on": {"carrier": "code"}, "columns": ["nme"]}, "no column 'nme'"),
     ],
 )

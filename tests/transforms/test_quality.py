@@ -261,7 +261,7 @@ def test_a_name_that_is_taken_in_whatever_case(options):
 
 def test_a_name_that_is_kept_for_itself_is_renamed_before():
     odd = pa.table({"arrowetl:score": [None, 1]})
-    with pytest.raises(ae.SchemaError, match="'arrowetl:score' has a name that .* Rename it"):
+    with pytest.raises(ae.SchemaError, match=r"'arrowetl:score' has a name that .* Rename it"):
         run(ae.QualityScorer(), source=odd)
     renamed = run_stage(ae.Rename({"arrowetl:score": "s"}), odd)
     assert run_stage(ae.QualityScorer(), renamed)["quality_score"].to_pylist() == [0, 1]

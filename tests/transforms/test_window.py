@@ -143,6 +143,17 @@ def test_the_day_that_samoa_skipped_is_no_window():
     assert found["n"].to_pylist() == [1, 1, 1, 1]
 
 
+def test_hours_of_a_clock_that_is_set_by_half_an_hour_dont_overlap():
+    first = datetime(2024, 4, 6, 13, tzinfo=UTC)
+    quarters = [first + timedelta(minutes=15 * each) for each in range(16)]
+    table = pa.table({"at": pa.array(quarters, pa.timestamp("us", tz="UTC"))})
+    counted = {"time_zone": "Australia/Lord_Howe", "aggregations": {"n": "count(*)"}}
+    found = run_stage(WindowAggregator("at", "1 hour", **counted), table).to_pylist()
+    lengths = [(each["window_end"] - each["window_start"]).seconds // 60 for each in found]
+    assert lengths == [60, 90, 60, 60]
+    assert [each["n"] for each in found] == [4, 6, 4, 2]
+
+
 def test_an_origin_moves_the_windows():
     table = pa.table({"at": moments(0, 30, 60)})
     stage = WindowAggregator(
