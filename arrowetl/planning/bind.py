@@ -92,9 +92,9 @@ def _told_of_undecided(steps: Sequence[Step], schema: pa.Schema) -> Iterator[Non
         yield
     except SchemaError as error:
         known = error.column is None or error.column in schema.names
-        if not (undecided(schema) and known):
+        by = next((step.stage.label for step in reversed(steps) if step.stage.dynamic), None)
+        if not (undecided(schema) and known and by):
             raise
-        by = next(step.stage.label for step in reversed(steps) if step.stage.dynamic)
         said = str(error).rstrip(".")
         end = "\n" if "\n" in said else ". "
         told = SchemaError(

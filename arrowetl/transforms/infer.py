@@ -66,7 +66,8 @@ class SchemaInferrer(SQLStage):
         cast: whether texts are cast to the inferred types. The rows are kept in a temporary file
             until they, or the sample, were looked at. Words that mean null become null; rows with
             a cell that doesn't fit go to the dead letters, as they were. Stages behind it are
-            bound to texts first, and again when the types are known.
+            bound to texts first, and again when the types are known: what needs a type to be
+            bound takes a `Cast` to it in between.
 
     Raises:
         ConfigError: an option makes no sense.

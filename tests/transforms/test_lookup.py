@@ -48,7 +48,10 @@ def test_a_key_that_is_there_twice():
         run(ae.Lookup(twice, on={"carrier": "code"}))
     first = run(ae.Lookup(twice, on={"carrier": "code"}, many="first"))
     assert first.table["name"].to_pylist() == [None, None, None, "United"]
-    # Nobody asks for it.
+    # Nobody asks for it, or for which of them it is.
+    assert (
+        run(ae.Lookup(twice, on={"carrier": "code"}, columns=[], how="inner")).records_loaded == 1
+    )
     assert run(ae.Lookup(twice, on={"carrier": "code"}), FLIGHTS.slice(0, 3)).records_loaded == 3
 
 
