@@ -103,10 +103,11 @@ class Builder:
         if node is None:
             return default
         if not isinstance(node.value, str):
-            self.findings.add(
-                node, f'expected text, got {node.shown()}; write it in quotes: "{node.value}"'
-            )
-        return str(node.value)
+            quoted = not isinstance(node.value, dict | list)
+            advice = f'; write it in quotes: "{node.value}"' if quoted else ""
+            self.findings.add(node, f"expected text, got {node.shown()}{advice}")
+            return default
+        return node.value
 
     def version(self, root: Node) -> None:
         """Refuse a configuration that was written for another arrowetl; none means this one."""
@@ -167,7 +168,7 @@ class Builder:
     def _made(self, cls: type, arguments: dict[str, Any], node: Node) -> Any:
         try:
             return cls(**arguments)
-        except ArrowETLError as error:
+        except (ArrowETLError, ValueError, TypeError) as error:  # a class of the user's own, too
             self.findings.add(node, self.secrets.hide(str(error)))
             return None
 
@@ -179,8 +180,8 @@ class Builder:
             return None
         if isinstance(kind.value, str) and ":" in kind.value:
             return self._own_class(kind, role)
-        if kind.value not in types:
-            nearest = closest(str(kind.value), types)
+        if not isinstance(kind.value, str) or kind.value not in types:
+            nearest = closest(kind.value, types) if isinstance(kind.value, str) else ()
             message = f"no {role.name} {kind.shown()}{hint(nearest) or ';'}"
             message += f" there are: {', '.join(types)}, or your own as package.module:Class"
             self.findings.add(kind, message, nearest=nearest, allowed=types)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from arrowetl.documents.nodes import Node
+from arrowetl.documents.nodes import MOST_DIGITS, MOST_LEVELS, Node, UnusableError
 from arrowetl.documents.problems import Findings
 
 if sys.version_info >= (3, 11):
@@ -26,23 +26,27 @@ def read_toml(text: str, findings: Findings) -> Node | None:
     ({'name': 'x', 'load': {'path': 'y'}}, 3)
     """
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return _node(tomllib.loads(text), Node(None, 1), (), dict(_lines(text)))
+    except UnusableError as error:
+        findings.add(error.node, str(error))
+    except ValueError as error:
         found = re.search(r"\(at line (\d+), column \d+\)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         findings.add(Node(None, line), f"isn't TOML: {error}")
-        return None
     except RecursionError:
         findings.add(Node(None, 1), "isn't a configuration: nested too deeply")
-        return None
-    return _node(values, Node(None, 1), (), dict(_lines(text)))
+    return None
 
 
 def _node(value: Any, parent: Node, way: Way, lines: dict[Way, int]) -> Node:
     line = lines.get(way, parent.line)
     key = parent.child(way[-1]) if way else ""
     node = Node(value, line, key)
+    if len(way) > MOST_LEVELS:
+        raise UnusableError(Node(None, line), "isn't a configuration: nested too deeply")
     match value:
+        case int() if abs(value) >= 10**MOST_DIGITS:
+            raise UnusableError(node, f"a number of more than {MOST_DIGITS:,} digits")
         case dict():
             items = {name: _node(item, node, (*way, name), lines) for name, item in value.items()}
             return Node(items, line, key)
@@ -88,7 +92,7 @@ def _way(line: str) -> Way:
     way: Way = ()
     try:
         value: Any = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return way
     while isinstance(value, dict | list) and value:
         if isinstance(value, dict):

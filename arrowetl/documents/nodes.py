@@ -8,6 +8,11 @@ from typing import Any
 
 from arrowetl.errors import describe
 
+MOST_LEVELS = 100
+"""More are no configuration; and what looks at the values calls itself for each level."""
+MOST_DIGITS = 1_000
+"""Python refuses to write integers of some thousands of digits out."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -84,6 +89,15 @@ class Node:
                 return str(self.value).lower()
             case _:
                 return describe(self.value)
+
+
+class UnusableError(ValueError):
+    """A document that no configuration can be, whatever is in it."""
+
+    def __init__(self, node: Node, message: str) -> None:
+        """Keep the place, and what is wrong there."""
+        super().__init__(message)
+        self.node = node
 
 
 def merged(base: Node, over: Node) -> Node:

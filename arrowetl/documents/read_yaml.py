@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from arrowetl.documents.nodes import Node
+from arrowetl.documents.nodes import MOST_DIGITS, MOST_LEVELS, Node, UnusableError
 from arrowetl.documents.problems import Findings
 
 TAG = "tag:yaml.org,2002:"
@@ -48,24 +48,42 @@ def read_yaml(text: str, findings: Findings) -> Node | None:
     {'on': [1, 'no']}
     """
     try:
-        root = yaml.compose(text, _Loader)
+        return _Reading(findings).whole(_composed(text))
+    except UnusableError as error:
+        findings.add(error.node, str(error))
+        return None
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """Give PyYAML's nodes.
+
+    Raises:
+        UnusableError: there are none.
+    """
+    line = 1
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_node()
+        finally:
+            line = loader.line + 1
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         said = " ".join(part for part in (error.context, error.problem) if part)
-        # The commonest cause, and what the parser says of it helps nobody.
-        if re.search(r"[{,].*\$\{", text.splitlines()[line - 1 : line][0] if text else ""):
+        # The commonest cause, and what the parser says of it helps nobody. What isn't ended ends
+        # behind the last line.
+        if any(re.search(r"[{,].*\$\{", each) for each in text.splitlines()[line - 1 : line]):
             said += '; inside { } a variable stands in quotes: "${NAME}"'
-        findings.add(Node(None, line), f"isn't YAML: {said}")
-        return None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        findings.add(Node(None, line), f"isn't YAML: {error.reason} (#x{error.character:04x})")
-        return None
+        said = f"{error.reason} (#x{error.character:04x})"
     except RecursionError:
-        findings.add(Node(None, 1), "isn't a configuration: nested too deeply")
-        return None
-    return _Reading(findings).whole(root)
+        raise UnusableError(Node(None, 1), "isn't a configuration: nested too deeply") from None
+    except (ValueError, OverflowError) as error:  # a character or a version that is none
+        said = str(error)
+    raise UnusableError(Node(None, line), f"isn't YAML: {said}")
 
 
 @dataclass
@@ -74,22 +92,26 @@ class _Reading:
 
     findings: Findings
     seen: int = 0
+    above: list[yaml.Node] = field(default_factory=list)
+    """Those that the one being read is in."""
 
     def whole(self, root: yaml.Node | None) -> Node | None:
-        if root is None:
-            return Node(None, 1)
-        try:
-            return self.node(root, 1, "")
-        except RecursionError:
-            self.findings.add(Node(None, 1), "isn't a configuration: it contains itself")
-        except OverflowError:
-            self.findings.add(Node(None, 1), f"isn't a configuration: over {MOST_NODES:,} values")
-        return None
+        return Node(None, 1) if root is None else self.node(root, 1, "")
 
     def node(self, raw: yaml.Node, line: int, key: str) -> Node:
         self.seen += 1
         if self.seen > MOST_NODES:
-            raise OverflowError
+            raise _no_configuration(1, f"over {MOST_NODES:,} values")
+        if raw in self.above:
+            raise _no_configuration(line, "it contains itself")
+        if len(self.above) >= MOST_LEVELS:
+            raise _no_configuration(line, "nested too deeply")
+        self.above.append(raw)
+        node = self._read(raw, line, key)
+        self.above.pop()
+        return node
+
+    def _read(self, raw: yaml.Node, line: int, key: str) -> Node:
         node = Node(None, line, key)
         match raw:
             case yaml.MappingNode():
@@ -105,12 +127,14 @@ class _Reading:
             line = name.start_mark.line + 1
             if not isinstance(name, yaml.ScalarNode):
                 self.findings.add(Node(None, line, node.key), "a key has to be text")
-            elif name.value in items:
-                first = items[name.value].line
-                key = node.child(name.value)
+                continue
+            part = self._text(name.value, Node(None, line, node.key))
+            key = node.child(part)
+            if part in items:
+                first = items[part].line
                 self.findings.add(Node(None, line, key), f"stands twice; first in line {first}")
             else:
-                items[name.value] = self.node(value, line, node.child(name.value))
+                items[part] = self.node(value, line, key)
         return items
 
     def _list(self, raw: yaml.SequenceNode, node: Node) -> list[Node]:
@@ -119,8 +143,17 @@ class _Reading:
             for number, item in enumerate(raw.value)
         ]
 
+    def _text(self, text: str, node: Node) -> str:
+        """Join the halves of characters, which JSON escapes one by one."""
+        try:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError as error:
+            half = error.object[error.start : error.start + 2].decode("utf-16-le", "surrogatepass")
+            self.findings.add(node, f"\\u{ord(half):04x} is half a character")
+            return ""
+
     def _scalar(self, raw: yaml.Node, node: Node) -> Any:
-        text = raw.value
+        text = self._text(raw.value, node)
         match raw.tag.removeprefix(TAG):
             case "str":
                 return text
@@ -128,6 +161,9 @@ class _Reading:
                 return None
             case "bool":
                 return text.casefold() == "true"
+            case "int" if len(text) > MOST_DIGITS:
+                self.findings.add(node, f"a number of more than {MOST_DIGITS:,} digits")
+                return None
             case "int" if _INTEGER.fullmatch(text):
                 return int(text, 0) if text.startswith("0") else int(text)
             case "float" if _FLOAT.fullmatch(text):
@@ -135,3 +171,7 @@ class _Reading:
             case _:
                 self.findings.add(node, f"tag {raw.tag!r} isn't allowed; only plain values are")
                 return None
+
+
+def _no_configuration(line: int, why: str) -> UnusableError:
+    return UnusableError(Node(None, line), f"isn't a configuration: {why}")

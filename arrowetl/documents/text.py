@@ -17,8 +17,9 @@ def text_of(file: Path, findings: Findings) -> str | None:
     """
     try:
         content = file.read_bytes()
-    except OSError as error:
-        findings.add(Node(None, 0), f"can't be read: {error.strerror or error}")
+    except (OSError, ValueError) as error:  # a name with a NUL is none
+        said = getattr(error, "strerror", None) or error
+        findings.add(Node(None, 0), f"can't be read: {said}")
         return None
     try:
         return content.decode("utf-8-sig")
