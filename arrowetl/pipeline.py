@@ -8,7 +8,7 @@ import tempfile
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -21,7 +21,7 @@ import pyarrow as pa
 from arrowetl.arrow import reader_of, rebatched
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
-from arrowetl.engines.watch import resident_bytes
+from arrowetl.engines.watch import resident_bytes, scratch_folder, terminable
 from arrowetl.errors import ConfigError
 from arrowetl.events import Committed, Listener, RunEnded, RunStarted
 from arrowetl.observability.progress import ProgressBar
@@ -189,12 +189,12 @@ class Pipeline:
             raise ConfigError("nothing to load into: add .load(...), or use .reader()")
         folder = ResultFolder()
         sink = self._sink
-        with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
-            job = self._job(Path(scratch), sink, folder, ProgressBar(on=self._progress))
+        with scratch_folder() as scratch:
+            job = self._job(scratch, sink, folder, ProgressBar(on=self._progress))
             if self._tuner is not None:
                 from arrowetl.tuning.session import tuned
 
-                replan = partial(self._planned, Path(scratch))
+                replan = partial(self._planned, scratch)
                 job, sink = tuned(self._tuner, job, self._stages, sink, replan=replan)
             load(job, sink)
         # Other destinations have a table too: its name.
@@ -219,8 +219,8 @@ class Pipeline:
         Raises:
             SchemaError: columns or types don't fit.
         """
-        with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
-            return self._plan(Path(scratch), self._sink)
+        with scratch_folder() as scratch:
+            return self._plan(scratch, self._sink)
 
     def explain(self, *, analyze: bool = False) -> None:
         """Print what would run; with `analyze`, run it too: rows, sizes, seconds and memory."""
@@ -228,8 +228,8 @@ class Pipeline:
         if self._tuner is not None and self._sink is not None:
             from arrowetl.tuning.session import proposed
 
-            with tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch:
-                job = self._job(Path(scratch), self._sink)
+            with scratch_folder() as scratch:
+                job = self._job(scratch, self._sink)
             print(f"Tuner    {proposed(self._tuner, job, self._stages, self._sink)}")  # noqa: T201
         if analyze:
             print(self.run().result)  # noqa: T201
@@ -252,12 +252,8 @@ class Pipeline:
         """Give the first rows that would arrive; nothing is written."""
         from arrowetl.preview import Preview, first_rows
 
-        stream = _Stream(self, remembers=False)
-        try:
-            taken = pa.Table.from_batches(first_rows(stream, limit), stream.schema)
-        finally:
-            stream.close()
-        return Preview(taken)
+        with terminable(), closing(_Stream(self, remembers=False)) as stream:
+            return Preview(pa.Table.from_batches(first_rows(stream, limit), stream.schema))
 
     def diagnose(self) -> Diagnosis:
         """Try each connection and each permission that a run will need, as `arrowetl doctor` does.

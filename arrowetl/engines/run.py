@@ -12,7 +12,7 @@ import duckdb
 
 from arrowetl.engines.ledger import Counts
 from arrowetl.engines.local import Lean, LocalRun, Settings
-from arrowetl.engines.watch import MemoryPeak, terminable, watched
+from arrowetl.engines.watch import MemoryPeak, watched
 from arrowetl.errors import RejectError, StageError
 from arrowetl.events import (
     Committed,
@@ -86,8 +86,7 @@ def load(job: Job, sink: Sink) -> None:
         RunStarted(job.facts.run_id, job.facts.pipeline, job.facts.started_at, job.plan.source.size)
     )
     try:
-        with terminable():
-            _attempt(job, sink, memory)
+        _attempt(job, sink, memory)
     except BaseException as error:
         failure = f"{type(error).__name__}: {error}"
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -116,3 +117,16 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Give a folder for what is spilled; it is gone afterwards, after a SIGTERM too.
+
+    >>> with scratch_folder() as scratch:
+    ...     _ = scratch.joinpath("spilled").write_text("x")
+    >>> scratch.exists()
+    False
+    """
+    with terminable(), tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
+        yield Path(folder)

@@ -209,9 +209,33 @@ def test_the_interpreter_exits_on_an_exception_in_the_middle_of_a_stream(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+ENDLESS = """
+import arrowetl as ae, pyarrow as pa, sys, time
+def batches():
+    while True:
+        time.sleep(0.01)
+        yield pa.record_batch({"id": [1]})
+source = ae.ArrowSource((pa.schema({"id": pa.int64()}), batches()))
+(ae.Pipeline().extract(source).transform(lambda batch: batch)
+ .load(ae.CSVLoader(sys.argv[1], mode="replace")).run())
+"""
+
+
+def test_a_run_ended_while_it_is_planned_leaves_nothing(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(tmp_path / "out.csv.gz")], env={"TMPDIR": str(scratch)}
+    )
+    while not any(scratch.iterdir()):
+        time.sleep(0.001)
+    process.terminate()
+    assert process.wait(timeout=30) == 143
+    assert [*scratch.iterdir(), *tmp_path.iterdir()] == [scratch]
+
+
 BLOCKED = """
 import arrowetl as ae, pyarrow as pa, sys
-print("ready", flush=True)
 ae.Pipeline().extract(ae.ArrowSource(pa.table({"x": range(100_000)}))).transform(
     "SELECT count(*) AS n FROM input a, input b WHERE a.x * b.x = -1"
 ).load(ae.ParquetLoader(sys.argv[1])).run()
@@ -231,7 +255,8 @@ def test_a_long_query_is_stopped_at_once_and_leaves_nothing(tmp_path, sent, code
         text=True,
         env={"TMPDIR": str(scratch)},
     )
-    process.stdout.readline()
+    while not any(scratch.iterdir()):
+        time.sleep(0.01)
     time.sleep(1.5)
     process.send_signal(getattr(signal, sent))
     started = time.perf_counter()
