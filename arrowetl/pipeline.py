@@ -19,6 +19,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of, rebatched
+from arrowetl.engines.asked import (
+    allowed_rejects,
+    callables,
+    columns_or_all,
+    destination,
+    settings_of,
+    whole,
+)
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
 from arrowetl.engines.watch import resident_bytes, scratch_folder, terminable
@@ -102,18 +110,18 @@ class Pipeline:
         listeners: Sequence[Listener] = (),
     ) -> None:
         """Describe nothing yet."""
-        if batch_size is not None and batch_size < 1:
-            raise ConfigError(f"batch_size is {batch_size}: it has to be 1 or more")
-        if max_rejects is not None and max_rejects < 0:
-            raise ConfigError(f"max_rejects is {max_rejects}: it has to be 0 or more")
         self.name = name or "pipeline"
-        self._settings = Settings(batch_size or BATCH_ROWS, memory_limit, threads, ordered)
-        self._dead_letters = dead_letters
-        self._max_rejects = max_rejects
-        self._allow_lossy = _columns_or_all(allow_lossy)
+        self._settings = settings_of(
+            batch_size=batch_size, memory_limit=memory_limit, threads=threads, ordered=ordered
+        )
+        self._dead_letters = (
+            None if dead_letters is None else destination(dead_letters, "dead_letters")
+        )
+        self._max_rejects = allowed_rejects(max_rejects)
+        self._allow_lossy = columns_or_all(allow_lossy)
         self._tuner = _tuner(tuner)
         self._progress = progress
-        self._listeners = tuple(listeners)
+        self._listeners = callables(listeners)
         self._source: Source | None = None
         self._contract: Sequence[Stage] = (
             () if schema_contract is None else _enforced(schema_contract)
@@ -170,12 +178,11 @@ class Pipeline:
 
     def load(self, sink: Sink) -> Pipeline:
         """Put the rows into `sink`."""
-        if not isinstance(sink, Sink):
-            raise ConfigError(f"load takes a destination, ParquetLoader(...) say, not {sink!r}")
+        found = destination(sink, "load")
         if self._sink is not None:
             raise ConfigError(f"the pipeline loads into {self._sink.label} already")
-        check_apart(sink, self._dead_letters)
-        self._sink = sink
+        check_apart(found, self._dead_letters)
+        self._sink = found
         return self
 
     def run(self) -> Pipeline:
@@ -252,6 +259,7 @@ class Pipeline:
         """Give the first rows that would arrive; nothing is written."""
         from arrowetl.preview import Preview, first_rows
 
+        whole(limit, "limit")
         with terminable(), closing(_Stream(self, remembers=False)) as stream:
             return Preview(pa.Table.from_batches(first_rows(stream, limit), stream.schema))
 
@@ -361,15 +369,6 @@ def _tuner(
     return tuner_of(given)
 
 
-def _columns_or_all(allow_lossy: bool | Sequence[str]) -> bool | tuple[str, ...]:
-    if isinstance(allow_lossy, bool):
-        return allow_lossy
-    columns = (allow_lossy,) if isinstance(allow_lossy, str) else tuple(allow_lossy)
-    if not all(isinstance(column, str) for column in columns):
-        raise ConfigError(f"allow_lossy takes True, or names of columns, not {allow_lossy!r}")
-    return columns
-
-
 @dataclass(frozen=True)
 class _Inner(Source):
     """The rows of a pipeline that runs by itself, with its own counts and dead letters."""
@@ -386,7 +385,10 @@ class _Inner(Source):
                     f"{step.place} remembers its rows, and pipeline {self.pipeline.name!r} with "
                     "settings of its own can't tell whether they arrive: put it in the outer one"
                 )
-        return self.pipeline.preview(0).table.schema if _is_dynamic(plan) else plan.schema
+        if not _is_dynamic(plan):
+            return plan.schema
+        with closing(_Stream(self.pipeline, remembers=False)) as stream:
+            return stream.schema
 
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS

@@ -325,9 +325,21 @@ load: {type: parquet, mode: 5}
 def test_what_a_constructor_refuses_is_told_at_its_line(wrong):
     text = GOOD + "settings: {batch_size: 0}\ntransforms:\n  - sql: DROP TABLE x\n"
     assert wrong(text) == [
-        "orders.yaml:3: settings: batch_size is 0: it has to be 1 or more",
+        "orders.yaml:3: settings: batch_size is 0: it has to be a whole number, 1 or more",
         "orders.yaml:5: transforms[0]: SQL: a stage is one SELECT, this is a DROP: 'DROP TABLE x'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("memory_limit: 12 elephants", "memory_limit='12 elephants'"),
+        ("threads: -1", "threads is -1"),
+    ],
+)
+def test_a_setting_that_the_pipeline_refuses_is_told_at_its_line(wrong, given, said):
+    told = wrong(GOOD + f"settings: {{{given}}}")[0]
+    assert told.startswith(f"orders.yaml:3: settings: {said}: ")
 
 
 def test_null_among_texts(wrong):
@@ -414,8 +426,12 @@ def test_a_byte_order_mark_is_no_matter(tmp_path):
 def test_wrong_toml_is_told_with_its_line(wrong):
     assert wrong("[source]\ntype = ", suffix=".toml")[0].startswith("orders.toml:2: isn't TOML: ")
     deep, long = "a." * 1000 + "b = 1", "name = 0x" + "f" * 2000
-    assert wrong(deep, suffix=".toml") == ["orders.toml:1: isn't a configuration: nested too deeply"]
-    assert wrong(long, suffix=".toml") == ["orders.toml:1: name: a number of more than 1,000 digits"]
+    assert wrong(deep, suffix=".toml") == [
+        "orders.toml:1: isn't a configuration: nested too deeply"
+    ]
+    assert wrong(long, suffix=".toml") == [
+        "orders.toml:1: name: a number of more than 1,000 digits"
+    ]
     said = wrong(
         """\
 [source]

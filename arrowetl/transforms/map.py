@@ -30,7 +30,7 @@ class Map(Stage):
         rows: how it may change the number of rows; by default it may not.
 
     Raises:
-        ConfigError: `fn` can't be called.
+        ConfigError: `fn` can't be called, or is the class of a stage.
 
     >>> import pyarrow as pa, pyarrow.compute as pc
     >>> double = Map(lambda batch: {"x": pc.multiply(batch["x"], 2)})
@@ -47,6 +47,9 @@ class Map(Stage):
         """Check the function."""
         if not callable(self.fn):
             raise ConfigError(f"Map: takes a function over a batch, not {self.fn!r}")
+        if isinstance(self.fn, type) and issubclass(self.fn, Stage):
+            named = self.fn.__name__
+            raise ConfigError(f"{named} is a class, and what is wanted a stage: write {named}(...)")
 
     @property
     def label(self) -> str:
