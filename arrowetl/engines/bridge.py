@@ -113,11 +113,19 @@ def translate(error: Exception, where: str) -> BaseException:
     elif isinstance(error, duckdb.IOException):
         ours = ReadError(f"{where}: {error}")
     elif isinstance(error, duckdb.Error | pa.ArrowException | OSError):
-        ours = StageError(f"{where}: {error}")
+        ours = StageError(f"{where}: {_said(error)}")
     else:
         return error
     ours.__cause__ = error
     return ours
+
+
+def _said(error: Exception) -> str:
+    """Give what is said without the statement, which is ours and not the user's."""
+    text = str(error).split("\n\nLINE", maxsplit=1)[0].rstrip()
+    if isinstance(error, duckdb.ConversionException):
+        text += "; Cast with on_error=dead_letter sets such rows apart"
+    return text
 
 
 @dataclass

@@ -342,7 +342,10 @@ class LocalRun:
             try:
                 yield _conformed(batch, schema)
             except ValueError as error:
-                raise self._remember(SchemaError(f"it gave {error}", where=step.place)) from error
+                said = f"it gave {error}"
+                if "where null was promised" in said:  # of no rows, Arrow takes nothing for a type
+                    said += "; a function's types that only rows show are stated: Map(fn, schema=…)"
+                raise self._remember(SchemaError(said, where=step.place)) from error
 
     def _remember(self, error: ArrowETLError) -> ArrowETLError:
         self.trouble.first = self.trouble.first or error

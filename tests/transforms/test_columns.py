@@ -19,6 +19,7 @@ from arrowetl import (
     SchemaError,
     Scope,
     Select,
+    StageError,
 )
 from arrowetl.testing import run_stage
 
@@ -137,3 +138,11 @@ def test_formats_of_dates():
 def test_they_are_about_one_row_each():
     for stage in (Select("a"), Rename({"a": "b"}), Cast({"a": "INTEGER"})):
         assert (stage.scope, stage.rows) == (Scope.ROW, Rows.SAME)
+
+
+def test_a_value_that_cannot_be_cast_is_said_without_our_statement():
+    rows = Pipeline(progress=False).extract(ArrowSource(pa.table({"s": ["a"]})))
+    with pytest.raises(StageError, match="Could not convert string 'a'") as caught:
+        rows.transform(Cast({"s": "INT"})).load(ArrowLoader()).run()
+    assert str(caught.value).endswith("on_error=dead_letter sets such rows apart")
+    assert "LINE" not in str(caught.value)

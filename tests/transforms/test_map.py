@@ -110,3 +110,9 @@ def test_a_function_that_writes_to_its_input_is_found():
 
     with pytest.raises((AssertionError, ValueError)):
         check_stage(Map(write), TABLE)
+
+
+def test_types_that_only_rows_show_are_said_to_be_stated():
+    ones = Map(lambda batch: batch.append_column("n", pa.array([1] * batch.num_rows)))
+    with pytest.raises(SchemaError, match=r"int64 where null was promised; .* Map\(fn, schema="):
+        Pipeline(progress=False).extract(ArrowSource(TABLE)).transform(ones).preview()
