@@ -13,11 +13,13 @@ from arrowetl.duck import first_line, stream_select
 from arrowetl.errors import ArrowETLError, ReadError
 from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._files import FileStamp
+from arrowetl.sources._json_apart import apart, until_a_list, unwrapped, wrapped
 from arrowetl.sources._json_checks import LONG
 from arrowetl.sources._json_columns import Plan
 from arrowetl.sources._json_read import MARKS, REASONS, select_rows
 from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_shape import has_long_integers
+from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._json_values import made
 from arrowetl.sources._text import unmarked
@@ -103,15 +105,73 @@ def rows_of(
     Raises:
         ReadError: a file can't be read on.
     """
-    select = select_rows(plan.columns, plan.checks(start), start)
-    documents = _watched(documents) if plan.sampled else documents
     try:
-        for batch in stream_select(lambda _: select, documents, batch_size=batch_size):
+        for batch in _read(plan, start, documents, batch_size=batch_size):
             yield _split(batch, plan, feed)
     except duckdb.Error as error:
         if feed.error is not None:
             raise feed.error from None
         raise ReadError(f"{plan.where}: {first_line(error)}") from error
+
+
+def _read(
+    plan: Plan,
+    start: Place,
+    documents: Iterator[pa.RecordBatch],
+    *,
+    batch_size: int,
+    way: Place = (),
+) -> Iterator[pa.RecordBatch]:
+    """Give what DuckDB reads, and `MARKS`; documents that were taken apart `way` down."""
+    select = select_rows(plan.columns, plan.checks(start), start)
+    if way:
+        documents = (_with_text(each, wrapped(each["text"], way)) for each in documents)
+    if plan.sampled:
+        documents = _watched(documents)
+    for batch in stream_select(lambda _: select, documents, batch_size=batch_size):
+        found = _with_text(batch, unwrapped(batch["text"], way)) if way else batch
+        if None in start[len(way) :]:
+            found = _parted(found, plan, start, way)
+        yield found
+
+
+def _with_text(batch: pa.RecordBatch, text: pa.Array) -> pa.RecordBatch:
+    return batch.set_column(batch.schema.names.index("text"), "text", text)
+
+
+def _parted(batch: pa.RecordBatch, plan: Plan, start: Place, way: Place) -> pa.RecordBatch:
+    """Put in the place of each document that is bad the records in it, if one of them is."""
+    import pyarrow.compute as pc
+
+    code = batch["code"]
+    bad = pc.indices_nonzero(pc.and_not(code.is_valid(), pc.is_in(code, pa.array(list(FAULTS)))))
+    parts = apart(batch.take(bad), start[len(way) :])
+    if not parts.num_rows:
+        return batch
+    step, _ = until_a_list(start[len(way) :])
+    read = _read(plan, start, iter([parts]), batch_size=parts.num_rows, way=(*way, *step))
+    records = pa.Table.from_batches(read).combine_chunks()
+    # What is wrong with the others is around their lists, so nothing is known of it there.
+    to_blame = pc.unique(records["file"].filter(records["code"].is_valid()))
+    records = records.filter(pc.is_in(records["file"], to_blame)).combine_chunks()
+    if not records.num_rows:
+        return batch
+    rows = bad.take(records["file"].combine_chunks())
+    kept = _without(batch.num_rows, rows)
+    file = batch["file"].take(rows)
+    records = records.set_column(records.schema.names.index("file"), "file", file)
+    whole = pa.concat_batches([batch.take(kept), *records.to_batches()])
+    # The sort is stable: records of a document stay in their order.
+    return whole.take(pc.sort_indices(pa.concat_arrays([kept, rows])))
+
+
+def _without(count: int, rows: pa.Array) -> pa.Array:
+    """Give the numbers below `count` that aren't among `rows`."""
+    import numpy as np
+
+    mask = np.ones(count, bool)
+    mask[rows.to_numpy()] = False
+    return pa.array(np.flatnonzero(mask), rows.type)
 
 
 def _split(batch: pa.RecordBatch, plan: Plan, feed: Feed) -> Found:

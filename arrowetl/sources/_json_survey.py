@@ -16,6 +16,7 @@ import pyarrow as pa
 from arrowetl.duck import connect
 from arrowetl.errors import ReadError
 from arrowetl.sources._files import FileStamp
+from arrowetl.sources._json_apart import with_parts
 from arrowetl.sources._json_format import Format, format_of, head_of
 from arrowetl.sources._json_shape import Node, learn
 from arrowetl.sources._json_shape import Path as Place
@@ -128,7 +129,8 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
                 root.at(start)
                 with closing(_ahead(_groups(_limited(records, limit)))) as groups:
                     for group in groups:
-                        learn(connection, group, root, start)
+                        whole = with_parts(connection, group, start) if None in start else group
+                        learn(connection, whole, root, start)
     return tuple(Survey(root, start, limit is None) for start, root in roots.items())
 
 

@@ -339,12 +339,69 @@ def test_a_required_column_without_a_value(tmp_path):
 def test_documents_without_the_list(tmp_path):
     text = '{"d": [{"a": 1}]}\n{"d": 5}\n{"d": [{"a": 2}, 7]}\n{"e": []}\n{"d": [{"a": 3}]}\n{"d"\n'
     rows, rejected = of(tmp_path, text, record_path="d[*]")
-    assert rows == [{"a": 1}, {"a": 3}]
+    assert rows == [{"a": 1}, {"a": 2}, {"a": 3}]
     assert [(line, code) for line, _, code, _, _ in rejected] == [
         (2, "record_path"),
         (3, "not_an_object"),
         (6, "malformed"),
     ]
+
+
+@pytest.mark.parametrize("size", [1, 30_000])
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ("5", "not_an_object"),
+        ('{"a": 1, "a": 2}', "duplicate_key"),
+        ('{"a": 1e999}', "number"),
+        ('{"a": 1 2}', "malformed"),
+        ("", "malformed"),
+    ],
+)
+def test_a_bad_record_leaves_those_beside_it_however_large_the_document_is(
+    tmp_path, bad, code, size
+):
+    good = ", ".join(f'{{"a": {n}, "text": "{"x" * 30}"}}' for n in range(size))
+    text = f'{{"data": {{"items": [{good}, {bad}, {good}]}}}}'
+    rows, rejected = of(tmp_path, text, record_path="data.items[*]")
+    assert [row["a"] for row in rows] == [*range(size), *range(size)]
+    assert rejected == [(1, len(good) + 24 - bool(bad), code, None, bad)]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("d[*]", '{"d": [{"a": 1}, %s, {"a": 2}]}\n{"d": []}\n{"d": [{"a": 3}]}\n'),
+        ("[*]", '[{"a": 1}, %s, {"a": 2}]\n[]\n[{"a": 3}]\n'),
+        ("[*].d[*]", '[{"d": [{"a": 1}, %s, {"a": 2}]}, {"d": [{"a": 3}]}]'),
+        ("d[*].e[*]", '{"d": [{"e": [{"a": 1}, %s, {"a": 2}]}, {"e": []}, {"e": [{"a": 3}]}]}'),
+        (
+            '"é/\'"[*].e[*]',
+            '{"é/\'": [{"e": [{"a": 1}]}, {"e": [%s, {"a": 2}]}]}\n{"é/\'": [{"e": [{"a": 3}]}]}',
+        ),
+    ],
+)
+@pytest.mark.parametrize("bad", ["7", '{"a": 1 2}', '{"a": 1, "a": 2}'])
+def test_a_bad_record_is_rejected_by_itself_in_every_document(tmp_path, path, text, bad):
+    sampled = of(tmp_path, text % bad, record_path=path, sample_size=100)
+    rows, rejected = of(tmp_path, text % bad, record_path=path)
+    assert sampled == (rows, rejected)
+    assert [row["a"] for row in rows] == [1, 2, 3]
+    ((line, byte, _, _, shown),) = rejected
+    assert (line, byte, shown) == (1, len(text[: text.index("%")].encode()) + 1, bad)
+
+
+def test_what_is_wrong_around_a_list_rejects_its_document(tmp_path):
+    lines = ['{"d": [{"a": 3}]}', '{"d": [{"a": 1}], "x": 1 2}', '{"d": [{"a": 2}], "x": [}']
+    rows, rejected = of(tmp_path, "\n".join(lines), record_path="d[*]")
+    assert rows == [{"a": 3}]
+    assert [text for *_, text in rejected] == lines[1:]
+
+
+def test_keys_that_only_broken_documents_have_are_columns(tmp_path):
+    text = '{"d": [{"a": 1}]}\n{"d": [{"a": 2, "b": true}, nul]}\n'
+    rows, _ = of(tmp_path, text, record_path="d[*]")
+    assert rows == [{"a": 1, "b": None}, {"a": 2, "b": True}]
 
 
 def test_raises_for_the_first(tmp_path):
