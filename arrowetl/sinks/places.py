@@ -114,10 +114,7 @@ def place_of(path: str, store: Store | None, *, folder: bool, where: str) -> Pla
         return LocalPlace(path, where)
     from arrowetl.sinks.s3_places import S3Place
 
-    at = Address.of(path, where=where)
-    if folder and at.key and not at.key.endswith("/"):
-        at = Address(at.bucket, f"{at.key}/")
-    return S3Place(store or Store(), at, where)
+    return S3Place(store or Store(), Address.of(path, where=where), where, folder=folder)
 
 
 class LocalPlace(Place):

@@ -27,13 +27,16 @@ NOTES = "uploads"
 class S3Place(Place):
     """A key, or all keys below one that ends in a slash."""
 
-    def __init__(self, store: Store, at: Address, where: str) -> None:
-        """Nothing is asked yet."""
-        self._store, self._at, self._where = store, at, where
+    def __init__(self, store: Store, at: Address, where: str, *, folder: bool = False) -> None:
+        """Nothing is asked yet; a `folder` is meant without its slash, too."""
+        self._store, self._named, self._where = store, at, where
+        self._at = at
+        if folder and at.key and not at.key.endswith("/"):
+            self._at = Address(at.bucket, f"{at.key}/")
 
     def is_file(self) -> bool:
-        """Ask for the object; a folder's name without its slash may be one's, too."""
-        if self._at.key.endswith("/") or not self._at.key:
+        """Ask for the object that is called as the place was; readers would see only that."""
+        if self._named.key.endswith("/") or not self._named.key:
             return False
         return self._object() is not None
 
@@ -78,7 +81,7 @@ class S3Place(Place):
 
     def _object(self) -> Object | None:
         with _writing():
-            return head(self._store, self._at, where=self._where)
+            return head(self._store, self._named, where=self._where)
 
     def _below(self) -> Iterator[Object]:
         key = self._at.key if self._is_folder else f"{self._at.key}/"

@@ -202,6 +202,33 @@ def test_replace_deletes_nothing_that_isnt_ours(bucket):
     assert bucket.listed() == ["t/notes.txt"]
 
 
+@pytest.mark.parametrize("options", [{"mode": "append"}, {"partition_by": ["city"]}])
+def test_no_folder_is_made_beside_an_object_of_its_name(bucket, options):
+    load(ae.ParquetLoader(bucket.url("q/a.parquet")), ROWS)
+    with pytest.raises(WriteError, match="is a file, and a folder is wanted"):
+        load(ae.ParquetLoader(bucket.url("q/a.parquet"), **options), MORE)
+    assert bucket.listed() == ["q/a.parquet"]
+    load(ae.ParquetLoader(bucket.url("q/a.parquet"), mode="replace"), MORE)
+    assert read(bucket, "q/a.parquet").equals(MORE)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda url, mode: ae.CSVLoader(url, mode=mode),
+        lambda url, mode: ae.JSONLoader(url, mode=mode),
+    ],
+)
+def test_what_is_appended_to_an_object_is_read_with_the_rest(bucket, make):
+    url = bucket.url("q/rows.csv")
+    load(make(url, "error"), ROWS)
+    load(make(url, "append"), MORE)
+    assert [b"9" in line for line in bucket.get("q/rows.csv").splitlines()][-4:] == [False] * 3 + [
+        True
+    ]
+    assert bucket.listed() == ["q/rows.csv"]
+
+
 def test_a_key_that_is_a_folder(bucket):
     bucket.put("t/a.parquet", "x")
     with pytest.raises(WriteError, match="is a folder; end its name in '/'"):
