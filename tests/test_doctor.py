@@ -183,6 +183,8 @@ def test_types_for_people(monkeypatch):
 
 
 def test_a_kind_that_is_not_there():
+    for kind, said in (("s3", "say csv, json or parquet. There are: arrow"), ("python", "arrow")):
+        assert said in " ".join(arrowetl("types", "--from", kind, "--to", "csv").stderr.split())
     done = arrowetl("types", "--to", "sqlit")
     assert done.exit_code == 2
     assert "did you mean 'sqlite'" in done.stderr

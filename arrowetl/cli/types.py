@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 FATES = ("lossless", "widened", "lossy", "refused")
 COLOURS = dict(zip(FATES, ("green", "cyan", "yellow", "red"), strict=True))
 
+_ELSEWHERE = {
+    "s3": "an object store has the types of the files in it: say csv, json or parquet",
+    "python": "rows and data frames are made Arrow's first: leave --from out, or say arrow",
+}
+"""What to ask about in place of kinds that have no types of their own."""
+
 _FATE = click.option(
     "--only",
     type=click.Choice(FATES),
@@ -79,8 +85,9 @@ def _chosen(kind: str, known: Mapping[str, type], role: str) -> Any:
 
     if kind in known:
         return known[kind]
-    hint = did_you_mean(closest(kind, known))
-    raise click.UsageError(f"no {role} {kind!r}{hint} There are: {', '.join(known)}")
+    kinds = ["arrow", *known] if role == "source" else [*known]
+    hint = f": {_ELSEWHERE[kind]}." if kind in _ELSEWHERE else did_you_mean(closest(kind, kinds))
+    raise click.UsageError(f"no {role} {kind!r}{hint} There are: {', '.join(kinds)}")
 
 
 def _example(cls: Any) -> Sink:
