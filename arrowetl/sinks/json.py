@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
@@ -137,8 +138,16 @@ class JSONLoader(OneFileSink):
         """Give what each column is in JSON, and what comes back where the schema is known.
 
         Raises:
-            SchemaError: JSON has no form for a type.
+            SchemaError: JSON has no form for a type, or DuckDB can't write a column's name.
         """
+        for column in schema:
+            if _is_odd(column) or any_of(column.type, _has_odd_key):
+                raise SchemaError(
+                    f"column {column.name!r}: DuckDB writes no key that is empty or holds a NUL; "
+                    "rename it",
+                    where=self.label,
+                    column=column.name,
+                )
         return json_columns(schema, where=self.label)
 
     def statement(self, select: str, schema: pa.Schema) -> str | None:
@@ -224,3 +233,11 @@ class JSONLoader(OneFileSink):
             staged = stage.folder / "schema"
             staged.write_text(text, encoding="utf-8")
             stage.publish(staged, overwrite=True)
+
+
+def _is_odd(field: pa.Field) -> bool:
+    return not field.name or "\x00" in field.name
+
+
+def _has_odd_key(kind: Any) -> bool:
+    return kinds.is_struct(kind) and any(map(_is_odd, kind))

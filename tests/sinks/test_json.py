@@ -165,6 +165,13 @@ def test_names_that_differ_only_in_case_are_refused(tmp_path):
         ae.JSONLoader(tmp_path / "x.json").check(pa.schema({"a": pa.int8(), "A": pa.int8()}))
 
 
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_names_that_duckdb_has_no_key_for_are_refused_before_a_row_is_written(tmp_path, name):
+    for schema in ({name: pa.int8()}, {"x": pa.list_(pa.struct({name: pa.int8()}))}):
+        with pytest.raises(SchemaError, match="no key that is empty or holds a NUL"):
+            ae.JSONLoader(tmp_path / "x.json").check(pa.schema(schema))
+
+
 def test_check_says_what_is_lost(tmp_path):
     notes = ae.JSONLoader(tmp_path / "x.json").check(pa.schema({"f": pa.float32()}))
     assert notes == ("f: float becomes number, lossy (NaN and Infinity become null)",)
