@@ -183,9 +183,12 @@ def read_path(file: FileStamp, *, where: str) -> str:
 def _objects(path: str, where: str, below: tuple[str, ...], store: Store) -> list[FileStamp]:
     at = Address.of(path, where=where)
     found = find(store, path, where=where) if at.key and not at.key.endswith("/") else []
-    if not found and below and not glob.has_magic(path):
+    if not found and not glob.has_magic(path):
         folder = Address(at.bucket, f"{at.key.rstrip('/')}/" if at.key else "")
-        found = [each for each in find_below(store, folder, where=where) if _ends(each, below)]
+        inside = find_below(store, folder, where=where)
+        if inside and not below:
+            raise _a_folder(path, f"{folder.url}*.csv", where)
+        found = [each for each in inside if _ends(each, below)]
     if not found:
         raise missing(store, Address(at.bucket, at.key.removesuffix("**")), where=where)
     return [FileStamp(each.at.url, each.size, each.changed_ns, each) for each in found]
@@ -211,12 +214,15 @@ def _matching(path: str, where: str, below: tuple[str, ...]) -> list[FileStamp]:
 
 def _in_folder(path: str, where: str, below: tuple[str, ...]) -> list[FileStamp]:
     if not below:
-        hint = Path(path) / "*.csv"
-        raise ReadError(f"{where}: {path!r} is a folder; name its files, for instance '{hint}'")
+        raise _a_folder(path, Path(path) / "*.csv", where)
     found = sorted(str(file) for file in Path(path).rglob("*") if _counts(file, path, below))
     if not found:
         raise ReadError(f"{where}: folder {path!r} holds no file that ends in {' or '.join(below)}")
     return [_stamp(file, where) for file in found]
+
+
+def _a_folder(path: str, hint: PathLike, where: str) -> ReadError:
+    return ReadError(f"{where}: {path!r} is a folder; name its files, for instance '{hint}'")
 
 
 def _counts(file: Path, folder: str, below: tuple[str, ...]) -> bool:

@@ -304,6 +304,18 @@ def test_wrong_keys(bucket, keys, said):
         assert "wrong" not in str(caught.value).replace("is wrong", "")
 
 
+@pytest.mark.parametrize("make", [ae.CSVSource, ae.TextSource])
+@pytest.mark.parametrize("folder", ["in/", "in", ""])
+def test_a_folder_asks_for_the_names_of_its_files(bucket, make, folder):
+    bucket.put("in/orders.csv", "id\n1\n")
+    glob = f"{folder.rstrip('/')}/*.csv".lstrip("/")
+    with pytest.raises(
+        ReadError,
+        match=re.escape(f"is a folder; name its files, for instance '{bucket.url(glob)}'"),
+    ):
+        make(bucket.url(folder)).schema()
+
+
 def test_wrong_names_have_the_nearest(bucket):
     bucket.put("sales/orders.csv", "id\n1\n")
     with pytest.raises(ReadError, match=r"did you mean 'sales/orders.csv'"):
