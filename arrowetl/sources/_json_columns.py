@@ -129,11 +129,12 @@ def _inside(kind: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
-    """Say how the records in files become rows.
+    """Say how the records in files become rows; without columns, if there are no records.
 
     Raises:
-        ReadError: a file can't be read, or there is nothing to infer columns from.
-        SchemaError: two columns would have one name, or a declared one isn't there.
+        ReadError: a file can't be read.
+        SchemaError: records have no keys, two columns would have one name, or a declared one isn't
+            there.
     """
     where = reading.where
     if wish.exact is not None:
@@ -149,6 +150,8 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
         _explain_path(files, reading)
     sure = all(each.whole for each in surveys)
     columns = tuple(_columns(record, wish, where, sure=sure))
+    if not columns:
+        return Plan((), pa.schema([]), surveys, where)
     schema = arrow_schema((each.name, _arrives(each)) for each in columns)
     return _with_types(Plan(columns, schema, surveys, where), wish.types)
 
@@ -170,10 +173,13 @@ def _explain_path(files: tuple[FileStamp, ...], reading: Reading) -> None:
 
 
 def _columns(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[Column]:
-    if not record.kinds and not wish.types:
-        raise ReadError(f"{where}: there are no records; give their columns with schema=")
-    if not record.kinds:
+    known = record.keys or record.opaque if "OBJECT" in record.kinds else record.kinds
+    if not known and wish.types:
         yield from (Column(name, (name,), TEXT) for name, _ in wish.types)
+    elif not known and record.kinds:
+        raise SchemaError("the records have no keys; give columns with schema=", where=where)
+    elif not known:
+        return
     elif "OBJECT" in record.kinds:
         yield from _of_object(record, wish, where, sure=sure)
     else:

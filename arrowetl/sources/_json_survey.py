@@ -55,6 +55,7 @@ class Reading:
             folder,
             compression=self.compression,
             encoding=self.encoding,
+            nul=True,  # they are bad records, wherever they are
             where=self.where,
         )
 

@@ -21,10 +21,12 @@ from arrowetl.sources._files import (
     PathLike,
     as_paths,
 )
-from arrowetl.sources._json_columns import Plan, Wish, planned
+from arrowetl.sources._json_columns import VALUE, Plan, Wish, planned
 from arrowetl.sources._json_path import parsed_path
+from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_rows import Feed, Found, rows_of
 from arrowetl.sources._json_survey import Reading
+from arrowetl.sources._json_types import RAW
 from arrowetl.sources._rejects import first_rejected
 from arrowetl.sources._text import COMPRESSIONS, codec_name
 from arrowetl.stage import BATCH_ROWS
@@ -33,6 +35,8 @@ from arrowetl.typemap.json import read_schema, schema_from_text, schema_text
 
 FORMATS = ("auto", "lines", "array", "object")
 ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+SHOWN = 200
+"""Characters of a text that an error shows."""
 
 
 @dataclass(frozen=True, init=False)
@@ -165,8 +169,10 @@ class JSONSource(FileSource):
         """Give the schema, declared or inferred; to infer it, the files are read.
 
         Raises:
-            ReadError: a file isn't there, isn't text, is cut off or corrupt.
-            SchemaError: columns are asked for that no file has, or two would have one name.
+            ReadError: a file isn't there, isn't text, is cut off or corrupt; or there is no record
+                to infer columns from.
+            SchemaError: columns are asked for that no file has, two would have one name, or the
+                records have no keys.
         """
         return self._planned().schema
 
@@ -234,7 +240,31 @@ class JSONSource(FileSource):
             alike=not self.union_by_name,
         )
         plan = planned(self._files(), self._reading(), wish)
+        if not plan.columns:
+            raise self._without_records()
         return plan if self.columns is None else plan.only(self.columns)
+
+    def _without_records(self) -> ReadError:
+        """Say that there are none; of what may have been meant for one, why it isn't."""
+        plan = Plan((Column(VALUE, (), RAW),), pa.schema({VALUE: pa.string()}), (), self.label)
+        with (
+            tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
+            closing(self._rows(plan, Path(folder), BATCH_ROWS)) as found,
+        ):
+            bad = next((rejected for _, rejected in found if rejected is not None), None)
+        if bad is None:
+            return ReadError(f"{self.label}: there are no records; give their columns with schema=")
+        return ReadError(f"{self.label}: no record can be read; the first: {_shown(bad)}")
+
+
+def _shown(rejected: pa.RecordBatch) -> str:
+    import pyarrow.compute as pc
+
+    text = pc.utf8_slice_codeunits(rejected["text"], 0, SHOWN)
+    where = rejected.schema.names.index("text")
+    nul = pc.any(pc.match_substring(text.slice(0, 1), "\x00")).as_py()  # small: one value
+    told = first_rejected(rejected.set_column(where, "text", text))
+    return f"{told}; it holds NUL bytes: is it the right file?" if nul else told
 
 
 def _declared(schema: Declared | PathLike, where: str) -> Mapping[str, object]:

@@ -236,8 +236,43 @@ def test_what_isnt_json_at_all(tmp_path):
     for content in ("<html>\n<body>\n", "a,b\n1,2\n"):
         rows, rejected = of(tmp_path, content, schema={"a": "int64"})
         assert (rows, len(rejected)) == ([], 2)
-        with pytest.raises(ReadError, match=r"there are no records"):
+        with pytest.raises(ReadError, match=r"no record .*, line 1: it isn't valid JSON: .*'[<a]"):
             of(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"a": "é"}\n{"a": "ü"}\n'.encode("latin-1"), "line 1: it holds bytes that aren't in"),
+        ('\x1e{"a": 1}\n\x1e{"a": 2}\n', r"line 1: .*unexpected character.*'\\x1e{\"a\": 1}'$"),
+        (bytes(range(256)), "it holds NUL bytes: is it the right file"),
+        ("x" * 100_000, "'x{200}'$"),
+        ("\n \n", "there are no records; give their columns with schema="),
+        ("[]", "there are no records; give their columns with schema="),
+    ],
+)
+def test_a_file_without_a_good_record_says_why(tmp_path, content, said):
+    with pytest.raises(ReadError, match=said):
+        of(tmp_path, content)
+
+
+@pytest.mark.parametrize("content", ["{}", "{}\n{}\n", "[{}, null]", "{}\nxx\n", '{"d": [{}]}'])
+def test_records_without_keys_need_a_schema(tmp_path, content):
+    path = "d[*]" if "d" in content else None
+    with pytest.raises(SchemaError, match="the records have no keys; give columns with schema="):
+        of(tmp_path, content, record_path=path)
+    rows, _ = of(tmp_path, content, record_path=path, schema={"a": "int64"})
+    assert rows[0] == {"a": None}
+
+
+@pytest.mark.parametrize("good", [1, 5_000])
+def test_nul_bytes_reject_their_line_wherever_they_are(tmp_path, good):
+    content = b'{"a": 1}\n' * good + b"\0" * 10 + b'{"a": 2}\n{"a": 3}\n'
+    rows, rejected = of(tmp_path, content)
+    assert rows == [{"a": 1}] * good + [{"a": 3}]
+    assert [(line, code, text) for line, _, code, _, text in rejected] == [
+        (good + 1, "malformed", "\0" * 10 + '{"a": 2}')
+    ]
 
 
 def test_a_compressed_file_that_is_cut_off(tmp_path):
