@@ -7,6 +7,7 @@ each run; the engine shows it every batch that leaves the stage, and asks at the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -36,6 +37,30 @@ class Observer(ABC):
     @abstractmethod
     def summary(self) -> pa.Table:
         """Give what was seen, once all batches have passed; a small table."""
+
+
+_COVERED = b"arrowetl:covered"
+UNTOLD = "***"
+"""What stands for a value that a stage further on masks."""
+
+
+def as_covered(field: pa.Field) -> pa.Field:
+    """Say in a field's metadata that its values aren't those that there were."""
+    return field.with_metadata({**(field.metadata or {}), _COVERED: b""})
+
+
+def told(batch: pa.RecordBatch, column: str, rows: Sequence[int]) -> list[str]:
+    """Give the values of a column in some rows as texts, without those that may not be shown.
+
+    >>> batch = pa.record_batch({"x": [7, None], "y": [0, 0]})
+    >>> shown = pa.schema([batch.schema.field("x"), as_covered(batch.schema.field("y"))])
+    >>> told(batch.cast(shown), "x", [0, 1]), told(batch.cast(shown), "y", [0, 1])
+    (['7', 'None'], ['***', '***'])
+    """
+    if _COVERED in (batch.schema.field(column).metadata or {}):
+        return [UNTOLD] * len(rows)
+    values = batch[column].take(pa.array(rows, pa.int64()))
+    return [str(value) for value in values.to_pylist()]  # small: a few samples
 
 
 def without_hidden(schema: pa.Schema) -> pa.Schema:

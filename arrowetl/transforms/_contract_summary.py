@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from arrowetl.contracts import ContractMode
 from arrowetl.errors import StageError
-from arrowetl.observing import SEEN, Observer
+from arrowetl.observing import SEEN, Observer, told
 from arrowetl.rules import WORD
 from arrowetl.transforms._contract_checks import WITHHELD, Check
 
@@ -69,14 +69,14 @@ class Summary(Observer):
             return
         first = int(hit[0])
         # Of what came, since that may be masked by now, and the checks' own reasons aren't.
-        told = [
+        which = [
             f"{check.called} ({', '.join(_shown(batch, check, hit[:1])) or 'false'})"
             for broken, check in frozen
             if broken[first]
         ]
         raise StageError(
             f"{self._where}: row {self._rows + first + 1:,} breaks the contract: "
-            f"{'; '.join(told)}; rules are frozen, so nothing is written"
+            f"{'; '.join(which)}; rules are frozen, so nothing is written"
         )
 
     def _see_word(self, batch: pa.RecordBatch, first: int, mask: np.ndarray[Any, Any]) -> None:
@@ -111,8 +111,7 @@ def _shown(batch: pa.RecordBatch, check: Check, rows: np.ndarray[Any, Any]) -> l
     """Give the values, as they came, of some rows that break a check on a column."""
     if check.source is None or check.source not in batch.schema.names:
         return []
-    values = batch[check.source].take(pa.array(rows))
+    values = told(batch, check.source, rows.tolist())
     if check.hidden:
-        valid = values.is_valid().to_pylist()  # small: a few samples
-        return [WITHHELD if there else "None" for there in valid]
-    return [str(value)[:SHOWN] for value in values.to_pylist()]  # small: a few samples
+        return [WITHHELD if value != "None" else value for value in values]
+    return [value[:SHOWN] for value in values]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arrowetl.observing import SEEN, Observer
+from arrowetl.observing import SEEN, Observer, told
 from arrowetl.rules import Rule, words
 
 SHOWN = 60
@@ -99,12 +99,14 @@ class Summary(Observer):
 def _shown(batch: pa.RecordBatch, rule: Rule, rows: np.ndarray[Any, Any]) -> list[str]:
     """Give the values of some rows that broke a rule; of a predicate, those that it mentions."""
     if rule.column is not None:
-        values = batch[rule.column].take(pa.array(rows))
-        return [str(value)[:SHOWN] for value in values.to_pylist()]  # small: a few samples
+        return [value[:SHOWN] for value in told(batch, rule.column, rows.tolist())]
     columns = [each for each in batch.schema.names if not each.startswith("arrowetl:")]
     mentioned = [each for each in columns if _mentions(rule.sql or "", each)]
-    some = batch.select(mentioned or columns).take(pa.array(rows)).to_pylist()  # small: samples
-    return [", ".join(f"{k}={v}" for k, v in row.items())[: 2 * SHOWN] for row in some]
+    pairs = [
+        [f"{column}={value}" for value in told(batch, column, rows.tolist())]
+        for column in mentioned or columns
+    ]
+    return [", ".join(row)[: 2 * SHOWN] for row in zip(*pairs, strict=True)]
 
 
 def _mentions(sql: str, column: str) -> bool:
