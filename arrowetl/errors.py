@@ -22,7 +22,19 @@ from typing import Any
 
 
 class ArrowETLError(Exception):
-    """Anything that arrowetl raises on purpose: catch this to catch them all."""
+    """Anything that arrowetl raises on purpose: catch this to catch them all.
+
+    Attributes:
+        bare: the message as it is where a stage masks values: without any value of a row. None if
+            the message has none of its own.
+    """
+
+    bare: str | None = None
+
+    def __init__(self, *args: object, bare: str | None = None) -> None:
+        """Keep the message."""
+        super().__init__(*args)
+        self.bare = bare
 
 
 class Transient(Exception):  # noqa: N818 - a mark on other errors, never raised by itself
@@ -53,9 +65,11 @@ class SchemaError(ArrowETLError):
         where: str | None = None,
         column: str | None = None,
         nearest: Sequence[str] = (),
+        bare: str | None = None,
     ) -> None:
         """Keep the message and its facts."""
         super().__init__(f"{where}: {message}" if where else message)
+        self.bare = f"{where}: {bare}" if where and bare else bare
         self.where = where
         self.column = column
         self.nearest = tuple(nearest)
@@ -139,7 +153,65 @@ def translated(
         raise
     except tuple(table) as error:
         ours = next(new for old, new in table.items() if isinstance(error, old))
-        raise ours(f"{where}: {error}") from error
+        raise ours(f"{where}: {error}", bare=bared(error, where)) from error
+
+
+WITHHELD = "what it says is withheld, since a stage further on masks values"
+_OF_STATEMENTS = ("BinderException", "CatalogException", "ParserException")
+"""DuckDB's errors about a statement's own text: no row was read yet."""
+
+
+def bared(error: BaseException, where: str) -> str:
+    """Give the message for another's error where values are masked: its kind, not its words.
+
+    What the system says of a file stays, and what DuckDB says of a statement before it runs.
+
+    >>> bared(ValueError("no number: 4111"), "Cast")
+    'Cast: ValueError; what it says is withheld, since a stage further on masks values'
+    >>> bared(FileNotFoundError(2, "No such file or directory", "a.csv"), "CSVSource")
+    "CSVSource: No such file or directory: 'a.csv'"
+    """
+    if isinstance(error, OSError) and error.strerror:
+        named = f": {error.filename!r}" if error.filename else ""
+        return f"{where}: {error.strerror}{named}"
+    if type(error).__name__ in _OF_STATEMENTS:
+        return f"{where}: {error}"
+    return f"{where}: {type(error).__name__}; {WITHHELD}"
+
+
+def without_values(error: ArrowETLError) -> ArrowETLError:
+    """Give an error as it may be told where values are masked, without its cause.
+
+    One about a destination, or about how things are described, is as it was, unless it says
+    otherwise itself.
+
+    >>> str(without_values(ReadError("line 2: no number: 'x'", bare="line 2: no number")))
+    'line 2: no number'
+    """
+    told = error.bare
+    if told is None:
+        if not isinstance(error, ReadError | StageError):
+            return error
+        told = _without(str(error), error.__cause__)
+    bare = type(error).__new__(type(error))
+    bare.__dict__.update(error.__dict__)
+    bare.args = (told,)
+    bare.bare = told
+    return bare
+
+
+def _without(message: str, cause: BaseException | None) -> str:
+    """Give a message of ours without what it repeats of the words of the error that caused it."""
+    if isinstance(cause, ArrowETLError):
+        return message.replace(str(cause), str(without_values(cause)))
+    known = getattr(cause, "strerror", None) or type(cause).__name__ in _OF_STATEMENTS
+    if cause is None or known:
+        return message
+    whole = [str(cause), *str(cause).splitlines()]
+    words = {*whole, *(each.partition(" Error: ")[2] for each in whole)}
+    for said in sorted(filter(str.strip, words), key=len, reverse=True):
+        message = message.replace(said, type(cause).__name__)
+    return message
 
 
 def describe(value: Any, *, limit: int = 80) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.arrow import scalar
+from arrowetl.errors import ReadError
 
 PLACE = pa.struct(
     [
@@ -88,6 +89,24 @@ def place_text(place: Mapping[str, Any]) -> str:
         said.pop("byte", None)
     file = [repr(said.pop("file"))] if "file" in said else []
     return ", ".join([*file, *(f"{each} {value}" for each, value in said.items())])
+
+
+def refusal(rejected: pa.RecordBatch, said: str, *, where: str) -> ReadError:
+    """Give the error for the first of some rejected rows.
+
+    Where values are masked it says where the row is, though not by its key, and what kind of fault
+    it has.
+
+    Args:
+        rejected: of `REJECTED_SCHEMA`.
+        said: what is wrong, and with what.
+        where: the source.
+    """
+    [first] = rejected.slice(0, 1).to_pylist()  # small: one row
+    place = {**(first["source"] or {}), "byte": None, "key": None, "column": first["column"]}
+    told = [f"{part} {value!r}" for part, value in place.items() if value is not None]
+    kind = first["reason_code"].replace("_", " ")
+    return ReadError(f"{where}: {said}", bare=f"{where}: {', '.join(told) or 'a row'}: {kind}")
 
 
 def places(rows: int, **known: pa.Array | str | None) -> pa.StructArray:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from arrowetl.arrow import as_undecided, undecided
 from arrowetl.errors import ArrowETLError, SchemaError
 from arrowetl.fidelity import refuse_lossy
+from arrowetl.planning.masking import hidden, unshown
 from arrowetl.planning.plan import Plan, Segment, Step
 from arrowetl.stage import Sink, Source, SQLStage, Stage
 from arrowetl.typemap import refuse_twins
@@ -45,22 +46,39 @@ def bind(
     """
     if sink is not None:
         source = source.beside(sink)
-    relation = source.relation(scratch)
-    schema = source.schema()
-    steps = bind_steps(stages, schema)
+    with unshown(stages):
+        relation = source.relation(scratch)
+        schema = source.schema()
+        rows_known = source.row_count() if relation is not None else None
+        steps = bind_steps(stages, schema)
     last = steps[-1].after if steps else schema
     plan = Plan(
         name=pipeline,
         source=source,
         schema_in=schema,
         relation=relation,
-        rows_known=source.row_count() if relation is not None else None,
+        rows_known=rows_known,
         segments=tuple(Segment((step,), step.select is not None) for step in steps),
         sink=sink,
         schema=last,
         ordered=ordered,
     )
+    plan = _covered(plan)
     return plan if sink is None else _into_sink(plan, sink, allow_lossy)
+
+
+def _covered(plan: Plan) -> Plan:
+    """Let no stage put values that are masked further on into a column that it adds."""
+
+    def again(segment: Segment) -> Segment:
+        [step] = segment.steps
+        masked = hidden(plan, step.position, step.before.names)
+        stage = step.stage.covering(masked) if masked else step.stage
+        if stage is step.stage:
+            return segment
+        return replace(segment, steps=(bind_step(replace(step, stage=stage)),))
+
+    return replace(plan, segments=tuple(map(again, plan.segments)))
 
 
 def _into_sink(plan: Plan, sink: Sink, allow_lossy: bool | Sequence[str]) -> Plan:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+from arrowetl.errors import ArrowETLError, without_values
 from arrowetl.planning.plan import Plan, Step
+from arrowetl.stage import Stage
+
+
+@contextmanager
+def unshown(stages: Sequence[Stage]) -> Iterator[None]:
+    """Let errors of planning show no value, if a stage masks some: sources are looked into."""
+    try:
+        yield
+    except ArrowETLError as error:
+        told = without_values(error) if any(stage.masks for stage in stages) else error
+        if told is error:
+            raise
+        raise told from None
 
 
 def is_masked(plan: Plan, position: int = 0) -> bool:

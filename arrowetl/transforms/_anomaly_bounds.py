@@ -32,6 +32,7 @@ class Bounds:
         least: how many values a group needs.
         codes: the integers that may be ids or codes, with the most values that codes have.
         scale: `linear`, or `log` to judge orders of magnitude.
+        covered: the columns of which reasons tell no value.
     """
 
     columns: tuple[str, ...]
@@ -41,6 +42,7 @@ class Bounds:
     least: int
     codes: Mapping[str, int]
     scale: str = "linear"
+    covered: frozenset[str] = frozenset()
 
     row = name("arrowetl:row")
 

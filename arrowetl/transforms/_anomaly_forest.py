@@ -39,6 +39,7 @@ class ForestStage(FittedStage):
         sample_size: how many rows it is fitted on, at most.
         seed: which sample, and which trees.
         model: the file in which the forest is kept.
+        covered: the columns of which reasons tell no value.
     """
 
     columns: tuple[str, ...]
@@ -49,6 +50,7 @@ class ForestStage(FittedStage):
     sample_size: int
     seed: int
     model: Path | None
+    covered: frozenset[str] = frozenset()
 
     @property
     def scope(self) -> Scope:
@@ -103,7 +105,12 @@ class ForestStage(FittedStage):
 
         def answer(batch: pa.RecordBatch) -> pa.RecordBatch:
             return answered(
-                batch, known, threshold=threshold, columns=self.columns, action=self.action
+                batch,
+                known,
+                threshold=threshold,
+                columns=self.columns,
+                action=self.action,
+                covered=self.covered,
             )
 
         return answer

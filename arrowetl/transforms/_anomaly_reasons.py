@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ def answered(
     threshold: float,
     columns: Sequence[str],
     action: str,
+    covered: Collection[str] = (),
 ) -> pa.RecordBatch:
     """Give the batch with what is found, or without the anomalies.
 
@@ -50,13 +51,14 @@ def answered(
         threshold: the score above which a row is an anomaly.
         columns: what the observer is told of.
         action: `flag`, `filter` or `reject`.
+        covered: the columns of which reasons tell no value.
     """
     seen, scores = _judged(batch, known, threshold)
     found = scores > 1
     if action == "filter":
         return batch.filter(pa.array(~found))
     blame = _blame(known, seen, found)
-    reasons = _reasons(batch, known.features, blame)
+    reasons = _reasons(batch, known.features, blame, covered)
     if action == "flag":
         for field, column in zip(ADDED, (pa.array(found), pa.array(scores), reasons), strict=True):
             batch = batch.append_column(field, column)
@@ -120,13 +122,15 @@ def _blame(known: FittedForest, seen: Prepared | None, found: Flags) -> Blame:
     return Blame(len(found), rows, np.where(much, order, -1))
 
 
-def _reasons(batch: pa.RecordBatch, features: Sequence[Feature], blame: Blame) -> pa.Array:
+def _reasons(
+    batch: pa.RecordBatch, features: Sequence[Feature], blame: Blame, covered: Collection[str]
+) -> pa.Array:
     """Give a text a row: the columns that are to blame, their values, and what is usual."""
     rows = batch.take(pa.array(blame.rows))
     count = len(blame.rows)
     places = [np.flatnonzero((blame.columns == at).any(axis=1)) for at in range(len(features))]
     texts = [
-        _text(rows[feature.column].take(pa.array(some)), feature)
+        _text(rows[feature.column].take(pa.array(some)), feature, feature.column in covered)
         for feature, some in zip(features, places, strict=True)
     ]
     every = pa.concat_arrays([pa.array([], pa.string()), *texts])
@@ -151,13 +155,18 @@ def _placed(values: pa.Array, blame: Blame) -> pa.Array:
     return values.take(pa.array(places, mask=places < 0))
 
 
-def _text(values: pa.Array, feature: Feature) -> pa.Array:
-    shown = pc.utf8_slice_codeunits(_as_text(values), 0, _SHOWN).fill_null("null")
-    head, usual = f"{feature.column} ", _usual(values, feature)
+def _text(values: pa.Array, feature: Feature, covered: bool) -> pa.Array:
+    texts = _as_text(values)
+    if covered:
+        texts = pc.if_else(texts.is_valid(), "***", None)
+    shown = pc.utf8_slice_codeunits(texts, 0, _SHOWN).fill_null("null")
+    head, usual = f"{feature.column} ", _usual(values, feature, covered)
     return pc.binary_join_element_wise(head, shown, usual, "").cast(pa.string())
 
 
-def _usual(values: pa.Array, feature: Feature) -> pa.Array | str:
+def _usual(values: pa.Array, feature: Feature, covered: bool) -> pa.Array | str:
+    if feature.words is None and covered:
+        return ""
     if feature.words is None:
         return f" (usually {feature.low:.4g} to {feature.high:.4g})"
     codes, valid = feature.numbers(values)

@@ -90,19 +90,20 @@ def bounded(bounds: Bounds, contamination: float | None) -> Said:
     )
 
 
-def shown(column: str) -> str:
+def shown(column: str, bounds: Bounds) -> str:
     """Give a row's value as a text, its first letters."""
-    return f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
+    return "'***'" if column in bounds.covered else f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
 
 
 def _reason(column: str, bounds: Bounds, scaled: bool) -> str:
     factor = "f.factor" if scaled else "1"
     ends = (bounds.plain(bounds.bound(column, end, factor)) for end in ("low", "high"))
-    low, high = map(_rounded, ends)
+    # A bound may be a value, and that of few values tells them.
+    low, high = ("'***'",) * 2 if column in bounds.covered else map(_rounded, ends)
     above = f"' is above ' || {high}"
     below = f"' is below ' || {low}"
     side = f"CASE WHEN {bounds.double(column)} > {bounds.middle(column)} THEN {above} ELSE {below}"
-    return f"{literal(f'{column} ')} || {shown(column)} || {side} END"
+    return f"{literal(f'{column} ')} || {shown(column, bounds)} || {side} END"
 
 
 def _rounded(number: str) -> str:

@@ -128,4 +128,5 @@ def tailed(tails: Tails, contamination: float | None) -> Said:
 
 def _reason(column: str, tails: Tails) -> str:
     share = f"format('{{:.3g}}', 100 * exp(-{tails.tail(column)}))"
-    return f"{literal(f'{column} ')} || {shown(column)} || ' (' || {share} || ' % are as far out)'"
+    value = shown(column, tails)
+    return f"{literal(f'{column} ')} || {value} || ' (' || {share} || ' % are as far out)'"

@@ -6,7 +6,8 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from copy import copy
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,8 @@ class AnomalyDetector(SQLStage):
     seed: int = 0
     model: str | os.PathLike[str] | None = None
 
+    _covered: frozenset[str] = field(default=frozenset(), init=False, repr=False)
+
     def __post_init__(self) -> None:
         """Check the options."""
         choice(self.method, METHODS, where="AnomalyDetector", option="method")
@@ -233,6 +236,12 @@ class AnomalyDetector(SQLStage):
         """Anomalies go to the dead letters on request."""
         return self.action == "reject"
 
+    def covering(self, columns: Sequence[str]) -> AnomalyDetector:
+        """Give the detector whose reasons tell no value of these columns."""
+        own = copy(self)
+        object.__setattr__(own, "_covered", frozenset(columns))
+        return own
+
     def observer(self, schema: pa.Schema) -> Observer | None:
         """Give what counts anomalies by column; nothing sees the rows that are removed."""
         return None if self.action == "filter" else Summary(self._judged(schema))
@@ -279,6 +288,7 @@ class AnomalyDetector(SQLStage):
             sample_size=self.sample_size,
             seed=self.seed,
             model=None if self.model is None else Path(self.model),
+            covered=self._covered,
         )
 
     def _judged(self, schema: pa.Schema) -> tuple[str, ...]:
@@ -317,6 +327,7 @@ class AnomalyDetector(SQLStage):
             self.min_rows,
             dict.fromkeys(chosen, self.codes),
             self.scale,
+            self._covered,
         )
         if self.method == TAILS:
             said = tailed(Tails(*asked), self.contamination)
