@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,15 @@ import pyarrow as pa
 from arrowetl.errors import ArrowETLError
 from arrowetl.fidelity import refuse_lossy
 from arrowetl.planning.bind import bind_steps
+from arrowetl.planning.masking import unshown
 from arrowetl.reliability.deadletters import ENVELOPE
 from arrowetl.stage import Finding, Sink, Source, SQLStage, Stage, found
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+_FOREIGN = (OSError, duckdb.Error, pa.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,11 @@ def diagnose(
 
     What needs the schema of the rows isn't tried where a step before it failed.
     """
-    places = [_place("source", source.label, source.diagnose())]
-    tables = (each for stage in stages for each in _tables(stage))
-    places += [_place("table", each.label, each.diagnose()) for each in tables]
+    tables = (("table", each) for stage in stages for each in _tables(stage))
+    places = [
+        _place(role, each.label, _unshown(each.diagnose(), stages))
+        for role, each in (("source", source), *tables)
+    ]
     schema = _schema(source, stages, places) if all(each.works for each in places) else None
     if sink is not None:
         findings = _into(sink, schema, allow_lossy)
@@ -122,6 +128,18 @@ def _place(role: str, label: str, findings: Iterable[Finding]) -> Place:
     return Place(role, label, tuple(_until_one_fails(findings)))
 
 
+def _unshown(findings: Iterable[Finding], stages: Sequence[Stage]) -> Iterator[Finding]:
+    """Give findings that show no value, if a stage masks some."""
+    masked = any(stage.masks for stage in stages)
+    try:
+        for each in findings:
+            yield replace(each, detail=each.bare) if masked and each.bare is not None else each
+    except _FOREIGN as error:
+        if not masked:
+            raise
+        yield Finding("look at it", works=False, detail=type(error).__name__)
+
+
 def _until_one_fails(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Give findings; what isn't one, but an error of another library, is one too."""
     try:
@@ -129,7 +147,7 @@ def _until_one_fails(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield finding
             if not finding.works:
                 return
-    except (OSError, duckdb.Error, pa.ArrowException) as error:
+    except _FOREIGN as error:
         yield Finding("look at it", works=False, detail=f"{type(error).__name__}: {error}")
 
 
@@ -141,7 +159,8 @@ def _tables(stage: Stage) -> list[Source]:
 def _schema(source: Source, stages: Sequence[Stage], places: list[Place]) -> pa.Schema | None:
     """Give the schema that comes out of the stages; None, and why, if they don't fit."""
     try:
-        steps = bind_steps(stages, source.schema())
+        with unshown(stages):
+            steps = bind_steps(stages, source.schema())
     except ArrowETLError as error:
         finding = Finding("fit together", works=False, detail=str(error))
         places.append(Place("transforms", f"{len(stages)} of them", (finding,)))

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of, unsliced
-from arrowetl.errors import ArrowETLError, ConfigError, SchemaError
+from arrowetl.errors import ArrowETLError, ConfigError, SchemaError, without_values
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
 SETTINGS = {
@@ -124,7 +124,8 @@ def remembered() -> Iterator[None]:
     try:
         yield
     except ArrowETLError as error:
-        _raised.append(type(error)(str(error)))  # without the frames that led there
+        # Without the frames that led there.
+        _raised.append(type(error)(str(error), bare=str(without_values(error))))
         raise
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from arrowetl.errors import ArrowETLError
+from arrowetl.errors import ArrowETLError, without_values
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Finding:
     works: bool
     detail: str
     """What was found, or what is wrong and what to do; no secrets in it."""
+    bare: str | None = field(default=None, repr=False)
+    """The detail as it is where a stage masks values, if it isn't the same."""
 
 
 def found(step: str, attempt: Callable[[], str]) -> Finding:
@@ -28,7 +30,8 @@ def found(step: str, attempt: Callable[[], str]) -> Finding:
     try:
         return Finding(step, works=True, detail=attempt())
     except ArrowETLError as error:
-        return Finding(step, works=False, detail=str(error))
+        bare = str(without_values(error))
+        return Finding(step, works=False, detail=str(error), bare=bare)
 
 
 def tried(steps: Iterable[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import reader_of, unsliced
 from arrowetl.duck import own_error, register_tables
-from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError
+from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError, bared
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM
 
@@ -47,8 +47,9 @@ class Trouble:
 
     stop: threading.Event = field(default_factory=threading.Event)
     first: BaseException | None = None
-    told: Callable[[BaseException], BaseException] = lambda error: error
-    """What every error goes through before anybody sees it: it may show what is masked."""
+    told: Callable[[BaseException, str], BaseException] = lambda error, _: error
+    """What every error goes through, with its place, before anybody sees it: it may show what is
+    masked."""
 
     def check(self) -> None:
         """Raise Stopped if somebody asked for it."""
@@ -67,7 +68,7 @@ class Trouble:
                 yield batch
         except Exception as error:
             if self.first is None:
-                self.first = noted(error, where)
+                self.first = noted(self.told(error, where), where)
             raise
         finally:
             # A stage may hold a file or a connection: let go of it now, not when it is collected.
@@ -81,8 +82,12 @@ class Trouble:
         try:
             yield
         except Exception as error:
-            cause = self.first if self.first is not None else translate(error, where)
-            cause = self.told(cause)
+            cause = self.first
+            if cause is None:
+                cause = self.told(translate(error, where), where)
+                if isinstance(cause, ArrowETLError):
+                    # A statement further on would have it from DuckDB, as text.
+                    self.first = cause
             if cause is error:
                 raise
             raise cause from cause.__cause__
@@ -104,16 +109,18 @@ def translate(error: Exception, where: str) -> BaseException:
     if own is not None:
         own.__cause__ = error
         return own
+    said, bare = f"{where}: {error}", bared(error, where)
     if isinstance(error, duckdb.OutOfMemoryException):
-        ours: ArrowETLError = StageError(
+        said = (
             f"{where}: memory_limit is too small for this: raise it, or use fewer threads ({error})"
         )
+        ours: ArrowETLError = StageError(said, bare=said)
     elif "No space left" in str(error):
-        ours = WriteError(f"{where}: the disk is full ({error})")
+        ours = WriteError(f"{where}: the disk is full ({error})", bare=f"{where}: the disk is full")
     elif isinstance(error, duckdb.IOException):
-        ours = ReadError(f"{where}: {error}")
+        ours = ReadError(said, bare=bare)
     elif isinstance(error, duckdb.Error | pa.ArrowException | OSError):
-        ours = StageError(f"{where}: {_said(error)}")
+        ours = StageError(f"{where}: {_said(error)}", bare=bare)
     else:
         return error
     ours.__cause__ = error

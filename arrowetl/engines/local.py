@@ -101,7 +101,7 @@ class LocalRun:
         self.plan = plan
         self.settings = settings
         self.rejects = rejects
-        self.trouble = Trouble(told=Shield(plan, 0).without_quotes)
+        self.trouble = Trouble(told=lambda error, where: Shield(self.plan, 0).told(error, where))
         self.source_meter = Meter()
         self.running: list[Running] = []
         self.schema = plan.schema

@@ -11,15 +11,19 @@ import pyarrow.types as kinds
 
 from arrowetl.arrow import scalar
 from arrowetl.duck import stream_select
-from arrowetl.errors import ReadError, StageError
-from arrowetl.observing import HIDDEN, Observer
+from arrowetl.engines.bridge import translate
+from arrowetl.errors import WITHHELD, ArrowETLError, without_values
+from arrowetl.observing import HIDDEN, Observer, as_covered
 from arrowetl.planning.masking import hidden, is_masked
 from arrowetl.planning.plan import Plan
+from arrowetl.rejected import PLACE
 from arrowetl.sql import INPUT, literal, name
 
 REDACTED = "***"
-_WITHHELD = "withheld: it may show what is masked further on"
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
+_REASON = "withheld: it may show what is masked further on"
+_ERROR = re.compile(r"\berror\(\s*'((?:[^']|'')*)'", re.IGNORECASE)
+_COLUMN = re.compile(r"when casting from source column (.*)$", re.MULTILINE)
+_LINE = re.compile(r"^(LINE \d+: )(.*)\n *\^[ ^]*$", re.MULTILINE)
 _SHOWN = 20
 """So many characters of a value are looked for in a reason: it may be cut off behind them."""
 
@@ -46,7 +50,8 @@ class Shield:
 
         Args:
             rows: of any schema.
-            counted: whether other values have to stay, as zeros, since nulls are counted.
+            counted: whether other values have to stay, as zeros, since nulls are counted; their
+                fields say so.
         """
         covered = self._hidden(rows)
         if not covered:
@@ -55,7 +60,11 @@ class Shield:
             _covered(column, counted) if field.name in covered else column
             for field, column in zip(rows.schema, rows.columns, strict=True)
         ]
-        return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+        fields = [
+            as_covered(field) if counted and field.name in covered else field
+            for field in rows.schema
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, rows.schema.metadata))
 
     def _hidden(self, rows: pa.RecordBatch) -> list[str]:
         columns = [column for column in rows.schema.names if column not in HIDDEN]
@@ -80,34 +89,61 @@ class Shield:
         return why.set_column(place, why.schema.field(place), reasons)
 
     def unread(self, why: pa.RecordBatch) -> pa.RecordBatch:
-        """Give what a source couldn't read, without its text and what is said of it."""
+        """Give what a source couldn't read, without its text, its key and what is said of it."""
         if not self.up:
             return why
-        for column, instead in (("reason", _WITHHELD), ("text", REDACTED)):
+        import pyarrow.compute as pc
+
+        place = why.schema.get_field_index("source")
+        *parts, key = why["source"].flatten()
+        covered = pc.if_else(key.is_valid(), scalar(REDACTED, pa.string()), key)
+        source = pa.StructArray.from_arrays(
+            [*parts, covered], fields=list(PLACE), mask=why["source"].is_null()
+        )
+        why = why.set_column(place, why.schema.field(place), source)
+        for column, instead in (("reason", _REASON), ("text", REDACTED)):
             place = why.schema.get_field_index(column)
             covered = pa.repeat(scalar(instead, pa.string()), why.num_rows)
             why = why.set_column(place, why.schema.field(place), covered)
         return why
 
-    def without_quotes(self, error: BaseException) -> BaseException:
-        """Give what went wrong on the way without the values it quotes, and without its cause.
+    def told(self, error: BaseException, where: str) -> BaseException:
+        """Give what went wrong on the way without values of rows, and without its cause.
 
-        Names of columns, and what the source's label says, stay.
+        Of what DuckDB says that is its kind, and what the plan says itself: a column's name, a
+        line of SQL, the text with which an ``error('...')`` begins. Exceptions that aren't ours,
+        Arrow's or DuckDB's are somebody's own.
         """
-        if not self.up or not isinstance(error, ReadError | StageError):
+        if self.up and isinstance(error, duckdb.Error | pa.ArrowException):
+            error = translate(error, where)
+        if not self.up or not isinstance(error, ArrowETLError):
             return error
-        known = {each for step in self.plan.steps for each in step.before.names}
-        known |= {*self.plan.schema_in.names, *re.findall(r"[^'\"]+", self.plan.source.label)}
+        cause, told = error.__cause__, without_values(error)
+        if isinstance(cause, duckdb.OutOfMemoryException):
+            told.__cause__ = cause
+        elif isinstance(cause, duckdb.Error) and str(told).endswith(WITHHELD):
+            told.bare = f"{told}{self._own_words(cause)}"
+            told = without_values(told)
+        return told
 
-        def covered(quoted: re.Match[str]) -> str:
-            return quoted[0] if quoted[0][1:-1] in known else REDACTED
-
-        bare = type(error).__new__(type(error))
-        bare.__dict__.update(error.__dict__)
-        bare.args = (_QUOTED.sub(covered, str(error)),)
-        if isinstance(error.__cause__, duckdb.OutOfMemoryException):
-            bare.__cause__ = error.__cause__
-        return bare
+    def _own_words(self, error: duckdb.Error) -> str:
+        """Give those parts of DuckDB's message that are the plan's own."""
+        plan, message = self.plan, str(error)
+        sql = "\n".join(plan.statement(number) for number in range(len(plan.segments)))
+        known = {each for step in plan.steps for each in step.before.names}
+        found = ""
+        column = _COLUMN.search(message)
+        if column and column[1] in {*known, *plan.schema_in.names}:
+            found += f" (column {column[1]!r})"
+        begins = message.partition(" Error: ")[2]
+        texts = (each.replace("''", "'") for each in _ERROR.findall(sql))
+        longest = max(filter(begins.startswith, texts), key=len, default="")
+        if longest:
+            found += f": {longest}{REDACTED}"
+        line = _LINE.search(message)
+        if line and line[2].strip(".") in sql:
+            found += f"\n\n{line[0]}"
+        return found
 
 
 @dataclass
@@ -153,7 +189,7 @@ def _telling(covered: list[str], nested: list[bool]) -> str:
     safe = f"{name('column')} IS NOT NULL AND {name('column')} NOT IN {_listed(covered)}"
     return (
         f"SELECT CASE WHEN {safe} AND NOT coalesce({seen}, false) THEN reason "
-        f"ELSE {literal(_WITHHELD)} END AS reason FROM {INPUT}"
+        f"ELSE {literal(_REASON)} END AS reason FROM {INPUT}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.errors import (
+    WITHHELD,
     ArrowETLError,
     ConfigError,
     ReadError,
@@ -48,6 +49,9 @@ PASSING_STATES = (
 """SQLSTATEs, or how they begin, of what may pass when tried again. Nothing else is tried again."""
 
 GONE_STATES = ("08", "57P")
+
+UNSEEN_STATES = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
+"""How SQLSTATEs begin whose messages show no value of a row."""
 
 LOST = (
     "server closed the connection unexpectedly",
@@ -175,7 +179,11 @@ def statement_error(
     if state.startswith(GONE_STATES) if state else is_lost(error):
         advice = "the server went away; try again"
     text = scrubbed(f"{told}{f' ({advice})' if advice else ''}", secrets)
-    return _kind(failed, transient=may_pass(error))(f"{where}: {text}")
+    ours = _kind(failed, transient=may_pass(error))(f"{where}: {text}")
+    if failed is ReadError:
+        unseen = state and state.startswith(UNSEEN_STATES)
+        ours.bare = f"{where}: {text if unseen else advice or WITHHELD}"
+    return ours
 
 
 def connect_error(
@@ -186,10 +194,12 @@ def connect_error(
     lower = text.lower()
     for mark, advice, passes in CONNECT_ADVICE:
         if mark in lower:
-            return _kind(failed, transient=passes)(f"{where}: can't connect: {text}; {advice}")
+            said = f"{where}: can't connect: {text}; {advice}"
+            return _kind(failed, transient=passes)(said, bare=said)
     if any(mark in lower for mark in MISDESCRIBED):
         return ConfigError(f"{where}: {text}")
-    return _kind(failed, transient=may_pass(error))(f"{where}: can't connect: {text}")
+    said = f"{where}: can't connect: {text}"
+    return _kind(failed, transient=may_pass(error))(said, bare=said)
 
 
 def no_room(error: BaseException) -> bool:

@@ -157,7 +157,8 @@ def naming(file: FileStamp, path: str, *, where: str) -> Iterator[None]:
         if path == file.name or path not in said:
             raise
         kept = source if len(said) < len(str(error)) else ""
-        raise type(error)(kept + said.replace(path, file.name)) from error.__cause__
+        bare = error.bare and error.bare.replace(path, file.name)
+        raise type(error)(kept + said.replace(path, file.name), bare=bare) from error.__cause__
 
 
 def side_by_side(work: Callable[[FileStamp], T], files: Sequence[FileStamp]) -> list[T]:

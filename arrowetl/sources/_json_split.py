@@ -301,9 +301,7 @@ class _Finder:
                 self._seen.append(key)
                 self._ready = key == self.keys[self.entered - 1]
             elif self._ready:
-                raise ReadError(
-                    f"{self._place(self.entered)} is {_shown(before)}, {self._wanted()}"
-                )
+                raise self._other(self._place(self.entered), before)
             elif kind == CLOSE:
                 self._missing()
         return False
@@ -338,7 +336,14 @@ class _Finder:
         if self.entered:
             raise ReadError("the file ends before the list of records begins; is it whole?")
         if text.strip(BLANK):
-            raise ReadError(f"the file's value is {_shown(text)}, {self._wanted()}")
+            raise self._other("the file's value", text)
+
+    def _other(self, place: str, text: bytes) -> ReadError:
+        """Give the error for what isn't a container."""
+        return ReadError(
+            f"{place} is {_shown(text)}, {self._wanted()}",
+            bare=f"{place} is something else, {self._wanted()}",
+        )
 
 
 def _text_of(key: bytes) -> str:

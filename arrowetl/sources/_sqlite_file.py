@@ -15,7 +15,14 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from arrowetl.adbc import Connection
-from arrowetl.errors import ArrowETLError, ConfigError, ReadError, closest, did_you_mean
+from arrowetl.errors import (
+    WITHHELD,
+    ArrowETLError,
+    ConfigError,
+    ReadError,
+    closest,
+    did_you_mean,
+)
 from arrowetl.sources._params import without_places
 from arrowetl.sources._tables import LockedError, head, no_table
 from arrowetl.sql import name
@@ -114,7 +121,12 @@ def _read_error(message: str, where: str) -> ReadError:
             "switch it to WAL mode (PRAGMA journal_mode = WAL), where readers don't wait"
         )
     cure = next((cure for sign, cure in _CURES.items() if sign in reason), None)
-    return ReadError(f"{where}: {f'{cure} ({reason})' if cure else reason}")
+    # Before it runs, a query has seen no row.
+    unseen = re.match(r"[A-Z_]+: \[SQLite\] Failed to prepare query: ", message)
+    return ReadError(
+        f"{where}: {f'{cure} ({reason})' if cure else reason}",
+        bare=f"{where}: {cure or (reason if unseen else WITHHELD)}",
+    )
 
 
 def _reason(message: str) -> str:

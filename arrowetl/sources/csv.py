@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.rejected import refusal
 from arrowetl.sources._columns import (
     Declared,
     Fields,
@@ -228,7 +229,7 @@ class CSVSource(FileSource):
         found = rejected_rows(connection, self._reject_tables, where=self.label)
         for batch in found:
             if self.on_error == "raise" and batch.num_rows:
-                raise ReadError(f"{self.label}: {first_rejected(batch)}")
+                raise refusal(batch, first_rejected(batch), where=self.label)
             yield batch
 
     @classmethod

@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, ReadError
+from arrowetl.errors import ConfigError
+from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
 from arrowetl.sources._fields import set_fields
@@ -206,7 +207,7 @@ class JSONSource(FileSource):
 
     def _set_apart(self, rejected: pa.RecordBatch, spool: Spool) -> None:
         if self.on_error == "raise":
-            raise ReadError(f"{self.label}: {first_rejected(rejected)}")
+            raise refusal(rejected, first_rejected(rejected), where=self.label)
         spool.add(rejected)
 
     def rejected(

@@ -138,7 +138,10 @@ class _Held:
 def _checked(stream: _Stream, label: str) -> Iterator[pa.RecordBatch]:
     for number, batch in enumerate(stream.batches):
         if not isinstance(batch, pa.RecordBatch):
-            raise ReadError(f"{label}: batch {number} is {describe(batch)}, not a RecordBatch")
+            raise ReadError(
+                f"{label}: batch {number} is {describe(batch)}, not a RecordBatch",
+                bare=f"{label}: batch {number} is a {type(batch).__name__}, not a RecordBatch",
+            )
         try:
             yield conform(batch, stream.schema)
         except ValueError as error:

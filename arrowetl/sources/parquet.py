@@ -173,10 +173,10 @@ class ParquetSource(FileSource):
             try:
                 _columns_of(f"SELECT * FROM {self._scan([file])}")
             except duckdb.Error as own:
-                return ReadError(
-                    f"{self.label}: {file.path!r} isn't a whole Parquet file ({_said(own)})"
-                )
-        return ReadError(f"{self.label}: the files can't be read together ({_said(error)})")
+                bare = f"{self.label}: {file.path!r} isn't a whole Parquet file"
+                return ReadError(f"{bare} ({_said(own)})", bare=bare)
+        bare = f"{self.label}: the files can't be read together"
+        return ReadError(f"{bare} ({_said(error)})", bare=bare)
 
     def _check(self, file: FileStamp, merged: Fields) -> None:
         """Check that a file fits the columns that all have together."""
@@ -294,7 +294,8 @@ def _kinds(files: tuple[FileStamp, ...], where: str) -> tuple[FileStamp, ...]:
         with unwrapped(), describing() as connection:
             examples = {path for (path,) in connection.sql(query).fetchall()}
     except duckdb.Error as error:
-        raise ReadError(f"{where}: the files' footers can't be read: {_said(error)}") from error
+        bare = f"{where}: the files' footers can't be read"
+        raise ReadError(f"{bare}: {_said(error)}", bare=bare) from error
     return tuple(file for file in files if read_path(file, where=where) in examples)
 
 

@@ -23,6 +23,7 @@ from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import sqlstate
 from arrowetl.postgres.parameters import PREFIX, Bound, as_text, bound, place, sql_type
 from arrowetl.postgres.types import Read, arrivals, arrow_schema
+from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import as_names, check_choice
 from arrowetl.sources._postgres_lanes import Lanes, Opened
@@ -192,7 +193,7 @@ class PostgreSQLSource(Server, Source):
     def _set_apart(self, rejected: pa.RecordBatch, spool: Spool) -> None:
         if self.on_error == "raise":
             row = str(rejected["text"][0])[:SHOWN]
-            raise ReadError(f"{self.label}: {rejected['reason'][0]}; in the row {row}")
+            raise refusal(rejected, f"{rejected['reason'][0]}; in the row {row}", where=self.label)
         spool.add(rejected)
 
     def rejected(
@@ -273,9 +274,10 @@ class PostgreSQLSource(Server, Source):
         """Say which tables are there, or what a query is, if that is what is wrong."""
         state = sqlstate(error.__cause__) if error.__cause__ else None
         if state == SYNTAX_ERROR:
-            return type(error)(f"{error}; a query is a SELECT")
+            return type(error)(f"{error}; a query is a SELECT", bare=error.bare)
         if state == NO_OPERATOR and self.params:
-            return type(error)(f"{error}; a parameter has its Python type: $1::date makes a date")
+            advice = "a parameter has its Python type: $1::date makes a date"
+            return type(error)(f"{error}; {advice}", bare=error.bare)
         if state not in NO_TABLE:
             return error
         missing = self.table or str(error).partition('"')[2].partition('"')[0]

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
+from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import named_types
 from arrowetl.sources._fields import set_fields
@@ -135,7 +136,7 @@ class PythonSource(Source):
         """
         for batch in self._aside.taken():
             if self.on_error == "raise":
-                raise ReadError(f"{self.label}: {batch['reason'][0]}")
+                raise refusal(batch, str(batch["reason"][0]), where=self.label)
             yield batch
 
     @property
@@ -312,7 +313,10 @@ def _told(rows: Any, label: str) -> Iterator[Any]:
     try:
         return iter(rows)
     except TypeError:
-        raise ReadError(f"{label}: the function gave {describe(rows)}, not rows") from None
+        raise ReadError(
+            f"{label}: the function gave {describe(rows)}, not rows",
+            bare=f"{label}: the function gave a {type(rows).__name__}, not rows",
+        ) from None
 
 
 def _opener(rows: Any, where: str) -> Callable[[], Any]:
@@ -349,7 +353,11 @@ def _schema_of(sample: Sequence[Any], label: str) -> pa.Schema:
     rows = _as_dicts(sample, (), whys)
     if whys:
         at, (_, _, said) = min(whys.items())
-        raise SchemaError(f"row {at + 1:,} {said}; rows without names need schema=", where=label)
+        raise SchemaError(
+            f"row {at + 1:,} {said}; rows without names need schema=",
+            where=label,
+            bare=f"row {at + 1:,} is no dict; rows without names need schema=",
+        )
     names = dict.fromkeys(chain.from_iterable(rows))
     if not names:
         raise SchemaError("there are no rows, so no columns; give schema=", where=label)
@@ -365,12 +373,15 @@ def _type_of(column: str, values: Sequence[Any], label: str) -> pa.DataType:
     try:
         return infer(values)
     except Misfit as error:
-        at = _first_misfit(values)
+        row = f"row {_first_misfit(values) + 1:,}"
+        value = describe(values[_first_misfit(values)])
         raise SchemaError(
-            f"column {column!r} has {error}; the first that doesn't fit those before it is in row "
-            f"{at + 1:,}: {describe(values[at])}. Mend it, or say schema=",
+            f"column {column!r} has {error}; the first that doesn't fit those before it is in "
+            f"{row}: {value}. Mend it, or say schema=",
             where=label,
             column=column,
+            bare=f"column {column!r} has a value in {row} that doesn't fit those before it. "
+            "Mend it, or say schema=",
         ) from error
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, ReadError
+from arrowetl.errors import ConfigError
+from arrowetl.rejected import refusal
 from arrowetl.sources import _sqlite_scan as scanning
 from arrowetl.sources._aside import Aside
 from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
@@ -168,7 +169,7 @@ class SQLiteSource(Source):
         def refuse(refused: scanning.Refused) -> None:
             rows = rejected_rows(refused, reading.columns, file=str(self.path), table=self.table)
             if self.on_error == "raise":
-                raise ReadError(f"{self.label}: {rows['reason'][0]}")
+                raise refusal(rows, str(rows["reason"][0]), where=self.label)
             spool.add(rows)
 
         with self._aside.scanning() as spool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, ReadError
+from arrowetl.errors import ConfigError
+from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import (
     Declared,
@@ -239,5 +240,5 @@ class TextSource(FileSource):
         if rejected is None:
             return
         if self.on_error == "raise":
-            raise ReadError(f"{self.label}: {first_rejected(rejected)}")
+            raise refusal(rejected, first_rejected(rejected), where=self.label)
         spool.add(rejected)

@@ -235,11 +235,16 @@ def asking(where: str, kind: type[ArrowETLError] = ReadError) -> Iterator[None]:
         code = code_of(error)
         said = _ADVICE.get(code) or str(error.response.get("Error", {}).get("Message") or code)
         ours = busy if code in _BUSY else kind
-        raise ours(f"{where}: {said} ({code})") from error
+        raise _of_store(ours, f"{where}: {said} ({code})") from error
     except broken() as error:
-        raise busy(f"{where}: {_no_answer(error)}") from error
+        raise _of_store(busy, f"{where}: {_no_answer(error)}") from error
     except theirs.BotoCoreError as error:
-        raise kind(f"{where}: {_unasked(error)}") from error
+        raise _of_store(kind, f"{where}: {_unasked(error)}") from error
+
+
+def _of_store(kind: type[ArrowETLError], said: str) -> ArrowETLError:
+    """Give an error that has no value of a row in it, since a store knows of none."""
+    return kind(said, bare=said)
 
 
 def broken() -> tuple[type[Exception], ...]:

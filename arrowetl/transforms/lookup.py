@@ -180,8 +180,8 @@ class Lookup(SQLStage):
         value = f"t.{name(column)}"
         if self.many == "first":
             return value
-        told = f"{literal(f'{self.label}: the other table has more than one row with ')} || "
-        return f"CASE WHEN NOT t.{_FOUND} THEN error({told}{self._shown()}) ELSE {value} END"
+        told = self._shown(f"{self.label}: the other table has more than one row with ")
+        return f"CASE WHEN NOT t.{_FOUND} THEN error({told}) ELSE {value} END"
 
     def _missing(self) -> str:
         column = literal(self._key[0][0]) if len(self._key) == 1 else "NULL::VARCHAR"
@@ -189,13 +189,14 @@ class Lookup(SQLStage):
         fields = f"{{'code': 'no_match', 'reason': {reason}, 'column': {column}}}"
         return f"CASE WHEN t.{_FOUND} IS NULL THEN {fields} END"
 
-    def _shown(self) -> str:
-        """Give the SQL text of a row's key."""
-        parts = (
-            f"{literal(f'{ours} ')} || coalesce(left(i.{name(ours)}::VARCHAR, {_SHOWN}), 'null')"
-            for ours, _ in self._key
-        )
-        return " || ', ' || ".join(parts)
+    def _shown(self, before: str = "") -> str:
+        """Give the SQL text of a row's key, behind some words."""
+        parts = [
+            f"{literal(f'{lead}{ours} ')} || "
+            f"coalesce(left(i.{name(ours)}::VARCHAR, {_SHOWN}), 'null')"
+            for lead, (ours, _) in zip([before, *[", "] * len(self._key)], self._key, strict=False)
+        ]
+        return " || ".join(parts)
 
 
 def _same(ours: pa.Field, theirs: pa.Field, *, where: str) -> str:

@@ -50,10 +50,15 @@ class Mask(SQLStage):
 
     Rows that stages before this one, or the source, send to the dead letters have ``***`` (null,
     if not text) in these columns, and in those that aren't there any more when this stage comes;
-    reasons that may show a value of theirs are withheld, and so is the text of lines that can't be
-    read. The same holds for samples, summaries and what is told of DuckDB's errors. Two columns
-    that a stage of yours swaps keep their names, so put this stage before such a one. What an
-    exception of your own Python says is yours.
+    reasons that may show a value of theirs are withheld, and so are the text and the key of what
+    can't be read. The same holds for samples, summaries and errors: of Arrow's and DuckDB's only
+    the kind is told, with the column and the line of SQL. What an `AnomalyDetector` before this
+    stage adds as its reason has ``***`` for their values.
+
+    What else is made of a column before this stage, under another name, isn't masked: a copy or an
+    extract by your SQL or Python, a score, a count, the least of a group. Mask that too, or put
+    this stage first. Two columns that a stage of yours swaps keep their names, so put this stage
+    before such a one. What an exception of your own Python says is yours.
 
     Args:
         columns: those to mask; or methods by column.
