@@ -91,7 +91,7 @@ def place_text(place: Mapping[str, Any]) -> str:
     return ", ".join([*file, *(f"{each} {value}" for each, value in said.items())])
 
 
-def refusal(rejected: pa.RecordBatch, said: str, *, where: str) -> ReadError:
+def refusal(rejected: pa.RecordBatch, said: str | None = None, *, where: str) -> ReadError:
     """Give the error for the first of some rejected rows.
 
     Where values are masked it says where the row is, though not by its key, and what kind of fault
@@ -99,13 +99,19 @@ def refusal(rejected: pa.RecordBatch, said: str, *, where: str) -> ReadError:
 
     Args:
         rejected: of `REJECTED_SCHEMA`.
-        said: what is wrong, and with what.
+        said: what is wrong, and with what; its reason and its place if None.
         where: the source.
     """
     [first] = rejected.slice(0, 1).to_pylist()  # small: one row
     place = {**(first["source"] or {}), "byte": None, "key": None, "column": first["column"]}
     told = [f"{part} {value!r}" for part, value in place.items() if value is not None]
     kind = first["reason_code"].replace("_", " ")
+    if said is None:
+        at = place_text(first["source"] or {})
+        said = (
+            f"{at}{': ' if at else ''}{first['reason']}. Mend it, or read by "
+            "Pipeline().extract(...), which sets such rows apart"
+        )
     return ReadError(f"{where}: {said}", bare=f"{where}: {', '.join(told) or 'a row'}: {kind}")
 
 

@@ -24,7 +24,7 @@ from arrowetl.findings import found as found  # noqa: PLC0414
 from arrowetl.observing import Observer, passed, without_hidden
 from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
 from arrowetl.rejected import Rejection as Rejection  # noqa: PLC0414
-from arrowetl.rejected import place_text, refusal
+from arrowetl.rejected import refusal
 from arrowetl.remembering import Memory
 from arrowetl.tunable import Tunable
 from arrowetl.typemap import Stored
@@ -193,13 +193,7 @@ class Source(ABC):
 
     def _refuse(self, connection: duckdb.DuckDBPyConnection | None) -> None:
         for batch in self.rejected(connection):
-            first = batch.slice(0, 1).to_pylist()[0]  # small: one row
-            place = place_text(first["source"] or {})
-            said = (
-                f"{place}{': ' if place else ''}{first['reason']}. Mend it, or read by "
-                "Pipeline().extract(...), which sets such rows apart"
-            )
-            raise refusal(batch, said, where=self.label)
+            raise refusal(batch, where=self.label)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.reader().__arrow_c_stream__(requested_schema)
@@ -269,10 +263,7 @@ class Stage(Tunable, ABC):
         return ()
 
     def covering(self, columns: Sequence[str]) -> Stage:  # noqa: ARG002 - most add none
-        """Give the stage that puts no value of these columns into others that it adds.
-
-        They are those that a stage further on masks. Called while a pipeline is planned.
-        """
+        """Give the stage that puts no value of these columns, masked further on, into others."""
         return self
 
     def bind(self, schema: pa.Schema) -> pa.Schema:
