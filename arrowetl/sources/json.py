@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError
+from arrowetl.errors import ConfigError, ReadError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
 from arrowetl.sources._columns import Declared, Fields, as_names, check_choice, named_types
@@ -255,7 +255,8 @@ class JSONSource(FileSource):
             bad = next((rejected for _, rejected in found if rejected is not None), None)
         if bad is None:
             return ReadError(f"{self.label}: there are no records; give their columns with schema=")
-        return ReadError(f"{self.label}: no record can be read; the first: {_shown(bad)}")
+        said = f"no record can be read; the first: {_shown(bad)}"
+        return refusal(bad, said, where=self.label)
 
 
 def _shown(rejected: pa.RecordBatch) -> str:

@@ -443,6 +443,8 @@ def files(folder):
     kept = {"on_error": "raise"}
     pattern = r"(?P<n>\d+),(?P<x>[a-z@]+)"
     yield ae.JSONSource(folder / "a.jsonl", **kept), "a.jsonl', line 2: malformed"
+    (folder / "b.jsonl").write_text('{"x": "Planted\n')
+    yield ae.JSONSource(folder / "b.jsonl"), "b.jsonl', line 1: truncated"
     yield ae.TextSource(folder / "a.txt", pattern=pattern, **kept), "a.txt', line 2: no match"
     yield ae.CSVSource(folder / "a.csv", **kept), "a.csv', line 3: too many columns"
     typed = ae.CSVSource(folder / "b.csv", schema={"n": "INT", "x": "INT"}, **kept)
