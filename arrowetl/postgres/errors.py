@@ -72,6 +72,8 @@ LOST = (
 
 The driver forgets SQLSTATE and details once a stream has begun."""
 
+NOT_OWNER = "must be owner of"
+
 STATE_ADVICE = {
     "42501": "ask the owner for the right: GRANT ... TO this user",
     "42P01": "is the schema right? a name outside the search path needs it: schema.table",
@@ -176,6 +178,8 @@ def statement_error(
     """Give our error for one of a statement: the server's words and what to do."""
     state, told = sqlstate(error), primary(error)
     advice = STATE_ADVICE.get(state or "")
+    if told.startswith(NOT_OWNER):
+        advice = "the owner may, and members of the owner's role; no GRANT gives that"
     if state.startswith(GONE_STATES) if state else is_lost(error):
         advice = "the server went away; try again"
     text = scrubbed(f"{told}{f' ({advice})' if advice else ''}", secrets)
@@ -242,6 +246,13 @@ def primary(error: BaseException) -> str:
     text = re.sub(r"^Execution error \[PGRES_FATAL_ERROR\]: \w+: ", "", text)
     text = re.sub(r"^PQ\w+\(\) failed: ", "", text)
     return re.sub(r"\s+", " ", text.partition("\nDETAIL: ")[0]).strip()
+
+
+def missing_relation(error: BaseException | None) -> str:
+    """Give the name of the table that isn't there, from the server's sentence; empty if untold."""
+    told = diagnostics(error).get("message_primary", "") if error else ""
+    found = re.search(r'["«»„“](.+)["«»„“]', told)
+    return found[1].strip() if found else ""
 
 
 def is_lost(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ from arrowetl.postgres.catalog import (
     version,
 )
 from arrowetl.postgres.connection import Server
-from arrowetl.postgres.errors import sqlstate
+from arrowetl.postgres.errors import missing_relation, sqlstate
 from arrowetl.postgres.parameters import PREFIX, Bound, as_text, bound, place, sql_type
 from arrowetl.postgres.types import Read, arrivals, arrow_schema
 from arrowetl.rejected import refusal
@@ -280,11 +280,14 @@ class PostgreSQLSource(Server, Source):
             return type(error)(f"{error}; {advice}", bare=error.bare)
         if state not in NO_TABLE:
             return error
-        missing = self.table or str(error).partition('"')[2].partition('"')[0]
+        missing = self.table or missing_relation(error.__cause__)
+        if not missing:
+            return error
         with self.translated(self.label, ReadError):
             connection.rollback()
             hint = did_you_mean(nearest_tables(connection, missing))
-        return type(error)(f"{self.label}: no table or view {missing!r}{hint}")
+        kind = "table or view" if self.table else "table, view or sequence"
+        return type(error)(f"{self.label}: no {kind} {missing!r}{hint}")
 
     def _picked(self, known: tuple[Read, ...], columns: Sequence[str] | None) -> tuple[Read, ...]:
         seen = [read.column for read in known]

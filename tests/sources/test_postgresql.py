@@ -187,6 +187,12 @@ def test_options_that_make_no_sense(options, what):
         ({"table": "Odd.Name"}, ae.ReadError, "no table or view 'Odd.Name'"),
         ({"table": "FEW"}, ae.ReadError, "no table or view 'FEW'; did you mean 'few'?"),
         ({"query": "SELECT * FROM feww"}, ae.ReadError, "did you mean 'few'?"),
+        (
+            {"query": "SELECT 'a\"b' AS x FROM sales.fwe"},
+            ae.ReadError,
+            "no table, view or sequence 'sales.fwe'",
+        ),
+        ({"query": "SELECT nextval('feww')"}, ae.ReadError, "sequence 'feww'; did you mean 'few'?"),
         ({"query": "SELECT nme FROM many"}, ae.ReadError, 'column "nme" does not exist'),
         ({"query": "SELEC 1"}, ae.ReadError, 'syntax error at or near "SELEC"'),
         ({"query": "SELECT 1; SELECT 2"}, ae.ReadError, "multiple commands"),
