@@ -256,6 +256,7 @@ _SHORT = {
     "numeric": "numeric",
     "text": "text",
     "date": "date",
+    **{each: each for each in ("uuid", "json", "jsonb", "money", "oid")},
 }
 _PLAIN = (
     *("boolean", "smallint", "integer", "bigint", "real", "double precision", "numeric", "money"),
@@ -270,4 +271,7 @@ _AS_TEXT = (
     *("jsonpath", "pg_lsn", "xid8", "regclass", "record"),
     *("hstore", "citext", "ltree"),
 )
-_ITEMS = ("boolean", "integer", "double precision", "text", "numeric", "date")
+_ITEMS = (
+    *("boolean", "integer", "bigint", "double precision", "text", "numeric", "date"),
+    *("timestamp with time zone", "uuid", "json", "jsonb", "money", "oid"),
+)
