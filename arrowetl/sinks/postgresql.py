@@ -13,12 +13,13 @@ import pyarrow as pa
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
+from arrowetl.sinks.postgresql_fit import Change, change, ways
 from arrowetl.sinks.postgresql_rows import CHUNK_ROWS, Rows
-from arrowetl.sinks.postgresql_sql import Load, Way
-from arrowetl.sinks.postgresql_tables import Have, Tables, declared
-from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, direct_wire, sent_columns, wider
-from arrowetl.sinks.table import Column, Fit, check_table_options, dropped_notes, fit
-from arrowetl.stage import Finding, Mode, Refuse, RowSink, SchemaChange, found, require
+from arrowetl.sinks.postgresql_sql import Load
+from arrowetl.sinks.postgresql_tables import Have, Tables
+from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, sent_columns
+from arrowetl.sinks.table import Column, Fit, check_table_options
+from arrowetl.stage import Finding, Mode, Refuse, RowSink, found, require
 from arrowetl.tunable import Knob
 from arrowetl.typemap import Stored
 
@@ -47,10 +48,20 @@ class PostgreSQLLoader(Server, RowSink):
     of two rows with one unique key it is the later. Constraints that may be deferred are checked
     at once.
 
-    ``replace`` deletes the rows, so that indexes, grants and views stay; others can't write to
-    the table meanwhile. If the rows have other columns, a new table takes the place of the old
-    one at the commit: its grants stay, its indexes and constraints don't, and a view on it is an
-    error.
+    ``replace`` deletes the rows, so that constraints, indexes, grants and views stay; others can't
+    write to the table meanwhile. If the rows lack a column of the table, or have one of a type
+    that no wider one holds, a new table takes the place of the old one at the commit (not with
+    ``freeze`` or ``discard``): its grants stay, its indexes and constraints don't, and a view on
+    it is an error. `explain` and ``arrowetl doctor`` say so before.
+
+    With ``evolve`` a column is widened for rows of a wider type: an integer for int64, which is
+    what Python, pandas and CSV have. Where it can't be (a view, a generated column or the partition
+    key needs it as it is, it's a domain, or the table is another's), and with ``freeze`` and
+    ``discard``, a column of numbers keeps its type: rows with a value that it can't hold go to the
+    dead letters, the others arrive.
+
+    A row that a BEFORE trigger leaves out goes to the dead letters, unless other tables inherit
+    from the table: then it is taken to be in one of them. Their rows are never touched.
 
     Args:
         uri: ``postgresql://user@host:port/database``; or the parts by themselves, as `Server`
@@ -148,11 +159,9 @@ class PostgreSQLLoader(Server, RowSink):
         """
         sent = self._sent(schema)
         with self._writing(), self._connected() as connection:
-            have = self._columns(self._tables(connection))
-            fitting = self._fit(have, sent)
-        if have is None or fitting is None:
-            return ()
-        return (*fitting.notes, *dropped_notes(_incoming(sent), fitting))
+            tables = self._tables(connection)
+            have = self._columns(tables)
+            return () if have is None else self._change(tables, have, sent).notes
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         """Give the declared type of each column, and what is read back of it.
@@ -173,7 +182,7 @@ class PostgreSQLLoader(Server, RowSink):
 
             tables: list[Tables] = []
             steps = [("connect", connect)]
-            steps += [("have the permissions", lambda: self._permissions(tables[0]))]
+            steps += [("have the permissions", lambda: self._permissions(tables[0], schema))]
             steps += [("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")]
             for step, attempt in steps:
                 finding = found(step, attempt)
@@ -181,7 +190,7 @@ class PostgreSQLLoader(Server, RowSink):
                 if not finding.works:
                     return
 
-    def _permissions(self, tables: Tables) -> str:
+    def _permissions(self, tables: Tables, schema: pa.Schema) -> str:
         with self._writing():
             there = self._columns(tables) is not None
             needs = {
@@ -190,6 +199,7 @@ class PostgreSQLLoader(Server, RowSink):
             }
             asked = needs.get(Mode(self.mode), ["INSERT"]) if there else ["CREATE"]
             lacking = [each for each in asked if not tables.may(each)]
+            lacking += tables.lacking_around(schema.names)
         if lacking:
             raise WriteError(
                 f"{self.label}: {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} "
@@ -210,29 +220,30 @@ class PostgreSQLLoader(Server, RowSink):
             raise WriteError(f"{self.label}: the table is there already, and mode='error'")
         return columns
 
-    def _fit(self, have: list[Have] | None, sent: Sequence[Sent]) -> Fit | None:
-        """Find how the rows fit the table; None where a table is made for them."""
-        if have is None:
-            return None
-        rows = _incoming(sent)
-        columns = _comparable(have, rows, self.label)
-        anew = self.mode == Mode.REPLACE and self.on_schema_change == SchemaChange.EVOLVE
-        try:
-            fitting = fit(
-                columns, rows, policy=self.on_schema_change, wider=wider, where=self.label
-            )
-        except SchemaError:
-            if anew:
-                return None
-            raise
-        if anew and not fitting.exact:
-            return None
-        _refuse_unfilled(have, fitting, self.label)
-        places = dict(zip([row.name for row in rows], fitting.columns, strict=True))
-        for key in self.key if self.mode == Mode.UPSERT else ():
-            if places[key] is None:
-                raise SchemaError.missing(key, [c.name for c in columns], where=self.label)
-        return fitting
+    def _change(self, tables: Tables, have: Sequence[Have], sent: Sequence[Sent]) -> Change:
+        """Find what the table has to become for the rows.
+
+        Raises:
+            SchemaError: they don't fit it.
+            WriteError: this user may not do it, or other objects forbid it.
+        """
+        found = change(have, sent, policy=self.on_schema_change, mode=self.mode, where=self.label)
+        if found.fit is None:
+            tables.refuse_new(found.anew)
+            return found
+        if found.fit.added:
+            column = found.fit.added[0].name
+            tables.require_owner(f"column {column!r} has to be added", "on_schema_change='discard'")
+        if self.mode == Mode.REPLACE:
+            tables.refuse_clear()
+        if self.mode == Mode.UPSERT:
+            places = dict(zip([each.column for each in sent], found.fit.columns, strict=True))
+            for key in self.key:
+                if places[key] is None:
+                    known = [each.column.name for each in have]
+                    raise SchemaError.missing(key, known, where=self.label)
+            tables.require_key([to.name for key in self.key if (to := places[key])])
+        return found
 
     # --- a run -----------------------------------------------------------------------------
 
@@ -255,9 +266,9 @@ class PostgreSQLLoader(Server, RowSink):
 
     def _prepare(self, tables: Tables, sent: Sequence[Sent]) -> Load:
         have = self._columns(tables)
-        fitting = self._fit(have, sent)
         key = self.key if self.mode == Mode.UPSERT else ()
-        if fitting is None:
+        fitting = None if have is None else self._change(tables, have, sent).fit
+        if have is None or fitting is None:
             if have is not None:
                 self._run.old = tables
                 tables = self._run.tables = tables.beside()
@@ -265,23 +276,23 @@ class PostgreSQLLoader(Server, RowSink):
             have = tables.columns() or []
             fitting = Fit(tuple(_incoming(sent)))
         else:
-            self._alter(tables, have or [], fitting)
-        ways = tuple(_ways(sent, fitting, have or []))
-        target_key = tuple(way.column for each in key for way in ways if way.sent.column == each)
+            self._alter(tables, fitting)
+        to = tuple(ways(sent, fitting, have))
+        target_key = tuple(way.column for each in key for way in to if way.sent.column == each)
+        watched = tables.is_watched(updates=bool(key))
         if not key:
-            return Load(self.schema, tables.table, ways)
+            return Load(self.schema, tables.table, to, watched=watched)
         tables.ensure_key(target_key)
-        swift = self.exclusive and tables.is_plain(len(ways))
+        swift = self.exclusive and tables.is_plain(len(to))
         if swift:
             tables.lock()
-        return Load(self.schema, tables.table, ways, target_key, swift)
+        return Load(self.schema, tables.table, to, target_key, swift, watched)
 
-    def _alter(self, tables: Tables, have: Sequence[Have], fitting: Fit) -> None:
-        domains = {each.column.name for each in have if each.domain}
+    def _alter(self, tables: Tables, fitting: Fit) -> None:
         for column in fitting.added:
             tables.add(column)
         for column in fitting.widened:
-            tables.widen(column, domain=column.name in domains)
+            tables.widen(column)
         if self.mode == Mode.REPLACE:
             tables.clear()
 
@@ -383,50 +394,3 @@ _WHO = "SELECT 'PostgreSQL ' || current_setting('server_version') || ', as ' || 
 
 def _incoming(sent: Sequence[Sent]) -> list[Column]:
     return [each.incoming for each in sent]
-
-
-def _comparable(have: Sequence[Have], rows: Sequence[Column], where: str) -> list[Column]:
-    """Give the table's columns that the rows have or that nobody else would fill.
-
-    Raises:
-        SchemaError: the rows have one that the table computes.
-    """
-    given = {row.name for row in rows}
-    exact = {each.column.name.lower() for each in have if each.column.name in given}
-    kept = []
-    for each in have:
-        column = each.column
-        if column.name not in given and column.name.lower() in exact:
-            continue
-        among = column.name.lower() in {row.lower() for row in given}
-        if among and each.generated:
-            raise SchemaError(
-                f"column {column.name!r} is computed by the table; drop it from the rows",
-                where=where,
-                column=column.name,
-            )
-        if among or not (each.filled or each.generated):
-            kept.append(column)
-    return kept
-
-
-def _refuse_unfilled(have: Sequence[Have], fitting: Fit, where: str) -> None:
-    must = {each.column.name for each in have if each.not_null}
-    empty = [column for column in fitting.missing if column in must]
-    if empty:
-        raise SchemaError(
-            f"the table's column {', '.join(map(repr, empty))} may have no null and has no "
-            f"default, and the rows lack it; add it to the rows",
-            where=where,
-            column=empty[0],
-        )
-
-
-def _ways(sent: Sequence[Sent], fitting: Fit, have: Sequence[Have]) -> Iterator[Way]:
-    by_name = {each.column.name: each for each in have}
-    for place, (each, to) in enumerate(zip(sent, fitting.columns, strict=True)):
-        if to is None:
-            continue
-        kind, known = declared(to), by_name.get(to.name)
-        wire = direct_wire(each, kind, enum=known is not None and known.enum)
-        yield Way(place, each, to.name, kind, wire, known is not None and known.not_null)

@@ -15,7 +15,8 @@ _CONSTRAINTS = """
 SELECT r.conname::text, r.contype::text, (SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM unnest(r.conkey) WITH ORDINALITY k (number, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = r.conrelid AND a.attnum = k.number),
-    coalesce(quote_ident(n.nspname) || '.' || quote_ident(p.relname), ''), (
+    coalesce(CASE p.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END
+        || quote_ident(n.nspname) || '.' || quote_ident(p.relname), ''), (
         SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM unnest(r.confkey) WITH ORDINALITY k (number, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = r.confrelid AND a.attnum = k.number),
@@ -25,25 +26,33 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
 WHERE r.conrelid = $1::oid AND (r.contype = 'c' OR r.contype = 'f' AND r.confrelid <> r.conrelid
     AND NOT p.relrowsecurity AND pg_catalog.has_table_privilege(p.oid, 'SELECT'))
 AND coalesce(to_jsonb(r) ->> 'conenforced', 'true') = 'true'
-AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = $1::oid
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid
+        OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)))
     AND NOT g.tgisinternal AND g.tgtype & 2 <> 0)
 UNION ALL
 SELECT c.relname::text, 'u', (SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k (number, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number),
-    '', NULL, ''
+    CASE p.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END
+        || quote_ident(n.nspname) || '.' || quote_ident(p.relname), NULL, ''
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_class p ON p.oid = i.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
 WHERE i.indrelid = $1::oid AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
 AND pg_catalog.has_table_privilege($1::oid, 'SELECT')
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class t WHERE t.oid = $1::oid AND t.relrowsecurity)
-AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = $1::oid
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid
+        OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)))
     AND NOT g.tgisinternal AND g.tgtype & 2 <> 0)
 """
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """A constraint of a table, as far as staged rows can be asked whether they keep it."""
+    """A constraint of a table, as far as staged rows can be asked whether they keep it.
+
+    `parent` is whose rows decide: those of tables that inherit from it don't.
+    """
 
     name: str
     kind: str
@@ -79,26 +88,27 @@ def _statements(found: Sequence[Constraint], load: Load) -> Iterator[str]:
         elif each.kind == "c":
             yield _broken(each, load)
         elif not load.key:
-            yield _known(each, ways, load)
+            yield _known(each, ways)
 
 
 def _orphans(each: Constraint, ways: Sequence[Way], load: Load) -> str:
     given = " AND ".join(f"s.{way.staged} IS NOT NULL" for way in ways)
     same = _same("p", each.parent_columns, ways)
+    table = each.parent.removeprefix("ONLY ")
     return _moved(
         f"{given} AND NOT EXISTS (SELECT FROM {each.parent} p WHERE {same})",
         state="23503",
         message=f'insert or update on table "{load.table}" violates foreign key constraint '
         f'"{each.name}"',
-        detail=f"{_key(each, ways)} || {literal(f' is not present in table {each.parent}')}",
+        detail=f"{_key(each, ways)} || {literal(f' is not present in table {table}')}",
         constraint=each.name,
     )
 
 
-def _known(each: Constraint, ways: Sequence[Way], load: Load) -> str:
+def _known(each: Constraint, ways: Sequence[Way]) -> str:
     same = _same("t", each.columns, ways)
     return _moved(
-        f"EXISTS (SELECT FROM {load.target} t WHERE {same})",
+        f"EXISTS (SELECT FROM {each.parent} t WHERE {same})",
         state="23505",
         message=f'duplicate key value violates unique constraint "{each.name}"',
         detail=f"{_key(each, ways)} || ' already exists'",

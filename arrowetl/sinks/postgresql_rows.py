@@ -14,10 +14,11 @@ import pyarrow.types as kinds
 from arrowetl.arrow import reader_of, rebatched, scalar, texts
 from arrowetl.postgres.errors import diagnostics, is_lost, sqlstate
 from arrowetl.sinks.postgresql_checks import checks
-from arrowetl.sinks.postgresql_sendable import unsendable
+from arrowetl.sinks.postgresql_sendable import beyond, unsendable
 from arrowetl.sinks.postgresql_sql import (
     COUNTER_SQL,
     KEYS,
+    LEFT_OUT,
     NUMBER,
     REFUSED,
     REFUSED_SQL,
@@ -59,6 +60,7 @@ CONDITIONS = {
     "22P02": "invalid_text_representation",
     "22P03": "invalid_binary_representation",
     "22P05": "untranslatable_character",
+    LEFT_OUT: "left_out_by_trigger",
     "23502": "not_null_violation",
     "23503": "foreign_key_violation",
     "23505": "unique_violation",
@@ -113,7 +115,7 @@ class Chunk:
         batch: pa.RecordBatch | None = self._first
         while batch is not None:
             rows, size = rows + batch.num_rows, size + batch.nbytes
-            good = self._owner.without_nulls(batch)
+            good = self._owner.without_misfits(batch)
             self._kept.append(good)
             yield good
             batch = next(self._source, None) if rows < most and size < most_bytes else None
@@ -201,19 +203,26 @@ class Rows:
             self.error = error
             raise
 
-    def without_nulls(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Refuse the rows that have a null in a column that the table says has none."""
+    def without_misfits(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Refuse the rows that have a null, or an integer, which the table's column can't hold."""
         for way in self._load.ways:
-            column = batch.column(way.place)
+            column, named = batch.column(way.place), batch.schema.names[way.place]
             key = way.column in self._load.key
-            if not column.null_count or not (way.not_null or key):
-                continue
-            bad, named = column.is_null(), batch.schema.names[way.place]
-            reason = f"null in {'key' if key else 'column'} {named!r}, which may have none"
-            rows = batch.filter(bad)
-            self._refuse(_same_why("23502", reason, named, rows.num_rows), rows)
-            batch = batch.filter(pc.invert(bad))
+            if column.null_count and (way.not_null or key):
+                reason = f"null in {'key' if key else 'column'} {named!r}, which may have none"
+                batch = self._without(batch, column.is_null(), ("23502", reason, named))
+            bad = None if way.most is None else beyond(_as_sent_one(batch, way), way.most)
+            if bad is not None:
+                told = ("22003", f"{way.kind} out of range", named)
+                batch = self._without(batch, bad, told)
         return batch
+
+    def _without(
+        self, batch: pa.RecordBatch, bad: pa.Array, why: tuple[str, str, str]
+    ) -> pa.RecordBatch:
+        rows = batch.filter(bad)
+        self._refuse(_same_why(*why, rows.num_rows), rows)
+        return batch.filter(pc.invert(bad))
 
     def _refuse(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:
         self._refused += rows.num_rows
@@ -373,6 +382,7 @@ class Rows:
         if not (found and self._inserted()):
             run(f"CREATE INDEX arrowetl_number ON pg_temp.{STAGED} ({NUMBER})")
             run(self._load.insert_precisely(rows.num_rows))
+            run(self._load.blame())
             run("DROP INDEX pg_temp.arrowetl_number")
         with self._connection.cursor() as cursor:
             cursor.execute(f"SELECT * FROM pg_temp.{REFUSED} ORDER BY n")
@@ -419,6 +429,10 @@ class Rows:
         _, _, staged = facts.get("context", "").partition(", column ")
         columns = {way.staged: way.column for way in self._load.ways}
         return _same_why(state, reason, columns.get(staged), 1)
+
+
+def _as_sent_one(batch: pa.RecordBatch, way: Way) -> pa.Array:
+    return as_sent(batch.column(way.place), way.sent, way.sent.wire)
 
 
 def _as_sent(batch: pa.RecordBatch, ways: Sequence[Way], schema: pa.Schema) -> pa.RecordBatch:

@@ -16,6 +16,20 @@ _LAST = (2**63 - 1) // 1_000_000 - 1
 _A_DAY = 86_400
 
 
+def beyond(column: pa.Array, most: int) -> pa.Array | None:
+    """Find integers that a type can't hold whose greatest is `most`; None if it holds all.
+
+    >>> beyond(pa.array([1, None, 40_000, -32_769]), 32_767).to_pylist()
+    [False, False, True, True]
+    """
+    ends = pc.min_max(column).as_py()  # small: two numbers
+    if ends["max"] is None or -most - 1 <= ends["min"] <= ends["max"] <= most:
+        return None
+    limits = [scalar(limit, column.type) for limit in (-most - 1, most)]
+    outside = pc.or_(pc.less(column, limits[0]), pc.greater(column, limits[1]))
+    return pc.fill_null(outside, fill_value=False)
+
+
 def unsendable(column: pa.ChunkedArray) -> tuple[Any, str, str] | None:
     r"""Find values that COPY can't take at all: which, the SQLSTATE, why; None if there can't be.
 

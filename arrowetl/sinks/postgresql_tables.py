@@ -9,23 +9,43 @@ from typing import Any
 
 from arrowetl.errors import SchemaError, WriteError
 from arrowetl.postgres.connection import at_once
+from arrowetl.postgres.errors import primary
 from arrowetl.sinks.table import Column
 from arrowetl.sql import name, names
 
 _KINDS = {"v": "a view", "m": "a materialised view", "S": "a sequence", "i": "an index"}
 
 _FIND = """
-SELECT c.oid::bigint, c.relkind::text FROM pg_catalog.pg_class c
+SELECT c.oid::bigint, c.relkind::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+    pg_catalog.pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2
 """
 
+# What depends on a column and is neither an index nor a constraint, which PostgreSQL alters along.
 _COLUMNS = """
 SELECT a.attname::text,
     CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod)
         ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
-    t.typtype::text, a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> ''
+    t.typtype::text, a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '',
+    coalesce(CASE WHEN t.typtype = 'd' THEN 'its type is a domain, whose rules would go'
+        WHEN NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN 'only its owner may alter it'
+        WHEN a.attinhcount > 0 THEN 'it is inherited'
+        WHEN EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refobjid = c.oid AND d.objid = c.oid
+            AND d.classid = d.refclassid AND d.objsubid = a.attnum AND d.deptype = 'i')
+        THEN 'it is part of the partition key' END,
+    (SELECT string_agg(DISTINCT CASE WHEN r.oid IS NULL
+            THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+            ELSE pg_catalog.pg_describe_object('pg_class'::regclass, r.ev_class, 0) END, ', ')
+        || ' needs it as it is' FROM pg_catalog.pg_depend d
+    LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum
+    AND (d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass,
+            'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+        OR f.adnum <> a.attnum)), '')
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 
@@ -43,8 +63,43 @@ FROM pg_catalog.pg_constraint r WHERE r.confrelid = $1::oid AND r.contype = 'f'
 AND r.conrelid <> r.confrelid AND r.confdeltype IN ('c', 'n', 'd')
 """
 
+_CHILDREN = """
+SELECT coalesce(string_agg(h.inhrelid::regclass::text, ', '), '') FROM pg_catalog.pg_inherits h
+JOIN pg_catalog.pg_class c ON c.oid = h.inhparent WHERE c.oid = $1::oid AND c.relkind = 'r'
+"""
+
+# What would not let the table go, or would lose it: views, foreign keys, children, a parent.
+_HOLDERS = """
+SELECT coalesce(string_agg(DISTINCT holder, ', '), '') FROM (
+    SELECT pg_catalog.pg_describe_object('pg_class'::regclass, r.ev_class, 0) AS holder
+    FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+    AND d.refobjid = $1::oid AND r.ev_class <> d.refobjid
+    UNION ALL SELECT 'a foreign key of table ' || r.conrelid::regclass
+    FROM pg_catalog.pg_constraint r WHERE r.confrelid = $1::oid AND r.conrelid <> r.confrelid
+    AND r.contype = 'f' AND r.conparentid = 0
+    UNION ALL SELECT 'table ' || h.inhrelid::regclass || ', which inherits from it,'
+    FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhparent
+    WHERE c.oid = $1::oid AND c.relkind = 'r'
+    UNION ALL SELECT 'table ' || h.inhparent::regclass || ', whose part it is,'
+    FROM pg_catalog.pg_inherits h WHERE h.inhrelid = $1::oid) found
+"""
+
+# Triggers that may leave a row out. One that has children is taken to put it into them.
+_WATCHED = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+    WHERE (g.tgrelid = $1::oid
+        OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid)))
+    AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') AND g.tgtype & 3 = 3
+    AND (g.tgtype & 4 <> 0 OR g.tgtype & 16 <> 0 AND $2::bigint = 1)
+    AND g.tgfoid <> 'pg_catalog.suppress_redundant_updates_trigger'::regproc)
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c
+    ON c.oid = h.inhparent WHERE c.oid = $1::oid AND c.relkind = 'r')
+"""
+
 _PLAIN = """
 SELECT c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules
+AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)
 AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid
     AND (NOT g.tgisinternal OR g.tgconstrrelid <> 0 AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint r
@@ -59,6 +114,21 @@ _MAY_CREATE = """
 SELECT coalesce(bool_and(has_schema_privilege(n.oid, 'CREATE')),
     has_database_privilege(current_database(), 'CREATE'))
 FROM pg_catalog.pg_namespace n WHERE n.nspname = $1
+"""
+
+# Refused rows are told apart in a temporary table.
+_LACKING = """
+SELECT 'USAGE on schema ' || n.nspname FROM pg_catalog.pg_namespace n
+WHERE n.nspname = $1 AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+UNION ALL SELECT 'TEMPORARY on database ' || current_database()
+WHERE NOT pg_catalog.has_database_privilege(current_database(), 'TEMPORARY')
+UNION ALL SELECT 'USAGE on sequence ' || s.relname FROM pg_catalog.pg_attrdef f
+JOIN pg_catalog.pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+JOIN pg_catalog.pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+JOIN pg_catalog.pg_class s ON d.refclassid = 'pg_class'::regclass AND s.oid = d.refobjid
+WHERE f.adrelid = $2::oid AND NOT lower(a.attname) = ANY ($3::text[])
+AND CASE s.relkind WHEN 'S'
+    THEN NOT pg_catalog.has_sequence_privilege(s.oid, 'USAGE, UPDATE') ELSE false END
 """
 
 _GRANTS = """
@@ -77,19 +147,19 @@ class Have:
 
     Attributes:
         column: its name and type; of a domain, the type below it.
-        domain: whether the type is a domain.
         enum: whether the type is an enumeration.
         not_null: whether it refuses nulls.
         filled: whether the table fills it where rows lack it, by a default or an identity.
         generated: whether nobody but the table may fill it.
+        pinned: why its type can't be changed; empty if it can.
     """
 
     column: Column
-    domain: bool = False
     enum: bool = False
     not_null: bool = False
     filled: bool = False
     generated: bool = False
+    pinned: str = ""
 
 
 def create_sql(target: str, columns: Iterable[Column], key: Sequence[str] = ()) -> str:
@@ -124,6 +194,7 @@ class Tables:
         self._schema, self.table, self._where = schema, table, where
         self.target = f"{name(schema)}.{name(table)}"
         self.oid: int | None = None
+        self._is_ours, self._owner = True, ""
 
     def run(self, sql: str) -> None:
         """Run a statement that gives nothing."""
@@ -144,11 +215,11 @@ class Tables:
         found = self.asked(_FIND, self._schema, self.table)
         if not found:
             return None
-        self.oid, kind = found[0]
+        self.oid, kind, self._is_ours, self._owner = found[0]
         if kind not in {"r", "p"}:
             raise WriteError(f"{self._where}: is {_KINDS.get(kind, 'no table')}; name a table")
         return [
-            Have(Column(column, text), kind == "d", kind == "e", *flags)
+            Have(Column(column, text), kind == "e", *flags)
             for column, text, kind, *flags in self.asked(_COLUMNS, self.oid)
         ]
 
@@ -165,6 +236,11 @@ class Tables:
             )
         return bool(self.asked(_MAY_CREATE, self._schema)[0][0])
 
+    def lacking_around(self, columns: Iterable[str]) -> list[str]:
+        """Give the privileges that rows of these columns need outside the table, and lack."""
+        given = _text_array([column.lower() for column in columns])
+        return [each for (each,) in self.asked(_LACKING, self._schema, self.oid, given)]
+
     def create(self, columns: Sequence[Column], key: Sequence[str]) -> None:
         """Create the table, and its schema if there is none."""
         if not self.asked("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", self._schema):
@@ -176,28 +252,66 @@ class Tables:
         """Add a column."""
         self.run(f"ALTER TABLE {self.target} ADD COLUMN {name(column.name)} {declared(column)}")
 
-    def widen(self, column: Column, *, domain: bool) -> None:
+    def widen(self, column: Column) -> None:
         """Give a column a wider type.
 
         Raises:
-            SchemaError: its type is a domain, whose rules would go, or a view needs it as it is.
+            SchemaError: something that `Have.pinned` doesn't know needs it as it is.
         """
         from adbc_driver_manager import Error
 
-        refused = "its type is a domain, whose rules would go." if domain else None
-        if refused is None:
-            try:
-                self.run(f"ALTER TABLE {self.target} ALTER {name(column.name)} TYPE {column.kind}")
-            except Error as error:
-                if not error.sqlstate or error.sqlstate[:2] not in {"0A", "2B", "42"}:
-                    raise
-                refused = str(error).partition("ERROR:")[2].strip().splitlines()[0] + "."
-        if refused is not None:
-            raise SchemaError(
-                f"column {column.name!r} should be widened to {column.kind}, and can't: {refused} "
-                f"Cast the rows, or alter the table first",
-                where=self._where,
-                column=column.name,
+        try:
+            self.run(f"ALTER TABLE {self.target} ALTER {name(column.name)} TYPE {column.kind}")
+        except Error as error:
+            if not error.sqlstate or error.sqlstate[:2] not in {"0A", "2B", "42"}:
+                raise
+            raise unwidened(column, primary(error), self._where) from error
+
+    def require_owner(self, need: str, way_out: str) -> None:
+        """Look whether this user may alter the table.
+
+        Raises:
+            WriteError: the user may not; with what needs it, and what else would help.
+        """
+        if not self._is_ours:
+            raise WriteError(
+                f"{self._where}: {need}, and only the table's owner, {self._owner}, may do that; "
+                f"ask for it, or set {way_out}"
+            )
+
+    def require_key(self, key: Sequence[str]) -> None:
+        """Look whether the key is unique, or can be made so.
+
+        Raises:
+            WriteError: no unique index is there, and this user may make none.
+        """
+        if not (self._is_ours and self.may("CREATE")) and not self.is_key(key):
+            raise WriteError(
+                f"{self._where}: mode='upsert' needs a unique index on {', '.join(key)}, and there "
+                f"is none; this user may not make it, so ask the table's owner, {self._owner}: "
+                f"CREATE UNIQUE INDEX ON {self.target} ({names(key)})"
+            )
+
+    def refuse_new(self, why: str) -> None:
+        """Look whether a new table could take the place of this one.
+
+        Args:
+            why: one should.
+
+        Raises:
+            WriteError: this user may not do it, or other objects need the one that is there.
+        """
+        if not (self._is_ours and self.may("CREATE")):
+            raise WriteError(
+                f"{self._where}: a new table would take the place of the old one, because {why}, "
+                f"and this user may not: that takes its owner, {self._owner}, and CREATE on the "
+                f"schema; make the rows fit, or ask for both"
+            )
+        holders = self.asked(_HOLDERS, self.oid)[0][0]
+        if holders:
+            raise WriteError(
+                f"{self._where}: a new table would take the place of the old one, because {why}, "
+                f"and {holders} depends on the old; make the rows fit, or drop that first"
             )
 
     def ensure_key(self, key: Sequence[str]) -> None:
@@ -227,23 +341,31 @@ class Tables:
     def is_plain(self, columns: int) -> bool:
         """Say whether a deleted and inserted row is as good as an updated one.
 
-        It isn't where triggers, foreign keys or rules watch the table, or where it has more
-        columns than the `columns` that the rows fill.
+        It isn't where triggers, foreign keys or rules watch the table, where others inherit from
+        it, or where it has more columns than the `columns` that the rows fill.
         """
         return bool(self.asked(_PLAIN, self.oid, columns)[0][0])
 
-    def clear(self) -> None:
-        """Delete all rows. Others read on; who wants to write waits for our commit.
+    def is_watched(self, *, updates: bool) -> bool:
+        """Say whether a trigger may leave a row out that is inserted, or, if so, updated."""
+        return bool(self.asked(_WATCHED, self.oid, int(updates))[0][0])
+
+    def refuse_clear(self) -> None:
+        """Look whether the rows can be deleted alone.
 
         Raises:
             WriteError: rows of other tables would go with them.
         """
-        others = self.asked(_DEPENDENTS, self.oid)[0][0]
-        if others:
-            raise WriteError(
-                f"{self._where}: mode='replace' would delete or change rows of {others}, whose "
-                f"foreign keys follow this table; use mode='upsert', or drop them first"
-            )
+        for query, why in ((_DEPENDENTS, "foreign keys follow"), (_CHILDREN, "rows are also of")):
+            others = self.asked(query, self.oid)[0][0]
+            if others:
+                raise WriteError(
+                    f"{self._where}: mode='replace' would delete or change rows of {others}, whose "
+                    f"{why} this table; use mode='upsert', or drop them first"
+                )
+
+    def clear(self) -> None:
+        """Delete all rows. Others read on; who wants to write waits for our commit."""
         self.lock()
         self.run(f"DELETE FROM {self.target}")
 
@@ -257,6 +379,16 @@ class Tables:
             self.run(grant)
         self.run(f"DROP TABLE {old.target}")
         self.run(f"ALTER TABLE {self.target} RENAME TO {name(old.table)}")
+
+
+def unwidened(column: Column, why: str, where: str) -> SchemaError:
+    """Say that a column can't be widened to the type that `column` has."""
+    return SchemaError(
+        f"column {column.name!r} should be widened to {column.kind}, and can't: {why}. Cast the "
+        f"rows, or alter the table first",
+        where=where,
+        column=column.name,
+    )
 
 
 def _text_array(values: Sequence[str]) -> str:

@@ -37,11 +37,13 @@ class Sent:
         stored: the column, the type its table declares, what becomes of its values.
         wire: the Arrow type that COPY is given.
         json: whether the values become JSON text on their way.
+        as_text: whether they become text that is cast there: COPY doesn't cast in arrays.
     """
 
     stored: Stored
     wire: pa.DataType
     json: bool = False
+    as_text: bool = False
 
     @property
     def column(self) -> str:
@@ -52,6 +54,11 @@ class Sent:
     def declared(self) -> str:
         """The PostgreSQL type that holds the values."""
         return self.stored.declared
+
+    @property
+    def staged(self) -> str:
+        """The PostgreSQL type that COPY fills."""
+        return "text[]" if self.as_text else self.declared
 
     @property
     def incoming(self) -> Column:
@@ -101,15 +108,17 @@ def _sent(field: pa.Field, where: str) -> Sent:
             column=field.name,
         )
     declared, wire = found
-    back = pa.json_() if declared == "jsonb" else _back(wire, declared)
+    by_text = declared in _BY_TEXT
+    back = _back(wire, declared)
     keep = partial(Stored, field.name, field.type, declared, back=back)
     if any_of(kind, _is_cut if not json else cut):
         lost = keep(fate=Fate.LOSSY, why="nanoseconds are cut", rare=rarely_cut(kind))
         return Sent(lost, wire, json)
-    if back == field.type and declared != "jsonb":
-        return Sent(keep(), wire, json)
-    why = "JSON, as jsonb writes it" if declared == "jsonb" else as_what(field.type, back)
-    return Sent(keep(fate=Fate.WIDENED, why=why), wire, json)
+    as_jsonb = declared.startswith("jsonb")
+    if back == field.type and not as_jsonb:
+        return Sent(keep(), wire, json, by_text)
+    why = "JSON, as jsonb writes it" if as_jsonb else as_what(field.type, back)
+    return Sent(keep(fate=Fate.WIDENED, why=why), wire, json, by_text)
 
 
 def _is_cut(kind: Any) -> bool:
@@ -190,13 +199,19 @@ _ARRAYS = (
 )
 
 
+_BY_TEXT_ITEMS = {"arrow.uuid": "uuid[]", "arrow.json": "jsonb[]"}
+_BY_TEXT = set(_BY_TEXT_ITEMS.values())
+
+
 def _array(kind: Any) -> _Found | None:
     """Give an array for a list of plain values; None for anything else."""
     if not any(is_list(kind) for is_list in _ARRAYS):
         return None
     inside = kind.value_type
-    plain = not isinstance(inside, pa.BaseExtensionType) and not kinds.is_null(inside)
-    item = _scalar(inside) if plain else None
+    if isinstance(inside, pa.BaseExtensionType):
+        as_text = _BY_TEXT_ITEMS.get(inside.extension_name)
+        return None if as_text is None else (as_text, pa.list_(pa.string()))
+    item = None if kinds.is_null(inside) else _scalar(inside)
     return item and (f"{item[0]}[]", pa.list_(item[1]))
 
 
@@ -211,6 +226,7 @@ def _back(wire: Any, declared: str) -> pa.DataType:
         return pa.timestamp("us", wire.tz)
     fixed = {
         "uuid": pa.uuid(),
+        "jsonb": pa.json_(),
         "text": pa.string(),
         "bytea": pa.binary(),
         "time without time zone": pa.time64("us"),
@@ -229,7 +245,9 @@ def as_sent(column: pa.Array, sent: Sent, wire: pa.DataType) -> pa.Array:
     """
     column = _decoded(column)
     if sent.json:
-        return _as_json(column)
+        return _by_duckdb(column, "chr(1) || to_json(x)", pa.string())
+    if sent.as_text:
+        return _by_duckdb(column, "x::VARCHAR[]", pa.list_(pa.string()))
     if sent.declared == "jsonb":
         text = column.storage if isinstance(column, pa.ExtensionArray) else column
         return pc.binary_join_element_wise(JSONB_VERSION, text, "")
@@ -269,20 +287,22 @@ def _as_list(column: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(ends), values, mask=column.is_null())
 
 
-def _as_json(column: pa.Array) -> pa.Array:
+def _by_duckdb(column: pa.Array, expression: str, kind: pa.DataType) -> pa.Array:
+    """Give what DuckDB makes of a column, which it calls `x`."""
     schema = duckable_schema(pa.schema([pa.field("x", column.type)]))
     batch = pa.RecordBatch.from_arrays([column.cast(schema.field(0).type)], schema=schema)
     with closing(describing()) as connection:
         connection.register(INPUT, reader_of(schema, [unsliced(batch)]))
-        query = f"SELECT chr(1) || to_json(x) AS x FROM {INPUT}"
+        query = f"SELECT {expression} AS x FROM {INPUT}"
         with connection.sql(query).to_arrow_reader() as reader:
-            return reader.read_all()["x"].combine_chunks().cast(pa.string())
+            return reader.read_all()["x"].combine_chunks().cast(kind)
 
 
 # --- what holds what ---------------------------------------------------------------------------
 
 _TEXTS = {"text", "character varying", "character", "citext", "name"}
 _INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
+_CASTS = {("json", "jsonb"), ("oid", "bigint")}
 _FLOATS = {"real", "double precision"}
 
 
@@ -307,20 +327,42 @@ def wider(have: str, want: str) -> str | None:
     >>> wider("bytea", "text"), wider("integer", "boolean")
     (None, None)
     """
-    if want in {have, '"NULL"'} or base_type(have) == want:
+    if want in {have, '"NULL"'} or base_type(have) == want or _reads(have, want):
         return have
     if want.endswith("[]") and have.endswith("[]"):
         inner = wider(have[:-2], want[:-2])
         return inner and f"{inner}[]"
-    if "bytea" in {have, want}:
-        return None
-    if base_type(have) in _TEXTS or want == "text":
-        return have
     if _is_number(have) and _is_number(want):
         return _wider_number(have, want)
     if {have, want} == {"date", "timestamp without time zone"}:
         return "timestamp without time zone"
-    return have if (have, want) == ("json", "jsonb") else None
+    return None
+
+
+def _reads(have: str, want: str) -> bool:
+    """Say whether a column takes another type, by a cast that refuses what it can't hold."""
+    if have == "money":
+        return want == "text" or takes_or_refuses("numeric(19,2)", want)
+    texts = base_type(have) in _TEXTS or want == "text"
+    return (texts and "bytea" not in {have, want}) or (have, want) in _CASTS
+
+
+def takes_or_refuses(have: str, want: str) -> bool:
+    """Say whether a column takes other numbers as they are, and refuses those it can't hold.
+
+    A cast that rounds does neither.
+
+    >>> takes_or_refuses("integer", "bigint"), takes_or_refuses("numeric(9,2)[]", "bigint[]")
+    (True, True)
+    >>> takes_or_refuses("integer", "numeric(9,2)"), takes_or_refuses("real", "bigint")
+    (False, False)
+    """
+    if want.endswith("[]") and have.endswith("[]"):
+        return takes_or_refuses(have[:-2], want[:-2])
+    exact = _INTEGERS.keys() | {"numeric"}
+    if not {base_type(have), base_type(want)} <= exact or want == "numeric":
+        return False
+    return have == "numeric" or _digits(want)[1] <= _digits(have)[1]
 
 
 def _is_number(kind: str) -> bool:
@@ -351,12 +393,14 @@ def _digits(kind: str) -> tuple[int, int]:
 
 
 _WIRES: dict[str, pa.DataType] = {
+    "smallint": pa.int16(),
     "integer": pa.int32(),
     "bigint": pa.int64(),
     "double precision": pa.float64(),
 }
-_PROMOTED: dict[str, Callable[[Any], bool]] = {
-    "integer": kinds.is_int16,
+_SENT_AS: dict[str, Callable[[Any], bool]] = {
+    "smallint": kinds.is_signed_integer,
+    "integer": kinds.is_signed_integer,
     "bigint": kinds.is_signed_integer,
     "double precision": lambda kind: (
         kinds.is_float32(kind) or kinds.is_int16(kind) or kinds.is_int32(kind)
@@ -367,17 +411,19 @@ _PROMOTED: dict[str, Callable[[Any], bool]] = {
 def direct_wire(sent: Sent, kind: str, *, enum: bool) -> pa.DataType | None:
     """Give the Arrow type that COPY takes straight into a column; None if it has to be cast there.
 
+    An integer's may be narrower than what is sent: those that it can't hold aren't to be sent.
+
     Args:
         sent: how the rows' column is sent.
         kind: the type of the table's.
         enum: whether that is an enumeration, which takes text.
     """
     base = base_type(kind)
-    if kinds.is_null(sent.stored.arrow) or base == base_type(sent.declared):
+    if kinds.is_null(sent.stored.arrow) or base == base_type(sent.staged):
         return sent.wire
     if sent.declared == "text" and (base in _TEXTS - {"name"} or enum):
         return sent.wire
-    if base in _WIRES and _PROMOTED[base](sent.wire):
+    if base in _WIRES and _SENT_AS[base](sent.wire):
         return _WIRES[base]
     return None
 

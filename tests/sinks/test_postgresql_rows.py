@@ -100,6 +100,50 @@ def test_the_column_is_told_where_it_is_known(pg):
     ]
 
 
+def test_the_column_of_a_value_that_can_not_be_cast_is_told(pg):
+    pg.run(
+        "CREATE TABLE t (id bigint, a int, b int, c varchar(2), d numeric(3,1), e date, f bit(2))"
+    )
+    good = ("1", "1", "x", "1", "2020-01-01", "10")
+    bad = {"a": "oops", "b": "99999999999", "c": "xxx", "d": "1000", "e": "soon", "f": "1"}
+    rows = [{"id": 0, **dict(zip("abcdef", good, strict=True))}]
+    rows += [{**rows[0], "id": n, at: value} for n, (at, value) in enumerate(bad.items(), 1)]
+    assert pg.load(pa.Table.from_pylist(rows * 50)) == 50
+    assert sorted({(column, row["id"]) for _, column, row in pg.refused}) == [
+        (column, n) for n, column in enumerate("abcdef", 1)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+@pytest.mark.parametrize("where", ["t", "part"])
+def test_rows_that_a_trigger_leaves_out_are_refused(pg, mode, where):
+    pg.run(
+        "CREATE FUNCTION no_odd() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RETURN CASE WHEN new.x % 2 = 0 THEN new END; END $$",
+        "CREATE TABLE t (id bigint PRIMARY KEY, x bigint) PARTITION BY RANGE (id)",
+        "CREATE TABLE part PARTITION OF t DEFAULT",
+        "INSERT INTO t VALUES (8, 0)",
+        f"CREATE TRIGGER g BEFORE INSERT OR UPDATE ON {where} FOR EACH ROW "
+        "EXECUTE FUNCTION no_odd()",
+    )
+    rows = pa.table({"id": [1, 2, 3, 4, 8], "x": [0, 1, 2, 4, 3]})
+    assert pg.load(rows, mode=mode, key=["id"] if mode == "upsert" else ()) == 3
+    assert sorted(at_fault(pg)) == [("left_out_by_trigger", None, each) for each in (2, 8)]
+    assert pg.rows("SELECT * FROM t ORDER BY id") == [(1, 0), (3, 2), (4, 4), (8, 0)]
+
+
+def test_a_trigger_may_put_rows_into_a_table_that_inherits(pg):
+    pg.run(
+        "CREATE TABLE t (id bigint)",
+        "CREATE TABLE child () INHERITS (t)",
+        "CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO child VALUES (new.id); RETURN NULL; END $$",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION moved()",
+    )
+    assert pg.load(pa.table({"id": [1, 2]})) == 2
+    assert pg.rows("SELECT id FROM child ORDER BY id") == [(1,), (2,)]
+
+
 def test_the_first_bad_row_can_end_the_load(pg):
     pg.run("CREATE TABLE t (id bigint CHECK (id > 0))")
     rows = pa.table({"id": [1, -1, 2]})
