@@ -26,7 +26,7 @@ import arrowetl as ae
 from arrowetl.config import load_config
 from arrowetl.duck import connect
 from arrowetl.errors import SchemaError, WriteError
-from arrowetl.fidelity import TYPES
+from arrowetl.fidelity import TYPES, passages
 from arrowetl.stage import Sink, Source
 from arrowetl.testing import same
 from arrowetl.typemap import Fate, Stored, duckable
@@ -297,6 +297,19 @@ def test_each_pair_keeps_what_is_said(by, to, tmp_path):
         else:
             left = lost(values, each) if each.fate is Fate.LOSSY else values
             assert equal(left, got), each.note
+
+
+def test_postgresql_keeps_its_own_intervals_and_arrays():
+    loader = ae.PostgreSQLLoader(host="db", database="w", table="t")
+    told = {each.native: each for each in passages(ae.PostgreSQLSource, loader)}
+    assert (told["interval"].fate, told["interval"].why) == (Fate.LOSSLESS, "")
+    assert {each: told[each].declared for each in ("uuid[]", "jsonb[]", "money")} == {
+        "uuid[]": "uuid[]",
+        "jsonb[]": "jsonb[]",
+        "money": "numeric(21,2)",
+    }
+    arrows = {each.native: each for each in passages(ae.ArrowSource, loader)}
+    assert arrows["month_day_nano_interval"].fate is Fate.LOSSY
 
 
 def test_types_say_what_explain_says(tmp_path):

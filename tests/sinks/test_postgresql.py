@@ -540,6 +540,33 @@ def test_rows_go_into_columns_of_other_types(pg, values, declared, told):
     assert found == told
 
 
+def test_a_table_can_be_copied_into_one_like_it(pg):
+    values = {
+        "bit(3)": "B'101'",
+        "bit varying": "B'1'",
+        "money": "12.5::money",
+        "oid": "'4000000000'",
+        "uuid[]": "ARRAY[gen_random_uuid(), NULL]",
+        "jsonb[]": """ARRAY['{"a": 1}'::jsonb]""",
+        "json[]": "ARRAY['[1]'::json]",
+        "timestamptz[]": "ARRAY[now()]",
+        "interval": "'1 day'",
+        "money[]": "ARRAY[1.5::money]",
+        "oid[]": "ARRAY[1::oid]",
+        "character(3)[]": "'{ab}'",
+    }
+    columns = ", ".join(f"c{n} {kind}" for n, kind in enumerate(values))
+    pg.run(
+        f"CREATE TABLE t ({columns})",
+        f"INSERT INTO t VALUES ({', '.join(values.values())})",
+        f"INSERT INTO t VALUES ({', '.join(['NULL'] * len(values))})",
+        "CREATE TABLE copied (LIKE t)",
+    )
+    pipeline = ae.Pipeline().extract(ae.PostgreSQLSource(uri=pg.uri, table="t"))
+    assert pipeline.load(pg.loader("copied")).run().result.records_loaded == 2
+    assert pg.rows("SELECT t::text FROM t") == pg.rows("SELECT copied::text FROM copied")
+
+
 PLAIN = {
     **{kind: values for kind, values in SCALARS.items() if kind != pa.uint64()},
     pa.uint64(): st.integers(0, 2**64 - 1),
