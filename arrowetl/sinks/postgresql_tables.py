@@ -276,7 +276,7 @@ class Tables:
         if not self._is_ours:
             raise WriteError(
                 f"{self._where}: {need}, and only the table's owner, {self._owner}, may do that; "
-                f"ask for it, or set {way_out}"
+                f"ask the owner for it, or set {way_out}"
             )
 
     def require_key(self, key: Sequence[str]) -> None:
