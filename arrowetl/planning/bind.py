@@ -15,7 +15,7 @@ from arrowetl.fidelity import refuse_lossy
 from arrowetl.planning.masking import hidden, unshown
 from arrowetl.planning.plan import Plan, Segment, Step
 from arrowetl.stage import Sink, Source, SQLStage, Stage
-from arrowetl.typemap import refuse_twins
+from arrowetl.typemap import refuse_twins, refuse_unkept
 
 
 def bind(
@@ -133,8 +133,9 @@ def bind_step(step: Step) -> Step:
     """
     stage, schema = step.stage, step.before
     if isinstance(stage, SQLStage):
-        # DuckDB would call the second one by another name, and say nothing.
+        # DuckDB would call a column by another name, and say nothing.
         refuse_twins(schema, where=step.place)
+        refuse_unkept(schema, where=step.place)
     try:
         after = stage.bind(schema)
         if undecided(schema):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain
@@ -153,15 +153,31 @@ def find_scan(plan: Plan) -> Plan:
     if len(leaves) != 1:
         return plan
     info = leaves[0].get("extra_info") or {}
-    found = _listed(info.get("Projections"))
-    # A struct of which a part is read is named with that part: "customer.name".
-    read = [
-        c for c in plan.schema_in.names if any(f"{each}.".startswith(f"{c}.") for each in found)
-    ]
-    columns = tuple(read) if found else None
-    if columns is not None and len(columns) in {0, len(plan.schema_in.names)}:
-        columns = None
+    columns = _wanted(plan.schema_in.names, _listed(info.get("Projections")))
     return replace(plan, scan=Scan(columns, tuple(_listed(info.get("Filters")))))
+
+
+def _wanted(there: Sequence[str], printed: Sequence[str]) -> tuple[str, ...] | None:
+    r"""Give the columns that DuckDB prints of a scan; None for all of them.
+
+    A column that isn't among them arrives as nulls, so all are read where one may be printed
+    otherwise than it is called. A struct of which a part is read is printed with that part.
+
+    >>> _wanted(["a", "b", "c"], ["a", "c.part"])
+    ('a', 'c')
+    >>> _wanted(["a\nb", "c"], ["a", "b"])
+    """
+    # A list is printed with a line each, and a column without a name gets one.
+    if not printed or any("\n" in column or not column for column in there):
+        return None
+    if not all(any(_is_of(each, column) for column in there) for each in printed):
+        return None
+    wanted = tuple(column for column in there if any(_is_of(each, column) for each in printed))
+    return None if len(wanted) == len(there) else wanted
+
+
+def _is_of(printed: str, column: str) -> bool:
+    return f"{printed}.".startswith(f"{column}.")
 
 
 def _reads_source(node: dict[str, Any] | Any, plan: Plan) -> bool:

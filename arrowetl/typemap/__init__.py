@@ -10,6 +10,7 @@ from arrowetl.typemap.duckdb import (
     duckable_schema,
     duckdb_columns,
     refuse_twins,
+    refuse_unkept,
 )
 from arrowetl.typemap.parquet import copies, copy_safe, parquet_columns, writable
 from arrowetl.typemap.sqlite import sqlite_columns
@@ -30,6 +31,7 @@ __all__ = [
     "duckdb_columns",
     "parquet_columns",
     "refuse_twins",
+    "refuse_unkept",
     "sqlite_columns",
     "writable",
 ]

@@ -56,12 +56,14 @@ def duck_types(schema: pa.Schema, *, where: str) -> tuple[str, ...]:
     """Give the types that DuckDB gives to the columns of a `duckable_schema`.
 
     Raises:
-        SchemaError: DuckDB has no type for a column, or can't tell two columns apart.
+        SchemaError: DuckDB has no type for a column, can't tell two columns apart, or would call
+            one otherwise.
 
     >>> duck_types(pa.schema({"x": pa.uint8(), "at": pa.date32()}), where="DuckDBLoader")
     ('UTINYINT', 'DATE')
     """
     refuse_twins(schema, where=where)
+    refuse_unkept(schema, where=where)
     readable = duckable_schema(schema)
     with describing() as connection:
         return tuple(_duck_type(connection, field, where) for field in readable)
@@ -101,6 +103,38 @@ def refuse_twins(schema: pa.Schema, *, where: str) -> None:
         raise SchemaError(
             f"columns {twin!r} and {column!r} {how}; rename one", where=where, column=column
         )
+
+
+def refuse_unkept(schema: pa.Schema, *, where: str) -> None:
+    r"""Raise SchemaError for a name, of a struct's part too, that DuckDB would not keep.
+
+    It ends names at a NUL, and makes one up where there is none.
+
+    >>> refuse_unkept(pa.schema({"a\0b": pa.int8()}), where="SQL")
+    Traceback (most recent call last):
+    arrowetl.errors.SchemaError: SQL: column 'a\x00b': DuckDB doesn't keep the name 'a\x00b'; ...
+    """
+    for field in schema:
+        lost = [each for each in _names_in(field) if not each or "\0" in each]
+        if lost:
+            raise SchemaError(
+                f"column {field.name!r}: DuckDB doesn't keep the name {lost[0]!r}; rename it",
+                where=where,
+                column=field.name,
+            )
+
+
+def _names_in(field: pa.Field) -> list[str]:
+    """Give a column's name and those of its structs' parts, however deep."""
+    found = [field.name]
+
+    def look(kind: Any) -> bool:
+        if kinds.is_struct(kind):
+            found.extend(part.name for part in kind)
+        return False
+
+    any_of(field.type, look)
+    return found
 
 
 def duckdb_columns(schema: pa.Schema, *, where: str) -> tuple[Stored, ...]:

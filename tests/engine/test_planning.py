@@ -5,7 +5,7 @@ import pickle
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from engine.harness import Batches, Each, Query, Relation, keep, planned
+from engine.harness import Batches, Each, Query, Relation, execute, keep, planned
 
 from arrowetl.errors import SchemaError
 from arrowetl.planning.rules import RULES
@@ -51,6 +51,26 @@ def test_columns_that_nobody_needs_are_not_read(tmp_path):
 
 def test_columns_that_nobody_needs_are_not_asked_of_a_python_source():
     assert planned(Batches(TABLE), Query("SELECT name FROM input")).scan.columns == ("name",)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["a\nb", "\n", "a\r\nb", "a,b", "a.b", "s.a", 'a"b', " a ", "x" * 20_000, "\x01", "\ufeff"],
+)
+def test_a_column_is_read_however_duckdb_prints_its_name(column):
+    table = pa.table({column: [1], "a": [2], "b": [3], "s": [{"a": 4}]})
+    quoted = column.replace('"', '""')
+    for select in (f'SELECT "{quoted}" FROM input', "SELECT * EXCLUDE b FROM input"):
+        found = execute(Batches(table), Query(select)).table
+        assert found[column].to_pylist() == [1]
+        assert found.equals(table.select(found.column_names))
+
+
+@pytest.mark.parametrize("column", ["a\0b", "\0", ""])
+def test_a_name_that_duckdb_would_not_keep_is_refused(column):
+    for table in ({column: [1]}, {"s": [[{column: 1}]]}):
+        with pytest.raises(SchemaError, match=r"Query \(transform 1\): column .* doesn't keep the"):
+            planned(Batches(pa.table(table)), Query("SELECT * FROM input"))
 
 
 def test_a_statement_whose_rows_could_not_be_counted_is_cut():
