@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache, partial
 from itertools import chain
@@ -297,7 +297,8 @@ def describe_select(
     """Ask DuckDB for the schema of `select` over an `input` of `schema`; no row is read.
 
     Raises:
-        SchemaError: the statement doesn't fit the schema; with DuckDB's reason.
+        SchemaError: the statement doesn't fit the schema, with DuckDB's reason; or it gives two
+            columns of one name, or a column of a type that Arrow doesn't have.
 
     >>> describe_select("SELECT x + 1 AS y FROM input", pa.schema({"x": pa.int8()}), where="SQL")
     y: int8
@@ -306,11 +307,65 @@ def describe_select(
     try:
         connection.register(INPUT, pa.Table.from_batches([empty_batch(schema)]))
         register_tables(connection, tables or {}, empty=True)
-        return connection.sql(select).to_arrow_reader().schema
+        relation = connection.sql(select)
+        refuse_clash(relation.columns, where=where)
+        _refuse_foreign(relation, where=where)
+        return relation.to_arrow_reader().schema
     except duckdb.Error as error:
         raise schema_error(error, schema, where=where) from error
     finally:
         connection.close()
+
+
+def refuse_clash(columns: Sequence[str], *, where: str) -> None:
+    """Raise SchemaError for two columns of one name, whatever its case.
+
+    As part of a larger statement DuckDB would call the second one by another name.
+
+    >>> refuse_clash(["v", "x", "V"], where="SQL")
+    Traceback (most recent call last):
+    arrowetl.errors.SchemaError: SQL: two columns are called 'v' (SQL ignores case): call one ...
+    """
+    seen: set[str] = set()
+    for column in columns:
+        if column.lower() in seen:
+            raise SchemaError(
+                f"two columns are called {column.lower()!r} (SQL ignores case): call one otherwise "
+                "by AS, leave one out by * EXCLUDE, or put one in the other's place by * REPLACE",
+                where=where,
+                column=column,
+            )
+        seen.add(column.lower())
+
+
+FOREIGN = {"bignum", "bit", "time with time zone", "uhugeint", "variant"}
+"""DuckDB's types whose values come to Arrow as bytes of its own, or cut."""
+
+
+def _refuse_foreign(relation: duckdb.DuckDBPyRelation, *, where: str) -> None:
+    for column, kind in zip(relation.columns, relation.types, strict=True):
+        foreign = foreign_part(kind)
+        if foreign:
+            raise SchemaError(
+                f"column {column!r} is {kind}, and Arrow has no type for {foreign}: cast "
+                "it in the statement, for instance to VARCHAR",
+                where=where,
+                column=column,
+            )
+
+
+def foreign_part(kind: Any) -> str:
+    """Give what Arrow has no type for in one of DuckDB's types; nothing if all can come.
+
+    >>> foreign_part(duckdb.sqltype("STRUCT(a BIT[])")), foreign_part(duckdb.sqltype("BLOB"))
+    ('BIT', '')
+    """
+    if kind.id in FOREIGN:
+        return str(kind)
+    parts = kind.children if kind.id in {"array", "list", "map", "struct", "union"} else []
+    # An array has its size among them.
+    inside = (foreign_part(part) for _, part in parts if not isinstance(part, int))
+    return next(filter(None, inside), "")
 
 
 def schema_error(error: duckdb.Error, schema: pa.Schema, *, where: str) -> SchemaError:

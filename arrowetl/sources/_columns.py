@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
-from arrowetl.duck import describing, first_line
+from arrowetl.duck import describing, first_line, foreign_part
 from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 from arrowetl.sql import name, names
 
@@ -34,7 +34,7 @@ def named_types(declared: Declared, *, where: str) -> Fields:
     """Give declared types as DuckDB names them.
 
     Raises:
-        ConfigError: there is no such type.
+        ConfigError: there is no such type, or Arrow has none for it.
 
     >>> named_types({"id": "int", "paid": pa.date32()}, where="CSVSource")
     (('id', 'INTEGER'), ('paid', 'DATE'))
@@ -50,10 +50,18 @@ def _type_name(column: str, kind: str | pa.DataType, where: str) -> str:
     try:
         if isinstance(kind, pa.DataType):
             return _of_arrow(kind)
-        return str(duckdb.sqltype(kind))
+        found = duckdb.sqltype(kind)
     except (duckdb.Error, pa.ArrowException, TypeError) as error:
         reason = first_line(error)
         raise ConfigError(f"{where}: schema: column {column!r}: {kind!r}: {reason}") from error
+    foreign = foreign_part(found)
+    # That one is read as a decimal.
+    if foreign and foreign != "UHUGEINT":
+        raise ConfigError(
+            f"{where}: schema: column {column!r}: {kind!r}: Arrow has no type for {foreign}; read "
+            "it as VARCHAR"
+        )
+    return str(found)
 
 
 def _of_arrow(kind: pa.DataType) -> str:
@@ -62,23 +70,29 @@ def _of_arrow(kind: pa.DataType) -> str:
         return str(connection.table("example").types[0])
 
 
-def merged(files: Sequence[Fields], is_blank: Callable[[int, str], bool]) -> Fields:
+Asked: TypeAlias = Callable[[int, str], bool]
+"""Says something of a column of a file, by the file's number. Asked only where files disagree."""
+
+
+def merged(files: Sequence[Fields], is_blank: Asked, is_long: Asked) -> Fields:
     """Give the columns of several files together, in the order they first appear in.
 
     Args:
         files: each file's columns.
-        is_blank: whether a file, by number, has no value in a column, so that its type counts
-            for nothing. Asked only where files disagree.
+        is_blank: whether a file has no value in a column, so that its type counts for nothing.
+        is_long: whether it has whole numbers there that a double may not keep.
     """
     kinds: dict[str, dict[str, list[int]]] = {}
     for number, columns in enumerate(files):
         for column, kind in columns:
             kinds.setdefault(column, {}).setdefault(kind, []).append(number)
-    return tuple((column, _joined(column, found, is_blank)) for column, found in kinds.items())
+    return tuple(
+        (column, _joined(column, found, is_blank, is_long)) for column, found in kinds.items()
+    )
 
 
 def _joined(
-    column: str, found: Mapping[str, Sequence[int]], is_blank: Callable[[int, str], bool]
+    column: str, found: Mapping[str, Sequence[int]], is_blank: Asked, is_long: Asked
 ) -> str:
     if len(found) == 1:
         return next(iter(found))
@@ -87,7 +101,12 @@ def _joined(
         for kind, numbers in found.items()
         if kind != TEXT or not all(is_blank(number, column) for number in numbers)
     }
-    return next(iter(real)) if len(real) == 1 else JOINED.get(frozenset(real), TEXT)
+    if len(real) == 1:
+        return next(iter(real))
+    joined = JOINED.get(frozenset(real), TEXT)
+    if joined == "DOUBLE" and any(is_long(number, column) for number in found["BIGINT"]):
+        return TEXT
+    return joined
 
 
 def declared_over(columns: Fields, declared: Fields, *, header: bool, where: str) -> Fields:

@@ -10,6 +10,7 @@ quoted by them), and no line is a comment.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import duckdb
 
 from arrowetl.duck import BUFFER, describing
 from arrowetl.errors import ReadError, translated
+from arrowetl.sources._digits import EXACT, has_longer, with_all_digits
 from arrowetl.sources._files import FileStamp, file_literal, local_file
 from arrowetl.sources._mend import Signs, mixed_line_ends, write_line_feeds
 from arrowetl.sources._shape import Shape, shape_of
@@ -168,27 +170,45 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
                 header=reading.header,
             )
             found = _sniff(path, shape, reading, Path(folder) / "sound.csv")
-    columns = tuple((column["name"], column["type"]) for column in found["Columns"])
-    return Layout(form, _dialect(found, shape, reading), columns)
+    return Layout(form, _dialect(found, shape, reading), tuple(found["types"].items()))
+
+
+def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str) -> frozenset[str]:
+    """Give the columns that hold nothing in the file's sample: their type is anybody's guess."""
+    return _columns_where(_is_blank_column, file, reading, layout, where=where)
+
+
+def long_columns(file: FileStamp, reading: Reading, layout: Layout, where: str) -> frozenset[str]:
+    """Give the columns with whole numbers in the file's sample that a double may not keep."""
+    return _columns_where(_is_beyond_double, file, reading, layout, where=where)
+
+
+def _is_blank_column(column: str) -> str:
+    return f"count({column}) = 0"
+
+
+def _is_beyond_double(column: str) -> str:
+    return has_longer(f"{column}::VARCHAR", EXACT)
 
 
 @lru_cache(maxsize=4096)
-def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str) -> frozenset[str]:
-    """Give the columns that hold nothing in the file's sample: their type is anybody's guess."""
+def _columns_where(
+    test: Callable[[str], str], file: FileStamp, reading: Reading, layout: Layout, *, where: str
+) -> frozenset[str]:
+    """Give the columns of which a test, an aggregate in SQL, is true in the file's sample."""
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
         local_file(file, Path(folder), where=where, limit=_head(reading)) as whole,
     ):
         form = layout.form
         path = _sample(whole, form, reading, Path(folder), member=file.member, where=where)
-        counts = ", ".join(f"count({name(column)}) = 0" for column, _ in layout.columns)
+        tests = ", ".join(test(name(column)) for column, _ in layout.columns)
         limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
         rows = read_csv([path], layout, reading, TOLERANT)
         with describing() as connection:
-            (blank,) = connection.sql(f"SELECT {counts} FROM (FROM {rows}{limit})").fetchall()
-    return frozenset(
-        column for (column, _), empty in zip(layout.columns, blank, strict=True) if empty
-    )
+            (answers,) = connection.sql(f"SELECT {tests} FROM (FROM {rows}{limit})").fetchall()
+    found = zip(layout.columns, answers, strict=True)
+    return frozenset(column for (column, _), is_so in found if is_so)
 
 
 def _head(reading: Reading) -> int | None:
@@ -224,7 +244,8 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
     columns = tuple((f"c{number}", "VARCHAR") for number in range(shape.width))
     raw = Dialect(shape.delimiter, reading.quote, _escape(shape, reading), False, shape.skip)
     tolerant = TOLERANT | {"nullstr": [""]}
-    rows = read_csv([path], Layout(Form("none", "utf-8"), raw, columns), reading, tolerant)
+    texts = Layout(Form("none", "utf-8"), raw, columns)
+    rows = read_csv([path], texts, reading, tolerant)
     limit = "" if reading.sample_size is None else f" LIMIT {reading.sample_size + 1}"
     settings = reading.settings() | {
         "delim": ",",
@@ -240,7 +261,10 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
         if _is_blank(str(sound)):
             raise ReadError("no row of it can be read: say delimiter=, quote= or encoding=")
         found = connection.sql(f"FROM sniff_csv({file_literal(str(sound))}{options(settings)})")
-        return dict(zip(found.columns, found.fetchall()[0], strict=True))
+        said = dict(zip(found.columns, found.fetchall()[0], strict=True))
+        inferred = {column["name"]: column["type"] for column in said["Columns"]}
+        values = f"(FROM {read_csv([path], texts, reading, TOLERANT)}{limit})"
+        return said | {"types": with_all_digits(connection, values, inferred)}
 
 
 def _dialect(found: dict[str, Any], shape: Shape, reading: Reading) -> Dialect:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import groupby
@@ -34,6 +34,7 @@ from arrowetl.sources._dialect import (
     Reading,
     blank_columns,
     layout_of,
+    long_columns,
     read_csv,
 )
 from arrowetl.sources._fields import set_fields
@@ -56,6 +57,9 @@ LONGEST_SIGN = 4
 
 FULLY_SAMPLED = 32
 """Of so many files types are inferred from the whole sample; of the others from a short one."""
+
+HELD = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
+"""What is read in place of types whose longest numbers have a digit more than Arrow's."""
 
 
 @dataclass(frozen=True, init=False)
@@ -100,11 +104,14 @@ class CSVSource(FileSource):
         types: what `schema` is kept as; give one of the two.
         sample_size: rows of each file from which types are inferred (at most 4 MB of text; and at
             most 1,000 rows of a file that isn't one of the first 32). None is every row: that
-            costs one more pass, and no value of an inferred column is rejected then.
+            costs one more pass, and no value of an inferred column is rejected then. A column
+            that would be double and has a whole number of more than 15 digits there is text, as
+            is one with more than 38. Behind the sample DuckDB rounds what it is given: fractions
+            in a column of whole numbers, long whole numbers in one of doubles.
         union_by_name: let files have columns in another order, and lack some (they are null). If
             False, a file whose columns differ from the first one's is a SchemaError. Types are
-            joined either way: int64 and double to double, date and timestamp to timestamp, any
-            others to string.
+            joined either way: int64 and double to double (to string, if a whole number has more
+            than 15 digits), date and timestamp to timestamp, any others to string.
         on_error: `dead_letter` sets bad lines apart; `raise` raises a ReadError for the first,
             once the rows were read and before they are committed.
         compression: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, `zip`, `none`; `auto` looks at the first
@@ -290,13 +297,15 @@ class CSVSource(FileSource):
         return replace(layout, columns=columns)
 
     def _together(self, found: list[tuple[FileStamp, Layout]]) -> Survey:
-        def is_blank(number: int, column: str) -> bool:
+        def asked(columns: Callable[..., frozenset[str]], number: int, column: str) -> bool:
             file, layout = found[number]
-            return column in blank_columns(file, self._reading(), layout, self.label)
+            return column in columns(file, self._reading(), layout, self.label)
 
         if not self.union_by_name:
             self._require_alike(found)
-        columns = merged([layout.columns for _, layout in found], is_blank) or self.types
+        is_blank, is_long = partial(asked, blank_columns), partial(asked, long_columns)
+        columns = merged([layout.columns for _, layout in found], is_blank, is_long) or self.types
+        columns = tuple((column, HELD.get(kind, kind)) for column, kind in columns)
         require_all(dict(self.types), columns, where=self.label)
         types = dict(columns)
         files = tuple((file, _typed(layout, types)) for file, layout in found)

@@ -20,7 +20,8 @@ class SQL(SQLStage):
     """Give the rows of one SELECT over `input`, the rows so far.
 
     It sees all rows: a GROUP BY groups them all, whatever the batches are. Any SELECT that
-    DuckDB knows will do, with CTEs, window functions and `FROM input` for short.
+    DuckDB knows will do, with CTEs, window functions and `FROM input` for short. Two columns of
+    one name are a SchemaError, as is a type that Arrow doesn't have, such as BIT: cast it.
 
     Args:
         query: the SELECT; it is fused with its neighbours.

@@ -400,6 +400,62 @@ def test_paths_that_are_none(path):
         CSVSource(path)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["9007199254740993", "NaN"],
+        ["9007199254740993", "1.5"],
+        ["1.5", "-4242424242473116"],
+        ["4242424242473116", "4.2E+15"],
+        ["9" * 20, "1e5"],
+        ["9" * 41, "1"],
+        ["1" * 39, "1"],
+        ["9" * 41, "1.5"],
+    ],
+)
+def test_whole_numbers_keep_their_digits(tmp_path, values):
+    path = write(tmp_path / "x.csv", "\n".join(["card", *values, ""]))
+    source = CSVSource(path)
+    assert source.schema() == pa.schema({"card": pa.string()})
+    assert rows_of(source) == [(value,) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "kind"),
+    [
+        ({}, ["424242424242473", "1.5"], pa.float64()),
+        ({}, ["0.12345678901234567", "1"], pa.float64()),
+        ({}, ["9007199254740993", "1"], pa.int64()),
+        ({}, ["9" * 38, "1"], pa.decimal128(38, 0)),
+        ({"null_values": ["9" * 16]}, ["9" * 16, "1.5"], pa.float64()),
+        ({"schema": {"x": "DOUBLE"}}, ["9" * 16, "1.5"], pa.float64()),
+    ],
+)
+def test_numbers_that_their_type_keeps_are_numbers(tmp_path, options, values, kind):
+    path = write(tmp_path / "x.csv", "\n".join(["x", *values, ""]))
+    assert CSVSource(path, **options).schema().field("x").type == kind
+
+
+def test_whole_numbers_of_one_file_keep_their_digits_beside_another_s_fractions(tmp_path):
+    for number, value in enumerate(["1.5", "9007199254740993", "17"]):
+        write(tmp_path / f"{number}.csv", f"card\n{value}\n")
+    assert rows_of(CSVSource(f"{tmp_path}/*.csv")) == [("1.5",), ("9007199254740993",), ("17",)]
+    assert rows_of(CSVSource(f"{tmp_path}/[02].csv")) == [(1.5,), (17.0,)]
+
+
+def test_a_number_longer_than_arrow_s_is_rejected(tmp_path):
+    path = write(tmp_path / "x.csv", "\n".join(["n", "9" * 38, "1" * 39, ""]))
+    rows, rejected = both(CSVSource(path, sample_size=1), tmp_path / "scratch")
+    assert rows == [(Decimal("9" * 38),)]
+    assert [row["source"]["line"] for row in rejected] == [3]
+
+
+@pytest.mark.parametrize("kind", ["BIT", "BIGNUM", "VARIANT", "TIMETZ", "BIT[]"])
+def test_a_declared_type_is_one_that_arrow_has(kind):
+    with pytest.raises(ConfigError, match=r"column 'x': .* Arrow has no type for .* VARCHAR"):
+        CSVSource("x.csv", schema={"x": kind})
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 CELLS = st.one_of(
     st.none(), TEXTS, st.sampled_from(['"', '""', ",", "\n", " a ", "é😀", 'a"b', ", "])

@@ -133,3 +133,37 @@ def test_a_subquery_sees_all_rows():
     assert Filter("id > 1").scope is Scope.ROW
     assert Filter("id > (SELECT avg(id) FROM input)").scope is Scope.STREAM
     assert Filter("EXISTS (FROM input)").scope is Scope.STREAM
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT *, upper(name) AS name FROM input",
+        "SELECT id, id FROM input",
+        "SELECT id, 1 AS ID FROM input",
+        "SELECT * FROM input i JOIN input j ON i.id = j.id",
+    ],
+)
+def test_two_columns_of_one_name_are_refused(query):
+    with pytest.raises(SchemaError, match=r"two columns are called '(id|name)'.* REPLACE"):
+        SQL(query).bind(TABLE.schema)
+
+
+def test_a_column_in_another_s_place_is_no_second_one():
+    table = run_stage(SQL("SELECT * REPLACE (upper(name) AS name) FROM input"), TABLE)
+    assert table["name"].to_pylist() == ["A", None, "{C} 'D'"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["BIT", "BIGNUM", "UHUGEINT", "VARIANT", "TIMETZ", "STRUCT(size BIT)", "BIT[][]", "BIT[2]",
+     "MAP(INTEGER, BIGNUM)", "UNION(a INTEGER, b TIMETZ)"],
+)  # fmt: skip
+def test_a_type_that_arrow_does_not_have_is_refused(kind):
+    with pytest.raises(SchemaError, match=r"column 'x' is .*, and Arrow has no type for .*: cast"):
+        SQL(f"SELECT NULL::{kind} AS x FROM input").bind(TABLE.schema)
+
+
+def test_such_a_type_may_come_up_on_the_way():
+    found = run_stage(SQL("SELECT id::BIT::VARCHAR AS x FROM input WHERE id = 1"), TABLE)
+    assert found["x"].to_pylist() == ["0" * 63 + "1"]
