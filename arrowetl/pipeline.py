@@ -333,6 +333,7 @@ class Pipeline:
             scratch=scratch,
             ordered=ordered,
             allow_lossy=self._allow_lossy,
+            dead_letters=self._dead_letters,
         )
         return optimise(plan)
 

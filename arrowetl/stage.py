@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from enum import Enum
@@ -108,9 +109,7 @@ class Source(ABC):
 
         Called only where `relation` is None. Only `columns` are needed, in this order; all if None.
         """
-        raise NotImplementedError(
-            f"{self.label} has neither a relation nor a scan"
-        )  # pragma: no cover
+        raise NotImplementedError(f"{self.label}: no relation and no scan")  # pragma: no cover
 
     def rejected(
         self,
@@ -125,6 +124,12 @@ class Source(ABC):
                 came from `scan`.
         """
         return iter(())
+
+    @property
+    def rejects(self) -> bool:
+        """Whether there may be such rows; `explain` says so."""
+        kept = getattr(self, "on_error", "") != "raise"
+        return kept and type(self).rejected is not Source.rejected
 
     def diagnose(self) -> Iterator[Finding]:
         """Try what a run will need, step by step, reading no rows; `arrowetl doctor` shows it.
@@ -489,9 +494,10 @@ def require(schema: pa.Schema, columns: Iterable[str], *, where: str) -> None:
     Traceback (most recent call last):
     arrowetl.errors.SchemaError: Select: no column 'A'; did you mean 'a'? Columns: a
     """
+    times = Counter(schema.names)
     for column in columns:
-        if column not in schema.names:
+        if column not in times:
             raise SchemaError.missing(column, schema.names, where=where)
-    duplicate = next((c for c in schema.names if schema.names.count(c) > 1), None)
+    duplicate = next((column for column in times if times[column] > 1), None)
     if duplicate is not None:
         raise SchemaError(f"two columns are called {duplicate!r}", where=where, column=duplicate)

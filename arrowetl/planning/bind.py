@@ -27,6 +27,7 @@ def bind(
     scratch: Path,
     ordered: bool = True,
     allow_lossy: bool | Sequence[str] = False,
+    dead_letters: Sink | None = None,
 ) -> Plan:
     """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
 
@@ -38,6 +39,7 @@ def bind(
         scratch: a folder for what a source has to make readable first.
         ordered: whether rows keep the source's order.
         allow_lossy: the columns that may lose something in the sink; True for all.
+        dead_letters: where rejected rows go.
 
     Raises:
         SchemaError: a stage or the sink doesn't fit; names the stage and the column.
@@ -62,6 +64,7 @@ def bind(
         sink=sink,
         schema=last,
         ordered=ordered,
+        dead_letters=dead_letters.label if dead_letters else None,
     )
     plan = _covered(plan)
     return plan if sink is None else _into_sink(plan, sink, allow_lossy)

@@ -26,6 +26,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             "read_by": "duckdb" if plan.relation else "python",
             "columns": list(plan.scan.columns or plan.schema_in.names),
             "filters": list(plan.scan.filters),
+            "rejects": plan.source.rejects,
         },
         "segments": [
             {
@@ -37,7 +38,13 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             }
             for number, segment in enumerate(plan.segments)
         ],
-        "sink": plan.sink and {"label": plan.sink.label, "copies": plan.copy is not None},
+        "sink": plan.sink
+        and {
+            "label": plan.sink.label,
+            "copies": plan.copy is not None,
+            "rejects": plan.refuses,
+        },
+        "dead_letters": plan.dead_letters,
         "schema": {field.name: str(field.type) for field in plan.schema},
         "types": [
             {
@@ -60,6 +67,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     for number, segment in enumerate(plan.segments):
         yield from _segment(plan, number, segment)
     yield from _sink(plan)
+    yield from _rejects(plan)
     yield f"Schema   {_columns(plan.schema)}"
     for kind in _types(plan):
         yield f"Type     {kind}"
@@ -91,6 +99,8 @@ def _source(plan: Plan) -> Iterator[str]:
         yield f"         filters while reading: {predicate}"
     if plan.rows_known is not None:
         yield f"         has {plan.rows_known:,} rows, by its metadata"
+    if plan.source.rejects:
+        yield "         rows that can't be read leave here"
 
 
 def _segment(plan: Plan, number: int, segment: Segment) -> Iterator[str]:
@@ -113,6 +123,17 @@ def _sink(plan: Plan) -> Iterator[str]:
         yield f"Sink     {plan.sink.label}: the last statement writes it (COPY)"
     else:
         yield f"Sink     {plan.sink.label}: is given record batches"
+    if plan.refuses:
+        yield "         rows that it refuses leave here"
+
+
+def _rejects(plan: Plan) -> Iterator[str]:
+    """Say where rejected rows go, if there may be any."""
+    by_stages = any(step.rejections or step.sets_apart for step in plan.steps)
+    if plan.dead_letters is not None:
+        yield f"Rejects  go to {plan.dead_letters}"
+    elif by_stages or plan.source.rejects or plan.refuses:
+        yield "Rejects  are counted, and kept nowhere: there are no dead_letters"
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from arrowetl.planning.taps import tap
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
-from arrowetl.stage import Rejection, Rows, Sink, Source, Stage
+from arrowetl.stage import Rejection, Rows, RowSink, Sink, Source, Stage
 from arrowetl.typemap import Fate, Stored
 
 REJECTED = "arrowetl:rejected"
@@ -146,6 +146,8 @@ class Plan:
     """What the sink makes of each column's type."""
     guarded: tuple[str, ...] = ()
     """Columns of which rare values would be lost, and may not: one ends the run."""
+    dead_letters: str | None = None
+    """Where rejected rows go; None if they are only counted."""
     notes: tuple[str, ...] = ()
     """What a user should know beforehand: columns that will be added or dropped."""
 
@@ -153,6 +155,11 @@ class Plan:
     def steps(self) -> Iterator[Step]:
         """All steps, in order."""
         return (step for segment in self.segments for step in segment.steps)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the sink may refuse rows, and put the others."""
+        return isinstance(self.sink, RowSink) and getattr(self.sink, "on_error", "") != "raise"
 
     @property
     def changed(self) -> tuple[Stored, ...]:

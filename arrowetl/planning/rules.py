@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain
@@ -167,17 +167,19 @@ def _wanted(there: Sequence[str], printed: Sequence[str]) -> tuple[str, ...] | N
     ('a', 'c')
     >>> _wanted(["a\nb", "c"], ["a", "b"])
     """
-    # A list is printed with a line each, and a column without a name gets one.
-    if not printed or any("\n" in column or not column for column in there):
+    # They are printed with a line each.
+    if not printed or any("\n" in column for column in there):
         return None
-    if not all(any(_is_of(each, column) for column in there) for each in printed):
+    known = set(there)
+    owners = [known.intersection(_beginnings(each)) for each in printed]
+    if not all(owners):
         return None
-    wanted = tuple(column for column in there if any(_is_of(each, column) for each in printed))
-    return None if len(wanted) == len(there) else wanted
+    wanted = set().union(*owners)
+    return None if len(wanted) == len(there) else tuple(filter(wanted.__contains__, there))
 
 
-def _is_of(printed: str, column: str) -> bool:
-    return f"{printed}.".startswith(f"{column}.")
+def _beginnings(printed: str) -> Iterator[str]:
+    return (printed[: dot.start()] for dot in re.finditer(r"\.|$", printed))
 
 
 def _reads_source(node: dict[str, Any] | Any, plan: Plan) -> bool:

@@ -96,6 +96,11 @@ class S3Source(Source):
         """Give what the format's source rejects; `file` is an `s3://` URL."""
         return self._source.rejected(connection)
 
+    @property
+    def rejects(self) -> bool:
+        """Whether the format's source may reject any."""
+        return self._source.rejects
+
     def row_count(self) -> int | None:
         """Give the number of rows, where footers say it."""
         return self._source.row_count()

@@ -96,9 +96,10 @@ def refuse_twins(schema: pa.Schema, *, where: str) -> None:
         raise SchemaError("the rows have no columns", where=where)
     seen: dict[str, str] = {}
     for column in schema.names:
-        twin = seen.setdefault(column.lower(), column)
-        if twin is column and schema.names.count(column) == 1:
+        if column.lower() not in seen:
+            seen[column.lower()] = column
             continue
+        twin = seen[column.lower()]
         how = "differ only in case, and SQL ignores case" if twin != column else "have one name"
         raise SchemaError(
             f"columns {twin!r} and {column!r} {how}; rename one", where=where, column=column

@@ -1,5 +1,6 @@
 """Each rule: plan in, plan out. What is fused, what reaches the scan, and what isn't, and why."""
 
+import json
 import pickle
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from engine.harness import Batches, Each, Query, Relation, execute, keep, planned
 
+from arrowetl import ArrowLoader, CSVSource, JSONLoader, Pipeline
 from arrowetl.errors import SchemaError
 from arrowetl.planning.rules import RULES
 from arrowetl.stage import Rejection, Rows
@@ -125,3 +127,23 @@ def test_columns_that_sql_can_not_tell_apart_are_refused(names):
     twins = pa.table([[1], [2]], names=names)
     with pytest.raises(SchemaError, match=r"Query \(transform 1\): columns 'a' and '[aA]' "):
         planned(Batches(twins), Query("SELECT * FROM input"))
+
+
+def test_where_rows_can_be_rejected_is_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x\n1\n")
+    picky = Query("SELECT * FROM input", Rows.SAME, (Rejection("odd", "x % 2 = 1", "'odd'"),))
+    kept = "Rejects  are counted, and kept nowhere: there are no dead_letters"
+    assert "rows that can't be read leave here" in str(planned(CSVSource(path)))
+    assert kept in str(planned(CSVSource(path)))
+    assert kept in str(planned(NUMBERS, picky))
+    for source in (NUMBERS, CSVSource(path, on_error="raise")):
+        assert "leave here" not in str(planned(source))
+        assert "Rejects" not in str(planned(source))
+
+
+def test_where_rejected_rows_go_is_said(tmp_path):
+    letters = JSONLoader(tmp_path / "letters.jsonl")
+    plan = Pipeline("p", dead_letters=letters).extract(TABLE).load(ArrowLoader()).plan()
+    assert f"Rejects  go to {letters.label}" in str(plan)
+    assert json.loads(plan.to_json())["dead_letters"] == letters.label
