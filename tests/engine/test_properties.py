@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from itertools import pairwise
 
 import pyarrow as pa
-from engine.harness import UNFUSED, Batches, Each, Query, Relation, execute, keep
+from engine.harness import UNFUSED, Batches, Each, Query, Relation, execute, keep, planned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from arrowetl import (
+    SQL,
+    Aggregator,
+    Cast,
+    Deduplicator,
+    Filter,
+    Map,
+    NullRemover,
+    Rename,
+    Select,
+)
 from arrowetl.duck import connect
-from arrowetl.planning.rules import RULES
+from arrowetl.planning.rules import RULES, find_scan
+from arrowetl.sql import name as quoted
 from arrowetl.stage import Rejection, Rows
 
 COLUMNS = {
@@ -88,7 +101,7 @@ def stages_for(stages):
     return kept
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(), st.lists(STAGES, max_size=4).map(stages_for))
 def test_no_result_depends_on_batches_threads_or_fusing(table, stages):
     wide = any("QUALIFY" in getattr(stage, "sql", "") for stage in stages)
@@ -107,6 +120,90 @@ def test_no_result_depends_on_batches_threads_or_fusing(table, stages):
         assert ran.rejects.counts == first.rejects.counts
         counts = [(line.records_in, line.records_out) for line in ran.counts]
         assert counts == [(line.records_in, line.records_out) for line in first.counts]
+
+
+NAMES = st.one_of(
+    st.sampled_from(
+        ["select", "a b", 'q"q', "it's", "a\nb", "\r\n", "\x01", "x,y", "s.t", "\U0001f600", " "]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5),
+)
+KINDS = [
+    *((kind, values) for column, (kind, values) in COLUMNS.items() if column != "a"),
+    (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    (pa.bool_(), st.booleans()),
+    (pa.binary(), st.binary(max_size=3)),
+    (pa.decimal128(9, 2), st.decimals(-1000, 1000, places=2)),
+    (pa.timestamp("us", "UTC"), st.datetimes(timezones=st.just(timezone.utc))),
+]
+
+
+@st.composite
+def any_tables(draw):
+    """Draw a table of any names and types, with a small key first; few rows, or thousands."""
+    names = draw(st.lists(NAMES, min_size=1, max_size=4, unique_by=str.lower))
+    distinct = draw(st.integers(1, 12))
+    kinds = [COLUMNS["a"], *(draw(st.sampled_from(KINDS)) for _ in names[1:])]
+    columns = [
+        pa.array(draw(st.lists(st.none() | values, min_size=distinct, max_size=distinct)), kind)
+        for kind, values in kinds
+    ]
+    rows = draw(st.sampled_from([0, 1, 8, 50, 50, 2_500]))
+    return pa.table(columns, names=names).take(
+        pa.array([row * 5 % distinct for row in range(rows)], pa.int64())
+    )
+
+
+LIBRARY = {
+    "nulls": lambda names: NullRemover("drop"),
+    "nulls in one": lambda names: NullRemover("drop", columns=names[-1:]),
+    "filter": lambda names: Filter(f"{quoted(names[0])} > 0"),
+    "select": lambda names: Select(names[:2]),
+    "rename": lambda names: Rename({names[-1]: "new\nname"}),
+    "cast": lambda names: Cast({names[0]: "DOUBLE"}),
+    "map": lambda names: Map(same),
+    "first of each": lambda names: Deduplicator(on=names[:1]),
+    "distinct": lambda names: Deduplicator(),
+    "groups": lambda names: Aggregator(names[:1], {"n n": "count(*)"}),
+    "sql": lambda names: SQL(
+        f"SELECT * REPLACE ({quoted(names[0])} AS {quoted(names[0])}) FROM input"
+    ),
+}
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(any_tables(), st.lists(st.sampled_from(sorted(LIBRARY)), max_size=4, unique=True))
+def test_no_result_of_our_stages_depends_on_batches_threads_fusing_or_pruning(table, kinds):
+    stages, names = [], table.column_names
+    for kind in kinds:
+        stages.append(LIBRARY[kind](names))
+        names = planned(Batches(table), *stages).schema.names
+    plain = tuple(rule for rule in UNFUSED if rule is not find_scan)
+    first = execute(Batches(table), *stages, batch_size=65_536, threads=1, rules=plain)
+    if not stages:
+        assert content(first.table) == content(table)
+    small = table.num_rows <= 50
+    for batch_size, threads, rules in [
+        (1 if small else 100, 2, RULES),
+        (7 if small else 999, 1, RULES),
+        (1_000, 2, UNFUSED),
+        (10**9, 2, RULES),
+    ]:
+        ran = execute(Batches(table), *stages, batch_size=batch_size, threads=threads, rules=rules)
+        assert ran.table.schema == first.table.schema
+        assert content(ran.table) == content(first.table)
+        counts = [(line.records_in, line.records_out) for line in ran.counts]
+        assert counts == [(line.records_in, line.records_out) for line in first.counts]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(any_tables())
+def test_all_columns_pass_a_statement_whatever_they_are_called(table):
+    last = table.column_names[-1:]
+    for select, columns in (("*", table.column_names), (quoted(last[0]), last)):
+        found = execute(Batches(table), SQL(f"SELECT {select} FROM input")).table
+        assert found.schema == table.select(columns).schema
+        assert content(found) == content(table.select(columns))
 
 
 @settings(max_examples=15, deadline=None)
