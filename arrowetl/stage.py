@@ -159,10 +159,7 @@ class Source(ABC):
         return None
 
     def largest_part(self) -> int | None:
-        """Give the bytes of the largest part of `relation` that is read by one thread alone.
-
-        None if they are small. DuckDB's COPY holds each part whole, so a large one is streamed.
-        """
+        """Give the bytes of `relation`'s largest part, which a COPY holds whole; None if small."""
         return None
 
     @property
