@@ -13,7 +13,8 @@ from urllib.parse import quote
 from arrowetl.adbc import Connection
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
 from arrowetl.postgres.errors import Failed, connect_error, translated
-from arrowetl.postgres.secrets import ConnectionString, Secret
+from arrowetl.postgres.secrets import ConnectionString
+from arrowetl.secret import Secret, hidden
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a server that doesn't answer, where nobody said another number."""
@@ -84,8 +85,7 @@ class Server:
         object.__setattr__(self, "libpq", _parameters(self.libpq, where))
         if self.uri is not None:
             object.__setattr__(self, "uri", _connection_string(self.uri, where))
-        if self.password is not None:
-            object.__setattr__(self, "password", Secret(self.password))
+        hidden(self, "password")
 
     @property
     def server(self) -> Server:

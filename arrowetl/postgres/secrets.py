@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
-MASK = "***"
+from arrowetl.secret import MASK
+
 URI = re.compile(r"(postgres(?:ql)?://)")
 
 _USER = re.compile(r"(postgres(?:ql)?://[^:@/?#]*):([^@]*)@", re.DOTALL)
@@ -18,19 +19,6 @@ _PLACE = re.compile(
     r"((?:[\w.%-]*|\[[\w:.%]*\])(?::\d{1,5})?(?:,(?:[\w.%-]*|\[[\w:.%]*\])(?::\d{1,5})?)*)"
     r"(?:/([^?@]*))?(?:\?[^@]*)?"
 )
-
-
-class Secret(str):
-    """A text that is used as it is, and shown as three stars: no Python, since it can't rebuild it.
-
-    >>> Secret("hunter2"), Secret("hunter2") == "hunter2"
-    (***, True)
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return MASK
 
 
 class ConnectionString(str):

@@ -10,6 +10,7 @@ from importlib import import_module
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError
+from arrowetl.secret import hidden
 from arrowetl.sinks.feed import choice
 from arrowetl.stage import Finding, Mode, Sink
 from arrowetl.stores.formats import format_of
@@ -77,6 +78,7 @@ class S3Loader(Sink):
 
     def __post_init__(self) -> None:
         """Check the options, those of the format's loader too."""
+        hidden(self, "secret_key", "session_token")
         mode = choice(Mode, self.mode, what="mode", where=type(self).__name__)
         object.__setattr__(self, "mode", mode)
         if not isinstance(self.key, str):

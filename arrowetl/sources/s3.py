@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.errors import ConfigError
+from arrowetl.secret import hidden
 from arrowetl.sources._files import find_files
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
 from arrowetl.stores.formats import format_of
@@ -73,6 +74,7 @@ class S3Source(Source):
 
     def __post_init__(self) -> None:
         """Check the options, those of the format's source too."""
+        hidden(self, "secret_key", "session_token")
         if not isinstance(self.prefix, str):
             raise ConfigError(f"S3Source: prefix is text, not {self.prefix!r}")
         Address.of(self._url, where="S3Source")

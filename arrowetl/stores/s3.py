@@ -26,6 +26,7 @@ from arrowetl.errors import (
     closest,
     did_you_mean,
 )
+from arrowetl.secret import hidden
 
 SCHEME = "s3://"
 _BUSY = {
@@ -109,6 +110,7 @@ class Store:
     anonymous: bool = False
 
     def __post_init__(self) -> None:
+        hidden(self, "secret_key", "session_token")
         if find_spec("botocore") is None:
             raise ConfigError("s3:// needs a package that isn't there: pip install 'arrowetl[s3]'")
         if (self.access_key is None) != (self.secret_key is None):

@@ -3,12 +3,15 @@
 import gzip
 import io
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -407,6 +410,22 @@ def test_s3_loader(bucket):
     )
     load(folder, ROWS)
     assert len(bucket.listed("t/")) == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Store,
+        partial(ae.S3Source, "bucket", "a.csv"),
+        partial(ae.S3Loader, "bucket", "a.csv"),
+    ],
+)
+def test_secrets_are_shown_by_nothing_that_prints_a_value(make):
+    made = make(access_key="me", secret_key="hunter2", session_token="t0ken")
+    shown = f"{made!r} {vars(made)} {asdict(made)} {vars(pickle.loads(pickle.dumps(made)))}"
+    assert "hunter2" not in shown
+    assert "t0ken" not in shown
+    assert (made.secret_key, made.session_token) == ("hunter2", "t0ken")
 
 
 def test_a_pipeline_from_s3_to_s3(bucket):
