@@ -7,7 +7,8 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePath
 
 from arrowetl.errors import ReadError, Transient, WriteError
 from arrowetl.files import Staging
@@ -20,6 +21,8 @@ from arrowetl.stores.uploads import Uploads, abandoned, end, noted
 
 HEAD = 1 << 20
 """How much of an object is fetched to look at its first line."""
+LOOKED_AT = 1_000
+"""How many keys are looked at for a Parquet file: those of one listing."""
 NOTES = "uploads"
 """What the file with a run's uploads is called in its folder."""
 
@@ -51,6 +54,14 @@ class S3Place(Place):
     def refuse_foreign(self) -> None:
         """Look at all keys below."""
         refuse_foreign_objects(self._below(), self._where)
+
+    def example(self) -> PurePath | None:
+        """Give the first by its key, if it is among the first that a listing gives."""
+        for each in islice(self._below(), LOOKED_AT):
+            path = PurePath(each.at.key.removeprefix(self._folder.key))
+            if path.suffix == ".parquet":
+                return path
+        return None
 
     @contextmanager
     def beginning(self) -> Iterator[Path]:
@@ -84,9 +95,12 @@ class S3Place(Place):
             return head(self._store, self._named, where=self._where)
 
     def _below(self) -> Iterator[Object]:
-        key = self._at.key if self._is_folder else f"{self._at.key}/"
         with _writing():
-            yield from _visible(self._store, Address(self._at.bucket, key), self._where)
+            yield from _visible(self._store, self._folder, self._where)
+
+    @property
+    def _folder(self) -> Address:
+        return self._at if self._is_folder else Address(self._at.bucket, f"{self._at.key}/")
 
 
 class S3Stage(Stage):

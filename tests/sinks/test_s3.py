@@ -198,6 +198,17 @@ def test_folders_append_replace_error(bucket):
     assert rows_below(bucket, "t/") == [{"id": 9}]
 
 
+def test_what_is_appended_to_a_folder_has_its_partitions(bucket):
+    url = bucket.url("t/")
+    load(ae.ParquetLoader(url, mode="append", partition_by=["city"]), ROWS)
+    before = bucket.listed()
+    for other in ((), ["id"]):
+        with pytest.raises(SchemaError, match=r"have partition_by=\['city'\]"):
+            load(ae.ParquetLoader(url, mode="append", partition_by=other), ROWS)
+    assert bucket.listed() == before
+    load(ae.ParquetLoader(url, mode="append", partition_by=["city"]), MORE)
+
+
 def test_replace_deletes_nothing_that_isnt_ours(bucket):
     bucket.put("t/notes.txt", "mine")
     with pytest.raises(WriteError, match=r"would delete .*notes.txt"):
@@ -249,7 +260,8 @@ def test_no_rows_replace_a_folder_by_nothing(bucket):
 
 @pytest.mark.parametrize(("mode", "fails"), [("append", 1), ("append", 3), ("replace", 3)])
 def test_a_commit_that_fails_halfway_is_undone(bucket, tmp_path, monkeypatch, mode, fails):  # noqa: PLR0917
-    load(ae.ParquetLoader(bucket.url("t/"), mode="append"), MORE)
+    parted = partial(ae.ParquetLoader, bucket.url("t/"), partition_by=["k"])
+    load(parted(mode="append"), pa.table({"id": [9], "k": [9]}))
     before = bucket.listed()
     plain, done = uploads.Uploads.complete, []
 
@@ -262,9 +274,8 @@ def test_a_commit_that_fails_halfway_is_undone(bucket, tmp_path, monkeypatch, mo
     monkeypatch.setattr(uploads.Uploads, "complete", failing)
     monkeypatch.setattr(uploads, "AT_A_TIME", 1)
     rows = pa.table({"id": range(5), "k": range(5)})
-    loader = ae.ParquetLoader(bucket.url("t/"), mode=mode, partition_by=["k"])
     with pytest.raises(WriteError, match="went away"):
-        load(loader, rows)
+        load(parted(mode=mode), rows)
     assert bucket.listed() == before
     assert not bucket.uploads()
     assert not waiting(tmp_path)
