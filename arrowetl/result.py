@@ -79,7 +79,8 @@ class PipelineResult:
     records_extracted: int = 0
     """Rows that the source had, the rejected ones among them."""
     records_loaded: int = 0
-    """Rows that are durable in the destination."""
+    """Rows that are durable in the destination. An upsert counts all that it was given, also where
+    several have one key, of which the table keeps the last."""
     records_rejected: int = 0
     duration_seconds: float = 0.0
     bytes_read: int | None = None

@@ -8,6 +8,7 @@ reads to the end that is read, so that no thread waits for one that is gone.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of, unsliced
-from arrowetl.duck import own_error, register_tables
+from arrowetl.duck import first_line, own_error, register_tables
 from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError, bared
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM
@@ -101,6 +102,22 @@ def noted(error: BaseException, where: str) -> BaseException:
     return error
 
 
+_DAMAGED = re.compile(
+    r"(Invalid Input Error: )?(Failed to read file .*([Dd]ecompress|[Cc]orrupt)|"
+    r"Invalid string encoding found in Parquet file)"
+)
+
+
+def _is_damaged(error: Exception, where: str) -> bool:
+    """Whether DuckDB can't make sense of a Parquet file.
+
+    Of most faults its reader speaks in its own words, with an error of no kind.
+    """
+    unkind = type(error) is duckdb.Error or str(error).startswith("Invalid Error: ")
+    of_parquet = "ParquetSource(" in where or "S3Source(" in where
+    return of_parquet and (unkind or _DAMAGED.match(str(error)) is not None)
+
+
 def translate(error: Exception, where: str) -> BaseException:
     """Give an error of DuckDB's or Arrow's as ours, itself as the cause; others as they are."""
     if isinstance(error, ArrowETLError):
@@ -117,6 +134,9 @@ def translate(error: Exception, where: str) -> BaseException:
         ours: ArrowETLError = StageError(said, bare=said)
     elif "No space left" in str(error):
         ours = WriteError(f"{where}: the disk is full ({error})", bare=f"{where}: the disk is full")
+    elif _is_damaged(error, where):
+        bare = f"{where}: a Parquet file is damaged; write it again, or take it from a copy"
+        ours = ReadError(f"{bare} ({first_line(error)})", bare=bare)
     elif isinstance(error, duckdb.IOException):
         ours = ReadError(said, bare=bare)
     elif isinstance(error, duckdb.Error | pa.ArrowException | OSError):

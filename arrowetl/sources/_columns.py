@@ -30,8 +30,8 @@ JOINED = {
 """Types that files may disagree in; any others are text together."""
 
 
-def named_types(declared: Declared, *, where: str) -> Fields:
-    """Give declared types as DuckDB names them.
+def named_types(declared: Declared, *, where: str, option: str = "schema") -> Fields:
+    """Give declared types as DuckDB names them; `option` is what the user said them in.
 
     Raises:
         ConfigError: there is no such type, or Arrow has none for it.
@@ -43,7 +43,9 @@ def named_types(declared: Declared, *, where: str) -> Fields:
         pairs = [(field.name, field.type) for field in declared]
     else:
         pairs = list(declared.items() if isinstance(declared, Mapping) else declared)
-    return tuple((str(column), _type_name(column, kind, where)) for column, kind in pairs)
+    return tuple(
+        (str(column), _type_name(column, kind, f"{where}: {option}")) for column, kind in pairs
+    )
 
 
 def _type_name(column: str, kind: str | pa.DataType, where: str) -> str:
@@ -53,12 +55,12 @@ def _type_name(column: str, kind: str | pa.DataType, where: str) -> str:
         found = duckdb.sqltype(kind)
     except (duckdb.Error, pa.ArrowException, TypeError) as error:
         reason = first_line(error)
-        raise ConfigError(f"{where}: schema: column {column!r}: {kind!r}: {reason}") from error
+        raise ConfigError(f"{where}: column {column!r}: {kind!r}: {reason}") from error
     foreign = foreign_part(found)
     # That one is read as a decimal.
     if foreign and foreign != "UHUGEINT":
         raise ConfigError(
-            f"{where}: schema: column {column!r}: {kind!r}: Arrow has no type for {foreign}; read "
+            f"{where}: column {column!r}: {kind!r}: Arrow has no type for {foreign}; read "
             "it as VARCHAR"
         )
     return str(found)

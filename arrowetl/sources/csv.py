@@ -175,13 +175,13 @@ class CSVSource(FileSource):
     ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
-        declared = types if schema is None else schema
+        declared, option = (types, "types") if schema is None else (schema, "schema")
         settled = {
             "path": as_paths(path, where=where),
             "encoding": codec_name(encoding, where=where),
             "null_values": _texts(null_values, where),
             "columns": as_names(columns, where=where),
-            "types": named_types(declared, where=where),
+            "types": named_types(declared, where=where, option=option),
         }
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)

@@ -127,14 +127,14 @@ class SQLiteSource(Source):
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
         check_what(table, query, where=where)
-        declared = types if schema is None else schema
+        declared, option = (types, "types") if schema is None else (schema, "schema")
         settled = {
             "_aside": Aside(),
             "path": as_path(path, where=where),
             "query": query and query.strip().rstrip(";"),
             "params": checked_params(params, query, where=where),
             "columns": as_names(columns, where=where),
-            "types": _readable(named_types(declared, where=where), where),
+            "types": _readable(named_types(declared, where=where, option=option), where),
         }
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)

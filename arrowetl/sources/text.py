@@ -137,13 +137,13 @@ class TextSource(FileSource):
     ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
-        declared = types if schema is None else schema
+        declared, option = (types, "types") if schema is None else (schema, "schema")
         settled = {
             "_aside": Aside(),
             "path": as_paths(path, where=where),
             "encoding": codec_name(encoding, where=where),
             "columns": as_names(columns, where=where),
-            "types": named_types(declared, where=where),
+            "types": named_types(declared, where=where, option=option),
         }
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)

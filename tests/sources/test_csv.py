@@ -86,6 +86,13 @@ def test_no_header_with_names_from_the_schema(tmp_path):
         CSVSource(path, header=False, schema={"id": "int"}).schema()
 
 
+def test_a_wrong_type_is_told_by_the_option_that_says_it(tmp_path):
+    path = write(tmp_path / "x.csv", "a\n1\n")
+    for option in ("types", "schema"):
+        with pytest.raises(ConfigError, match=f"CSVSource: {option}: column 'a': 'INTT'"):
+            CSVSource(path, **{option: {"a": "INTT"}})
+
+
 def test_lines_above_the_header_are_a_title(tmp_path):
     source = CSVSource(write(tmp_path / "x.csv", "Report of May\n\nid,name\n1,a\n2,b\n"))
     assert rows_of(source) == ROWS

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import arrowetl as ae
 from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources.parquet import ParquetSource
@@ -193,6 +194,18 @@ def test_a_broken_page(tmp_path):
     write(path, bytes(content))
     with pytest.raises(ReadError, match="ParquetSource"):
         ParquetSource(path).reader().read_all()
+
+
+@pytest.mark.parametrize("compression", ["zstd", "snappy", "none"])
+@pytest.mark.parametrize("junk", [b"\xff", b"\0", b"a"])
+def test_a_run_says_that_a_file_is_damaged(tmp_path, compression, junk):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"id": range(1000)}), path, compression=compression)
+    content = path.read_bytes()
+    write(path, content[:4] + junk * 60 + content[64:])
+    for sink in (ae.ArrowLoader(), ae.ParquetLoader(tmp_path / "y.parquet")):
+        with pytest.raises(ReadError, match=r"x\.parquet'\): a Parquet file is damaged"):
+            ae.Pipeline().extract(ParquetSource(path)).load(sink).run()
 
 
 def test_nothing_there(tmp_path):
