@@ -13,7 +13,7 @@ from arrowetl.errors import ConfigError
 from arrowetl.secret import hidden
 from arrowetl.sinks.feed import choice
 from arrowetl.stage import Finding, Mode, Sink
-from arrowetl.stores.formats import format_of
+from arrowetl.stores.formats import format_of, require_options
 from arrowetl.stores.s3 import SCHEME, Address, Store
 from arrowetl.typemap import Stored
 
@@ -136,6 +136,7 @@ class S3Loader(Sink):
         form = format_of(self.key, self.format, FORMATS, where="S3Loader")
         module, name = FORMATS[form]
         make = getattr(import_module(module), name)
+        require_options(make, self.options, where="S3Loader")
         store = Store(
             endpoint=self.endpoint,
             region=self.region,

@@ -175,10 +175,20 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
     if hasattr(obj, "collect_batches") and hasattr(obj, "collect_schema"):
         return lambda: _lazy(obj)
     if hasattr(obj, "__arrow_c_stream__"):
-        return lambda: _reader(pa.RecordBatchReader.from_stream(obj))
+        return lambda: _streamed(obj)
     if hasattr(obj, "__arrow_c_array__"):
         return lambda: _reader(pa.table(pa.record_batch(obj)).to_reader())
     raise ConfigError(_refusal(obj))
+
+
+def _streamed(obj: Any) -> _Stream:
+    try:
+        return _reader(pa.RecordBatchReader.from_stream(obj))
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        bare = f"ArrowSource: a {type(obj).__name__} that Arrow can't read as a table"
+        if hasattr(obj, "to_frame"):
+            bare += "; of one column make one with .to_frame()"
+        raise ReadError(f"{bare} ({': '.join(map(str, error.args))})", bare=bare) from error
 
 
 def _table_of(columns: Mapping[str, Any]) -> pa.Table:

@@ -16,7 +16,7 @@ from arrowetl.errors import ConfigError
 from arrowetl.secret import hidden
 from arrowetl.sources._files import find_files
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
-from arrowetl.stores.formats import format_of
+from arrowetl.stores.formats import format_of, require_options
 from arrowetl.stores.s3 import SCHEME, Address, Store
 
 FORMATS = {
@@ -160,6 +160,7 @@ class S3Source(Source):
         form = format_of(self.prefix, self.format, FORMATS, where="S3Source")
         module, name = FORMATS[form]
         make = getattr(import_module(module), name)
+        require_options(make, self.options, where="S3Source")
         try:
             source: Source = make(self._path, store=self._store, **self.options)
         except TypeError as error:

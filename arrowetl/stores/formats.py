@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import signature
 from pathlib import PurePosixPath
 
 from arrowetl.errors import ConfigError, closest, did_you_mean
@@ -40,3 +41,17 @@ def format_of(key: str, named: str | None, known: Iterable[str], *, where: str) 
         hint = did_you_mean(closest(str(named), known))
         raise ConfigError(f"{where}: no format {named!r}{hint} There are: {listed}")
     return named
+
+
+def require_options(make: Callable[..., object], given: Iterable[str], *, where: str) -> None:
+    """Raise ConfigError for the first option that `make` doesn't take.
+
+    >>> require_options(lambda url, delimiter: None, ["delimter"], where="S3Source")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: S3Source: options: no 'delimter'; did you mean 'delimiter'?
+    """
+    known = list(signature(make).parameters)
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(closest(str(name), known))
+            raise ConfigError(f"{where}: options: no {name!r}{hint}")

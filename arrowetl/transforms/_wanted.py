@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import describe_select, expression_text
+from arrowetl.duck import describe_select, describing, expression_text
 from arrowetl.errors import ConfigError, closest, did_you_mean
 from arrowetl.sql import name
 from arrowetl.stage import require
@@ -142,11 +144,18 @@ def _checked(wanted: Any, *, where: str) -> str | tuple[Any, ...]:
 def _type_name(made: str, kind: str | pa.DataType, *, where: str) -> str:
     """Give a type as Arrow's word for it, which compares, prints and pickles."""
     word = str(kind)
-    try:
-        pa.type_for_alias(word)
-    except ValueError as error:
-        raise ConfigError(
-            f"{where}: returns {made!r}: {word!r} is no simple Arrow type; 'double', 'int64' "
-            "and 'string' are"
-        ) from error
-    return word
+    for read in (str, _of_duckdb):
+        with suppress(ValueError, duckdb.Error):
+            found = read(word)
+            pa.type_for_alias(found)
+            return found
+    raise ConfigError(
+        f"{where}: returns {made!r}: {word!r} is no simple type of Arrow's or DuckDB's; 'double', "
+        "'int64', 'BIGINT' and 'string' are"
+    )
+
+
+def _of_duckdb(word: str) -> str:
+    with describing() as connection:
+        made = connection.sql(f"SELECT NULL::{duckdb.sqltype(word)}").to_arrow_reader()
+        return str(made.schema.types[0])

@@ -50,8 +50,8 @@ class Aggregator(SQLStage):
     Args:
         group_by: the keys.
         aggregations: what to compute, by the name of the column to put it in.
-        returns: the Arrow types of what functions give, by the name of the column (`"double"`);
-            found by calling them on an array of one value where it isn't said.
+        returns: the types of what functions give, Arrow's or DuckDB's, by the name of the column
+            (`"double"`); found by calling them on an array of one value where it isn't said.
 
     Raises:
         ConfigError: an aggregate isn't known, or two columns would have one name.

@@ -492,7 +492,10 @@ def test_wrong_places(bucket):
         (lambda: ae.CSVLoader("s3://bucket/"), "names a folder"),
         (lambda: ae.S3Loader("bucket", "a"), "say format="),
         (lambda: ae.S3Loader("bucket", "a.csv", mode="upsert"), "no keys"),
-        (lambda: ae.S3Loader("bucket", "a.csv", options={"hedder": 1}), "hedder"),
+        (
+            lambda: ae.S3Loader("bucket", "a.csv", options={"hedder": 1}),
+            "no 'hedder'; did you mean 'header'",
+        ),
     ],
 )
 def test_options_that_make_no_sense(make, said):

@@ -221,3 +221,17 @@ def test_a_lazy_frame_is_computed_as_it_is_read():
     assert not seen
     assert source.reader().read_all()["x"].to_pylist() == list(range(10))
     assert seen
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (pd.Series([1], name="a"), r"a Series .* make one with \.to_frame\(\)"),
+        (pl.Series("a", [1]), r"a Series .* make one with \.to_frame\(\)"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"a DataFrame .*Duplicate column names"),
+        (pd.DataFrame({"a": [b"x", 1]}), r"\(Expected bytes, got a 'int' object: .*column a"),
+    ],
+)
+def test_frames_that_are_no_tables_say_why(data, said):
+    with pytest.raises(ReadError, match=said):
+        ArrowSource(data).schema()

@@ -350,7 +350,7 @@ def test_diagnosis(bucket):
         ("a.csv", {"access_key": "x"}, "belong together"),
         ("a.csv", {"endpoint": "127.0.0.1:9000"}, "endpoint is a URL"),
         ("a.csv", {"endpoint": "http://me:s3cr3t@host"}, "endpoint is a URL"),
-        ("a.csv", {"options": {"delimeter": ";"}}, "delimeter"),
+        ("a.csv", {"options": {"delimeter": ";"}}, "no 'delimeter'; did you mean 'delimiter'"),
         ("a.csv", {"options": {"delimiter": ""}}, "delimiter"),
         ("a.csv", {"anonymous": True, "profile": "x"}, "anonymous"),
     ],

@@ -281,8 +281,15 @@ def test_bad_descriptions(group_by, wanted, message):
         Aggregator(group_by, wanted)
 
 
+def test_what_a_function_returns_is_told_in_arrows_words_or_in_duckdbs():
+    for words in (("int64", "string"), ("BIGINT", "varchar")):
+        returns = dict(zip(("n", "s"), words, strict=True))
+        stage = Aggregator("k", {"n": ("x", np.size), "s": ("x", np.size)}, returns=returns)
+        assert stage.returns == {"n": "int64", "s": "string"}
+
+
 def test_bad_returns():
-    with pytest.raises(ConfigError, match="'whole' is no simple Arrow type"):
+    with pytest.raises(ConfigError, match="'whole' is no simple type of Arrow's or DuckDB's"):
         Aggregator("k", {"n": ("x", np.size)}, returns={"n": "whole"})
     with pytest.raises(ConfigError, match="'m', which is no function's"):
         Aggregator("k", {"n": ("x", np.size)}, returns={"m": "int64"})
