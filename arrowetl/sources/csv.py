@@ -99,8 +99,9 @@ class CSVSource(FileSource):
         date_format: the dates' `strptime` format; found out if None. Likewise `timestamp_format`.
         timestamp_format: that of date-times.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's or DuckDB's), or a `pa.Schema`. Columns it doesn't
-            name are inferred. A file without a header has its names from it, by position.
+        schema: types by column name (Arrow's, or as text DuckDB's), or a `pa.Schema`. Columns
+            it doesn't name are inferred. A file without a header has its names from it, by
+            position.
         types: what `schema` is kept as; give one of the two.
         sample_size: rows of each file from which types are inferred (at most 4 MB of text; and at
             most 1,000 rows of a file that isn't one of the first 32). None is every row: that

@@ -74,10 +74,11 @@ class JSONSource(FileSource):
             itself, wherever its document can still be cut; if not, the document is.
         flatten: whether objects become columns: `address_city` in place of `address`.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's or DuckDB's), the other columns are inferred; or a
-            `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)` wrote: then these
-            are all columns, nothing is inferred, and other keys are passed over. A value that
-            doesn't fit, or would lose a digit, rejects its record. Bytes are base64.
+        schema: types by column name (Arrow's, or as text DuckDB's), the other columns are
+            inferred; or a `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)`
+            wrote: then these are all columns, nothing is inferred, and other keys are passed
+            over. A value that doesn't fit, or would lose a digit, rejects its record. Bytes are
+            base64.
         types: what a mapping in `schema` is kept as; `exact`, what a `pa.Schema` is.
         exact: the Arrow schema, serialised, in base64.
         schema_path: where the file with the schema is.

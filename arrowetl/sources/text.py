@@ -72,9 +72,10 @@ class TextSource(FileSource):
             ends of the file, so `.` stops at them unless the pattern begins with `(?s)`.
         columns: the ones to give, in this order: groups, and `file`, `line`, `byte` and `text`
             where no group is called so. All groups if None.
-        schema: types by group (Arrow's or DuckDB's), or a `pa.Schema`. Groups it doesn't name are
-            inferred: integers, doubles, booleans, dates, times, date-times with zone or without,
-            in ISO 8601 or as Apache and nginx write them. A number with a leading zero is text.
+        schema: types by group (Arrow's, or as text DuckDB's), or a `pa.Schema`. Groups it doesn't
+            name are inferred: integers, doubles, booleans, dates, times, date-times with zone
+            or without, in ISO 8601 or as Apache and nginx write them. A number with a leading zero
+            is text.
         types: what `schema` is kept as; give one of the two.
         date_format: the dates' `strptime` format. Likewise `timestamp_format`.
         timestamp_format: that of date-times; with `%z` they have a zone.
