@@ -7,12 +7,12 @@ done in a thread of its own; the caller's thread watches memory and progress, an
 from __future__ import annotations
 
 import contextlib
-import secrets
 import shutil
 import signal
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +132,7 @@ def scratch_folder() -> Iterator[Path]:
     """
     with terminable():
         # Named before it is made: a signal in between finds nothing that nobody knows of.
-        folder = Path(tempfile.gettempdir(), f"arrowetl-{secrets.token_hex(8)}")
+        folder = Path(tempfile.gettempdir(), f"arrowetl-{uuid.uuid4().hex}")
         try:
             folder.mkdir(mode=0o700)
             yield folder
