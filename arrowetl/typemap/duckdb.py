@@ -65,8 +65,13 @@ def duck_types(schema: pa.Schema, *, where: str) -> tuple[str, ...]:
     refuse_twins(schema, where=where)
     refuse_unkept(schema, where=where)
     readable = duckable_schema(schema)
+    alike = [(field.type, str(field.metadata)) for field in readable]
+    found: dict[Any, str] = {}
     with describing() as connection:
-        return tuple(_duck_type(connection, field, where) for field in readable)
+        for field, kind in zip(readable, alike, strict=True):
+            if kind not in found:
+                found[kind] = _duck_type(connection, field, where)
+    return tuple(found[kind] for kind in alike)
 
 
 def _duck_type(connection: duckdb.DuckDBPyConnection, field: pa.Field, where: str) -> str:

@@ -87,44 +87,71 @@ CHILD = textwrap.dedent(
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
-    kind, options, path, point, rows, hook = json.loads(sys.argv[1])
-    table = pa.table(rows)
-    sink = getattr(ae, kind)(path, **options)
-    sink.begin(table.schema)
-    if point == "begun":
-        die()
-
-    def batches():
-        yield from table.slice(0, 2).to_batches()
-        if point == "half written":
+    def work(kind, options, path, point, rows, hook):
+        table = pa.table(rows)
+        sink = getattr(ae, kind)(path, **options)
+        sink.begin(table.schema)
+        if point == "begun":
             die()
-        yield from table.slice(2).to_batches()
 
-    sink.write(pa.RecordBatchReader.from_batches(table.schema, batches()))
-    if point == "written":
+        def batches():
+            yield from table.slice(0, 2).to_batches()
+            if point == "half written":
+                die()
+            yield from table.slice(2).to_batches()
+
+        sink.write(pa.RecordBatchReader.from_batches(table.schema, batches()))
+        if point == "written":
+            die()
+        if point.startswith("no swap"):
+            arrowetl.files.exchange = lambda one, two: False
+        if hook:
+            where, nth, when = hook
+            home, _, name = where.rpartition(".")
+            owner, calls = pydoc.locate(home), itertools.count(1)
+            original = getattr(owner, name)
+
+            def dying(*args, **kwargs):
+                last = next(calls) == nth
+                if last and when == "before":
+                    die()
+                done = original(*args, **kwargs)
+                if last:
+                    die()
+                return done
+
+            setattr(owner, name, dying)
+        sink.commit()
         die()
-    if point.startswith("no swap"):
-        arrowetl.files.exchange = lambda one, two: False
-    if hook:
-        where, nth, when = hook
-        home, _, name = where.rpartition(".")
-        owner, calls = pydoc.locate(home), itertools.count(1)
-        original = getattr(owner, name)
 
-        def dying(*args, **kwargs):
-            last = next(calls) == nth
-            if last and when == "before":
-                die()
-            done = original(*args, **kwargs)
-            if last:
-                die()
-            return done
-
-        setattr(owner, name, dying)
-    sink.commit()
-    die()
+    [getattr(ae, name) for name in sys.argv[1:]]
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            try:
+                work(*json.loads(line))
+            finally:
+                os._exit(1)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     """
 )
+"""Imports once, and forks a process for each job, before anything has started a thread."""
+
+
+@pytest.fixture(scope="module")
+def killer():
+    """Give what runs a job in a process that kills itself, and says how it ended."""
+    command = [sys.executable, "-c", CHILD, *{kind for kind, _ in SINKS.values()}]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+
+        def run(job):
+            process.stdin.write(f"{json.dumps(job)}\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield run
+        process.stdin.close()
 
 
 @dataclass(frozen=True)
@@ -144,11 +171,10 @@ class Case:
     def run(self, path, table):
         load(getattr(ae, SINKS[self.sink][0])(path, **self.options()), table)
 
-    def run_killed(self, path, table):
+    def run_killed(self, killer, path, table):
         job = [SINKS[self.sink][0], self.options(), str(path)]
         job += [self.point, table.to_pydict(), self.hook]
-        died = subprocess.run([sys.executable, "-c", CHILD, json.dumps(job)], check=False)
-        assert died.returncode == -9
+        assert killer(job) == -9
 
 
 def cases():
@@ -176,7 +202,7 @@ def rows_in(name, path):
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=str)
-def test_killed_and_run_again(tmp_path, case):
+def test_killed_and_run_again(tmp_path, killer, case):
     clean, killed = tmp_path / "clean" / "x", tmp_path / "killed" / "x"
     for path in (clean, killed):
         path.parent.mkdir()
@@ -186,7 +212,7 @@ def test_killed_and_run_again(tmp_path, case):
     case.run(clean, NEW)
     after = rows_in(case.sink, clean)
 
-    case.run_killed(killed, NEW)
+    case.run_killed(killer, killed, NEW)
     # A database that has no table yet is a file, too.
     made = (
         case.point == "committed" if (case.sink in TABLES and before is None) else killed.exists()

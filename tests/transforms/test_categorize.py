@@ -499,7 +499,7 @@ def test_wrong_columns_are_refused_before_a_row_is_read(tmp_path):
     with pytest.raises(ae.SchemaError, match="column 'text' is int64, not text; cast it"):
         stage.bind(pa.schema({"text": pa.int64()}))
     for taken in ("Category", "confidence"):
-        with pytest.raises(ae.SchemaError, match="already; call the new one otherwise"):
+        with pytest.raises(ae.SchemaError, match=r"already.*; call the new one otherwise"):
             stage.bind(pa.schema({"text": pa.string(), taken: pa.string()}))
     schema = rows("x").schema
     table = pa.table({"txt": ["a"], "category": ["x"]})

@@ -546,7 +546,7 @@ def test_texts_that_are_cast_first_are_held_to_the_contract_as_what_they_are(dat
     assert result.table["since"][0].as_py() == date(2024, 1, 31)
     letters = dead.table.to_pylist()
     assert [each["reason"] for each in letters] == [
-        "old is no integer",
+        "old is no int64",
         "age 200 not from 0 to 130",
     ]
     summary = result.stages[-2].summary.to_pylist()
