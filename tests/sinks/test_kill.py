@@ -183,6 +183,8 @@ def cases():
             continue
         if sink == "json" and mode != "append":
             continue  # it stages as CSV does; what it looks at before it appends is its own
+        if sink in {"wide types", "csv.xz"} and mode == "error":
+            continue  # the link is what it is for the other files
         for point, hook in points(sink, mode).items():
             yield Case(sink, mode, point, hook)
 
