@@ -79,10 +79,11 @@ def points(sink, mode):
 
 CHILD = textwrap.dedent(
     """
-    import itertools, json, os, pydoc, signal, sys
+    import itertools, json, lzma, os, pydoc, signal, sys
     import pyarrow as pa
+    import pyarrow.compute, pyarrow.parquet
     import arrowetl as ae
-    import arrowetl.files
+    import arrowetl.files, arrowetl.pipeline
 
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -124,6 +125,7 @@ CHILD = textwrap.dedent(
         sink.commit()
         die()
 
+    pa.table({"x": [1]})  # imports pandas, if it is there
     [getattr(ae, name) for name in sys.argv[1:]]
     for line in sys.stdin:
         child = os.fork()
