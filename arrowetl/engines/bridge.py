@@ -108,14 +108,24 @@ _DAMAGED = re.compile(
 )
 
 
-def _is_damaged(error: Exception, where: str) -> bool:
-    """Whether DuckDB can't make sense of a Parquet file.
+@contextmanager
+def damage_told(source: str | None) -> Iterator[None]:
+    """Raise ReadError where DuckDB can't make sense of a Parquet file.
 
     Of most faults its reader speaks in its own words, with an error of no kind.
+
+    Args:
+        source: what reads such files in the statement; None if nothing does.
     """
-    unkind = type(error) is duckdb.Error or str(error).startswith("Invalid Error: ")
-    of_parquet = "ParquetSource(" in where or "S3Source(" in where
-    return of_parquet and (unkind or _DAMAGED.match(str(error)) is not None)
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        unkind = type(error) is duckdb.Error or str(error).startswith("Invalid Error: ")
+        damaged = unkind or _DAMAGED.match(str(error)) is not None
+        if source is None or not damaged or own_error(error) is not None:
+            raise
+        bare = f"{source}: a Parquet file is damaged; write it again, or take it from a copy"
+        raise ReadError(f"{bare} ({first_line(error)})", bare=bare) from error
 
 
 def translate(error: Exception, where: str) -> BaseException:
@@ -134,9 +144,6 @@ def translate(error: Exception, where: str) -> BaseException:
         ours: ArrowETLError = StageError(said, bare=said)
     elif "No space left" in str(error):
         ours = WriteError(f"{where}: the disk is full ({error})", bare=f"{where}: the disk is full")
-    elif _is_damaged(error, where):
-        bare = f"{where}: a Parquet file is damaged; write it again, or take it from a copy"
-        ours = ReadError(f"{bare} ({first_line(error)})", bare=bare)
     elif isinstance(error, duckdb.IOException):
         ours = ReadError(said, bare=bare)
     elif isinstance(error, duckdb.Error | pa.ArrowException | OSError):
@@ -192,10 +199,15 @@ class Statement:
         where: str,
         trouble: Trouble,
         tables: dict[str, Any],
+        parquet: str | None = None,
     ) -> None:
-        """Open a cursor of the run's DuckDB, with side tables known by name."""
+        """Open a cursor of the run's DuckDB, with side tables known by name.
+
+        `parquet` is the source whose Parquet files it reads, if it does.
+        """
         self.cursor = root.cursor()
         self.where = where
+        self._parquet = parquet
         self._trouble = trouble
         self._reader: pa.RecordBatchReader | None = None
         self.taps: list[Tapped] = []
@@ -256,5 +268,5 @@ class Statement:
         self.cursor.close()
 
     def _tried(self, call: Callable[[], Any]) -> Any:
-        with self._trouble.explained(self.where):
+        with self._trouble.explained(self.where), damage_told(self._parquet):
             return call()

@@ -287,9 +287,14 @@ class LocalRun:
         segment = self.plan.segments[number]
         statement = None
         if segment.sql:
-            where = segment.label or self.plan.source.label
+            source = self.plan.source.label
+            of_parquet = not number and "read_parquet(" in (self.plan.relation or "")
             statement = Statement(
-                self._root, where=where, trouble=self.trouble, tables=_side_tables(segment)
+                self._root,
+                where=segment.label or source,
+                trouble=self.trouble,
+                tables=_side_tables(segment),
+                parquet=source if of_parquet else None,
             )
             for setting in self.settings.lean.settings() if self.settings.lean else ():
                 statement.cursor.execute(setting)

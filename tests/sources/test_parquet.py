@@ -203,9 +203,21 @@ def test_a_run_says_that_a_file_is_damaged(tmp_path, compression, junk):
     pq.write_table(pa.table({"id": range(1000)}), path, compression=compression)
     content = path.read_bytes()
     write(path, content[:4] + junk * 60 + content[64:])
-    for sink in (ae.ArrowLoader(), ae.ParquetLoader(tmp_path / "y.parquet")):
-        with pytest.raises(ReadError, match=r"x\.parquet'\): a Parquet file is damaged"):
-            ae.Pipeline().extract(ParquetSource(path)).load(sink).run()
+    for stages in ([], [ae.Filter("id >= 0"), "SELECT id + 1 AS next FROM input"]):
+        for sink in (ae.ArrowLoader(), ae.ParquetLoader(tmp_path / "y.parquet")):
+            pipeline = ae.Pipeline().extract(ParquetSource(path))
+            for stage in stages:
+                pipeline.transform(stage)
+            with pytest.raises(ReadError, match=r"x\.parquet'\): a Parquet file is damaged"):
+                pipeline.load(sink).run()
+
+
+def test_an_error_of_a_statement_is_no_damage(tmp_path):
+    path = put(tmp_path / "x.parquet", id=["x"])
+    for select in ("SELECT id::INT AS n FROM input", "SELECT error(id) AS n FROM input"):
+        pipeline = ae.Pipeline().extract(ParquetSource(path)).transform(select)
+        with pytest.raises(ae.StageError, match=r"^SQL: "):
+            pipeline.load(ae.ArrowLoader()).run()
 
 
 def test_nothing_there(tmp_path):
