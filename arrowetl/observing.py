@@ -41,7 +41,7 @@ class Observer(ABC):
 
 _COVERED = b"arrowetl:covered"
 UNTOLD = "***"
-"""What stands for a value that a stage further on masks."""
+"""What stands for a value that may not be shown: personal, or masked by a stage further on."""
 
 
 def as_covered(field: pa.Field) -> pa.Field:

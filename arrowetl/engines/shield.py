@@ -13,13 +13,12 @@ from arrowetl.arrow import scalar
 from arrowetl.duck import stream_select
 from arrowetl.engines.bridge import translate
 from arrowetl.errors import WITHHELD, ArrowETLError, without_values
-from arrowetl.observing import HIDDEN, Observer, as_covered
+from arrowetl.observing import HIDDEN, UNTOLD, Observer, as_covered
 from arrowetl.planning.masking import hidden, is_masked
 from arrowetl.planning.plan import Plan
 from arrowetl.rejected import PLACE
 from arrowetl.sql import INPUT, literal, name
 
-REDACTED = "***"
 _REASON = "withheld: it may show what is masked further on"
 _ERROR = re.compile(r"\berror\(\s*'((?:[^']|'')*)'", re.IGNORECASE)
 _COLUMN = re.compile(r"when casting from source column (.*)$", re.MULTILINE)
@@ -96,12 +95,12 @@ class Shield:
 
         place = why.schema.get_field_index("source")
         *parts, key = why["source"].flatten()
-        covered = pc.if_else(key.is_valid(), scalar(REDACTED, pa.string()), key)
+        covered = pc.if_else(key.is_valid(), scalar(UNTOLD, pa.string()), key)
         source = pa.StructArray.from_arrays(
             [*parts, covered], fields=list(PLACE), mask=why["source"].is_null()
         )
         why = why.set_column(place, why.schema.field(place), source)
-        for column, instead in (("reason", _REASON), ("text", REDACTED)):
+        for column, instead in (("reason", _REASON), ("text", UNTOLD)):
             place = why.schema.get_field_index(column)
             covered = pa.repeat(scalar(instead, pa.string()), why.num_rows)
             why = why.set_column(place, why.schema.field(place), covered)
@@ -139,7 +138,7 @@ class Shield:
         texts = (each.replace("''", "'") for each in _ERROR.findall(sql))
         longest = max(filter(begins.startswith, texts), key=len, default="")
         if longest:
-            found += f": {longest}{REDACTED}"
+            found += f": {longest}{UNTOLD}"
         line = _LINE.search(message)
         if line and line[2].strip(".") in sql:
             found += f"\n\n{line[0]}"
@@ -165,7 +164,7 @@ class Shielded(Observer):
 def _covered(column: pa.Array, counted: bool) -> pa.Array:
     kind = column.type
     if kinds.is_string(kind) or kinds.is_large_string(kind):
-        instead = scalar(REDACTED, kind)
+        instead = scalar(UNTOLD, kind)
     elif counted and kinds.is_primitive(kind):
         # Zero in whatever type: a number, the year 1970, false.
         width = max(kind.bit_width // 8, 1)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from arrowetl.arrow import Flags
-from arrowetl.observing import SEEN, SET_APART
+from arrowetl.observing import SEEN, SET_APART, UNTOLD
 
 if TYPE_CHECKING:
     from arrowetl.ml.features import Feature, Prepared
@@ -158,7 +158,7 @@ def _placed(values: pa.Array, blame: Blame) -> pa.Array:
 def _text(values: pa.Array, feature: Feature, covered: bool) -> pa.Array:
     texts = _as_text(values)
     if covered:
-        texts = pc.if_else(texts.is_valid(), "***", None)
+        texts = pc.if_else(texts.is_valid(), UNTOLD, None)
     shown = pc.utf8_slice_codeunits(texts, 0, _SHOWN).fill_null("null")
     head, usual = f"{feature.column} ", _usual(values, feature, covered)
     return pc.binary_join_element_wise(head, shown, usual, "").cast(pa.string())

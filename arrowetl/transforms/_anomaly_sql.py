@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from arrowetl.observing import SEEN, SET_APART
+from arrowetl.observing import SEEN, SET_APART, UNTOLD
 from arrowetl.sql import literal, name
 from arrowetl.transforms._anomaly_bounds import Bounds
 
 FACTOR = name("arrowetl:factor")
 _SHOWN = 40
+_UNTOLD = literal(UNTOLD)
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,14 @@ def bounded(bounds: Bounds, contamination: float | None) -> Said:
 
 def shown(column: str, bounds: Bounds) -> str:
     """Give a row's value as a text, its first letters."""
-    return "'***'" if column in bounds.covered else f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
+    return _UNTOLD if column in bounds.covered else f"left(r.{name(column)}::VARCHAR, {_SHOWN})"
 
 
 def _reason(column: str, bounds: Bounds, scaled: bool) -> str:
     factor = "f.factor" if scaled else "1"
     ends = (bounds.plain(bounds.bound(column, end, factor)) for end in ("low", "high"))
     # A bound may be a value, and that of few values tells them.
-    low, high = ("'***'",) * 2 if column in bounds.covered else map(_rounded, ends)
+    low, high = (_UNTOLD,) * 2 if column in bounds.covered else map(_rounded, ends)
     above = f"' is above ' || {high}"
     below = f"' is below ' || {low}"
     side = f"CASE WHEN {bounds.double(column)} > {bounds.middle(column)} THEN {above} ELSE {below}"

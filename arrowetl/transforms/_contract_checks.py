@@ -12,7 +12,7 @@ from arrowetl.arrow import undecided
 from arrowetl.contracts import Contract, ContractMode
 from arrowetl.contracts.paths import Part, parts_of, path_of
 from arrowetl.contracts.types import cast, plain, type_of
-from arrowetl.observing import SEEN, SET_APART
+from arrowetl.observing import SEEN, SET_APART, UNTOLD
 from arrowetl.rules import WORD, Rule
 from arrowetl.rules.rule import SHOWN
 from arrowetl.sql import INPUT, literal, name
@@ -30,9 +30,6 @@ NEW = "arrowetl:new:"
 """What begins the name of a column as it will be, beside itself as it came."""
 REMOVED = "arrowetl:removed"
 """The column that says whether a row is removed."""
-
-WITHHELD = "***"
-"""What stands for a value of personal data."""
 
 _ROW = name("arrowetl:row")
 _NULLED = ("rules", ContractMode.DISCARD_VALUE)
@@ -243,7 +240,7 @@ class Judgement:
         """Give the SQL text of what is wrong with a value, which is shown unless it is personal."""
         text = f"left({value}::VARCHAR, {SHOWN})"
         if parts_of(path)[0] in self._hidden:
-            text = f"CASE WHEN {value} IS NOT NULL THEN {literal(WITHHELD)} END"
+            text = f"CASE WHEN {value} IS NOT NULL THEN {literal(UNTOLD)} END"
         shown = f"coalesce(' ' || {text}, '')"
         return f"{literal(path)} || {shown} || {literal(f' {expected}')}"
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from arrowetl.contracts import ContractMode
 from arrowetl.errors import StageError
-from arrowetl.observing import SEEN, Observer, told
+from arrowetl.observing import SEEN, UNTOLD, Observer, told
 from arrowetl.rules import WORD
-from arrowetl.transforms._contract_checks import WITHHELD, Check
+from arrowetl.transforms._contract_checks import Check
 
 SHOWN = 60
 """Characters of a sample."""
@@ -113,5 +113,5 @@ def _shown(batch: pa.RecordBatch, check: Check, rows: np.ndarray[Any, Any]) -> l
         return []
     values = told(batch, check.source, rows.tolist())
     if check.hidden:
-        return [WITHHELD if value != "None" else value for value in values]
+        return [UNTOLD if value != "None" else value for value in values]
     return [value[:SHOWN] for value in values]
