@@ -19,7 +19,13 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of, unsliced
-from arrowetl.errors import ArrowETLError, ConfigError, SchemaError, without_values
+from arrowetl.errors import (
+    ArrowETLError,
+    ConfigError,
+    InexactError,
+    SchemaError,
+    without_values,
+)
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
 SETTINGS = {
@@ -31,6 +37,23 @@ SETTINGS = {
     "autoinstall_known_extensions": False,
 }
 
+
+EXACT_NUMBER, EXACT_DATE, EXACT_TEXT = "exact_number", "exact_date", "exact_text"
+CHANGED = "a value would be rounded or cut"
+"""What a statement that comes upon one ends with."""
+
+MACROS = f"""
+    CREATE MACRO {EXACT_NUMBER}(value, read, beyond) AS CASE
+        WHEN value::DOUBLE IS DISTINCT FROM read OR abs(read) >= beyond
+        THEN error({literal(CHANGED)}) ELSE value END;
+    CREATE MACRO {EXACT_DATE}(value, read) AS CASE
+        WHEN value::TIMESTAMP IS DISTINCT FROM read
+        THEN error({literal(CHANGED)}) ELSE value END;
+    CREATE MACRO {EXACT_TEXT}(value, read, plain) AS CASE
+        WHEN read IS NOT NULL AND (value IS NULL OR NOT regexp_full_match(read, plain))
+        THEN error({literal(CHANGED)}) ELSE value END
+"""
+"""What a source may say of a value: it is what was read, or the statement ends."""
 
 BUFFER = "arrowetl_buffer"
 """A variable of a connection: bytes of a CSV file that are read at a time, if it is set."""
@@ -97,6 +120,7 @@ def connect(
         except duckdb.Error as error:
             connection.close()
             raise ConfigError(f"{key}={value!r}: {first_line(error)}") from error
+    connection.execute(MACROS)
     _mount_all(connection)
     try:
         for catalog, path in attached.items():
@@ -113,6 +137,20 @@ def mount(filesystem: Any) -> None:
     Its protocol is its name; one of that name that is there already stays.
     """
     _filesystems.setdefault(filesystem.protocol, filesystem)
+
+
+@contextmanager
+def exactly(source: str) -> Iterator[None]:
+    """Raise InexactError where a statement came upon a value that `source` would have changed."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if CHANGED not in str(error):
+            raise
+        raise InexactError(
+            f"{source}: {CHANGED}: careful=True rejects its line, and schema= (DOUBLE, or VARCHAR) "
+            "makes room for it"
+        ) from error
 
 
 _raised: deque[ArrowETLError] = deque(maxlen=16)
@@ -139,10 +177,11 @@ def own_error(error: BaseException) -> ArrowETLError | None:
 
 
 @contextmanager
-def unwrapped() -> Iterator[None]:
-    """Raise the error of ours that DuckDB's is made of, where there is one."""
+def unwrapped(source: str = "") -> Iterator[None]:
+    """Raise the error of ours that DuckDB's is made of, where there is one; as `exactly` does."""
     try:
-        yield
+        with exactly(source):
+            yield
     except duckdb.Error as error:
         own = own_error(error)
         if own is None:

@@ -4,6 +4,7 @@
     ├── ConfigError      a pipeline or an option is described wrongly
     ├── SchemaError      columns or types don't fit together; nothing was read or written
     ├── ReadError        a source can't be read
+    │   └── InexactError a value would be rounded or cut as it is read
     ├── WriteError       a destination can't be written; it is as it was
     ├── StageError       a stage failed on rows; the cause is kept
     ├── RejectError      more rows were rejected than allowed
@@ -90,6 +91,13 @@ class SchemaError(ArrowETLError):
 
 class ReadError(ArrowETLError):
     """A source can't be read: the message names the place and what to do."""
+
+
+class InexactError(ReadError):
+    """A source came upon a value that would be rounded or cut as it is read.
+
+    A run reads such a source again, with care; only who reads a stream sees this.
+    """
 
 
 class WriteError(ArrowETLError):

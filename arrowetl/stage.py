@@ -102,6 +102,10 @@ class Source(ABC):
         """Give the source as it has to be read in a run that writes to `sink`: itself, mostly."""
         return self
 
+    def with_care(self, columns: Sequence[str] | None) -> Source | None:  # noqa: ARG002
+        """Give what rejects rows with values that `relation` fails at (InexactError), or None."""
+        return None
+
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
@@ -128,8 +132,8 @@ class Source(ABC):
     @property
     def rejects(self) -> bool:
         """Whether there may be such rows; `explain` says so."""
-        kept = getattr(self, "on_error", "") != "raise"
-        return kept and type(self).rejected is not Source.rejected
+        raises = getattr(self, "on_error", "") == "raise"
+        return not raises and type(self).rejected is not Source.rejected
 
     def diagnose(self) -> Iterator[Finding]:
         """Try what a run will need, step by step, reading no rows; `arrowetl doctor` shows it.
@@ -181,21 +185,19 @@ class Source(ABC):
             relation = self.relation(Path(folder))
             if relation is None:
                 yield from self.scan(batch_size=batch_size)
-                self._refuse(None)
+                for batch in self.rejected(None):
+                    raise refusal(batch, where=self.label)
                 return
             own = connect(scratch=Path(folder), attached=self.attached, reads=relation)
             with closing(own) as connection:
                 with (
                     translated(self.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
-                    unwrapped(),
+                    unwrapped(self.label),
                     connection.sql(relation).to_arrow_reader(batch_size) as reader,
                 ):
                     yield from reader
-                self._refuse(connection)
-
-    def _refuse(self, connection: duckdb.DuckDBPyConnection | None) -> None:
-        for batch in self.rejected(connection):
-            raise refusal(batch, where=self.label)
+                for batch in self.rejected(connection):
+                    raise refusal(batch, where=self.label)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.reader().__arrow_c_stream__(requested_schema)
@@ -225,10 +227,7 @@ class Stage(Tunable, ABC):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns whose equal values it has to see together, where `scope` is KEY.
-
-        None of them means all: whole rows that are equal.
-        """
+        """The columns whose equal values it has to see together, if `scope` is KEY; none is all."""
         return ()
 
     @property
@@ -420,8 +419,7 @@ class Sink(Tunable, ABC):
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         """Give what becomes of each column's type: `explain` and `arrowetl types` show it.
 
-        Touches nothing outside. A pipeline refuses what is lossy here, unless it allows it. The
-        base says that nothing changes.
+        Touches nothing outside. A pipeline refuses what is lossy, unless it allows it.
 
         Raises:
             SchemaError: a type can't be kept.
@@ -442,7 +440,7 @@ class Sink(Tunable, ABC):
     def statement(self, select: str, schema: pa.Schema) -> str | None:  # noqa: ARG002
         """Give the COPY by which DuckDB puts the rows of `select` in place of `write`, or None.
 
-        Called after `begin`, and by `explain` before it. It has to put what `write` would.
+        Called after `begin`, and by `explain`. It has to put what `write` would.
         """
         return None
 

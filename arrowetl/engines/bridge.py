@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of, unsliced
-from arrowetl.duck import first_line, own_error, register_tables
+from arrowetl.duck import exactly, first_line, own_error, register_tables
 from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError, bared
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM
@@ -199,15 +199,16 @@ class Statement:
         where: str,
         trouble: Trouble,
         tables: dict[str, Any],
-        parquet: str | None = None,
+        source: str,
+        parquet: bool = False,
     ) -> None:
         """Open a cursor of the run's DuckDB, with side tables known by name.
 
-        `parquet` is the source whose Parquet files it reads, if it does.
+        `source` is what the run reads, and `parquet` whether it does so here, of Parquet files.
         """
         self.cursor = root.cursor()
         self.where = where
-        self._parquet = parquet
+        self._source, self._parquet = source, parquet
         self._trouble = trouble
         self._reader: pa.RecordBatchReader | None = None
         self.taps: list[Tapped] = []
@@ -268,5 +269,6 @@ class Statement:
         self.cursor.close()
 
     def _tried(self, call: Callable[[], Any]) -> Any:
-        with self._trouble.explained(self.where), damage_told(self._parquet):
+        damage = damage_told(self._source if self._parquet else None)
+        with self._trouble.explained(self.where), exactly(self._source), damage:
             return call()

@@ -294,7 +294,8 @@ class LocalRun:
                 where=segment.label or source,
                 trouble=self.trouble,
                 tables=_side_tables(segment),
-                parquet=source if of_parquet else None,
+                source=source,
+                parquet=of_parquet,
             )
             for setting in self.settings.lean.settings() if self.settings.lean else ():
                 statement.cursor.execute(setting)

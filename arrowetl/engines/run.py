@@ -13,7 +13,7 @@ import duckdb
 from arrowetl.engines.ledger import Counts
 from arrowetl.engines.local import Lean, LocalRun, Settings
 from arrowetl.engines.watch import MemoryPeak, watched
-from arrowetl.errors import RejectError, StageError
+from arrowetl.errors import InexactError, RejectError, StageError
 from arrowetl.events import (
     Committed,
     Event,
@@ -104,6 +104,17 @@ def load(job: Job, sink: Sink) -> None:
 
 
 def _attempt(job: Job, sink: Sink, memory: MemoryPeak) -> None:
+    """Run it; if the source comes upon a value that it can't give as it is, again, with care."""
+    try:
+        _within_memory(job, sink, memory)
+    except InexactError:
+        plan = job.plan.read_with_care(job.scratch)
+        if plan is None:
+            raise
+        _within_memory(replace(job, plan=plan), sink, memory)
+
+
+def _within_memory(job: Job, sink: Sink, memory: MemoryPeak) -> None:
     job = replace(job, settings=_keeping(job.settings))
     lean = _lean(job)
     wider = job.settings if lean is not job.settings else job.fallback

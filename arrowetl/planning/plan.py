@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -181,6 +182,20 @@ class Plan:
         """Give the positions that are counted inside the segment's statement, in order."""
         source_too = number == 0 and self.relation is not None and self.rows_known is None
         return ((0,) if source_too else ()) + self.segments[number].taps
+
+    def read_with_care(self, scratch: Path) -> Plan | None:
+        """Give the plan that reads the source with care; None if it can't be.
+
+        The first segment's statement is the same but for what it reads.
+        """
+        source = self.source.with_care(self.scan.columns)
+        relation = source.relation(scratch) if source is not None else None
+        if source is None or self.tapped_relation is None or relation is None:
+            return None
+        plan = replace(self, source=source, relation=relation)
+        if self.copy is None or plan.tapped_relation is None:
+            return plan
+        return replace(plan, copy=self.copy.replace(self.tapped_relation, plan.tapped_relation))
 
     def to_json(self) -> str:
         """Give the plan as a JSON object: source, segments with their SQL, sink, schema, notes."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from arrowetl.arrow import empty_batch
 from arrowetl.duck import describing, first_line, foreign_part
 from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
-from arrowetl.sql import name, names
+from arrowetl.sql import name
 
 Fields = tuple[tuple[str, str], ...]
 """Columns and DuckDB's names of their types."""
@@ -25,6 +25,7 @@ TEXT = "VARCHAR"
 JOINED = {
     frozenset({"BIGINT", "DOUBLE"}): "DOUBLE",
     frozenset({"DATE", "TIMESTAMP"}): "TIMESTAMP",
+    frozenset({"TIMESTAMP", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
     frozenset({"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}): "TIMESTAMP WITH TIME ZONE",
 }
 """Types that files may disagree in; any others are text together."""
@@ -173,10 +174,8 @@ def check_choice(option: str, value: str, known: tuple[str, ...], where: str) ->
         raise ConfigError(f"{where}: {option}={value!r}{hint} Known: {', '.join(known)}")
 
 
-def select_list(columns: Fields, there: Iterable[str]) -> str:
-    """Write a SELECT's columns; the ones that aren't `there` are nulls of their type."""
-    known = set(there)
+def select_list(columns: Fields, there: Mapping[str, str]) -> str:
+    """Write a SELECT's columns, as the SQL for those that are there says; the others are nulls."""
     return ", ".join(
-        names([column]) if column in known else f"CAST(NULL AS {kind}) AS {name(column)}"
-        for column, kind in columns
+        there.get(column) or f"CAST(NULL AS {kind}) AS {name(column)}" for column, kind in columns
     )

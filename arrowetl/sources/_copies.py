@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from arrowetl.errors import ReadError
+from arrowetl.sources._care import Care
 from arrowetl.sources._dialect import MAX_LINE, Layout
+from arrowetl.sources._digits import SECONDS
 from arrowetl.sources._files import FileStamp, local_file
 from arrowetl.sources._lines import LineNumbers
 from arrowetl.sources._mend import (
+    Fault,
     Signs,
     Spoilt,
     long_quote,
@@ -54,21 +57,59 @@ class Origin:
     spoilt: tuple[Spoilt, ...] = ()
 
 
-def readable(file: FileStamp, layout: Layout, folder: Path, *, surveys: Surveys, where: str) -> str:
+@dataclass(frozen=True)
+class Readable:
+    """A file that DuckDB reads row by row.
+
+    Attributes:
+        path: where it is.
+        clocks: whether it has times of day of which DuckDB may cut something.
+    """
+
+    path: str
+    clocks: bool
+
+
+def readable(
+    file: FileStamp,
+    layout: Layout,
+    folder: Path,
+    *,
+    surveys: Surveys,
+    care: Care | None,
+    where: str,
+) -> Readable:
     """Give a file that DuckDB reads row by row: the file itself, or a copy in `folder`.
 
     A copy takes as much disk as the text does; memory stays at some megabytes.
+
+    Args:
+        file: the file.
+        layout: its layout.
+        folder: the run's own.
+        surveys: of the files.
+        care: looks for values that DuckDB would change; None if somebody else does.
+        where: what the source is called.
 
     Raises:
         ReadError: the file is cut off or corrupt.
     """
     with local_file(file, folder, where=where) as path:
-        return _made_readable(file, path, layout, folder, surveys=surveys, where=where)
+        return _made_readable(
+            file, path, layout, folder, surveys=surveys, care=care, where=f"{where}: {file.name!r}"
+        )
 
 
 def _made_readable(
-    file: FileStamp, given: str, layout: Layout, folder: Path, *, surveys: Surveys, where: str
-) -> str:
+    file: FileStamp,
+    given: str,
+    layout: Layout,
+    folder: Path,
+    *,
+    surveys: Surveys,
+    care: Care | None,
+    where: str,
+) -> Readable:
     path, exact = given, layout.form.encoding == "utf-8"
     signs = layout.dialect.signs
     if not layout.form.plain:
@@ -76,44 +117,49 @@ def _made_readable(
         write_plain(given, layout.form, Path(path), where=where, member=file.member)
         if given != file.path:
             Path(given).unlink()  # it may be as large as all that is left of the disk
-    seen = surveys.of(path, signs)
+    clocks = care is None and any(kind in SECONDS for _, kind in layout.columns)
+    seen = surveys.of(path, signs, clocks=clocks)
     if seen.returns and mixed_line_ends(path):
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    bad = _bad_rows(path, layout, surveys.nulls, seen, where=f"{where}: {file.name!r}")
+    bad = _faults(path, layout, surveys.nulls, seen, where=where)
+    if care is not None:
+        known = {fault.start for fault in bad}
+        changed = care.faults(path, layout, where=where)
+        bad += [fault for fault in changed if fault.start not in known]
     if bad and path == file.path:
         path = shutil.copyfile(path, _next(folder, file)).as_posix()
     if path != file.path:
         spoilt = tuple(spoil(Path(path), bad, signs))
         note = json.dumps(asdict(Origin(file.name, exact, layout.form.encoding == "utf-8", spoilt)))
         Path(path + NOTE).write_text(note, encoding="utf-8")
-    return path
+    return Readable(path, seen.clocks)
 
 
-def _bad_rows(
+def _faults(
     path: str, layout: Layout, nulls: Sequence[bytes], seen: Survey, *, where: str
-) -> list[tuple[tuple[int, int], str, str]]:
-    """Give the rows that DuckDB would take or trip over: from and to, code, reason."""
+) -> list[Fault]:
+    """Give the rows that DuckDB would take or trip over."""
     signs, width = layout.dialect.signs, len(layout.columns)
     spans = shifted_rows(path, signs, width=width, nulls=nulls) if seen.null_tails else []
     many = f"Expected Number of Columns: {width} Found: {width + 1}"
-    bad = [(span, "too_many_columns", many) for span in spans]
+    bad = [Fault(*span, "too_many_columns", many) for span in spans]
     unclosed = open_quote(path, signs) if seen.quotes and may_stay_open(path, signs) else []
     reason = "a quote opens here that nothing closes"
-    bad += [(span, "unquoted_value", reason) for span in unclosed]
+    bad += [Fault(*span, "unquoted_value", reason) for span in unclosed]
     if seen.longest > MAX_LINE and not unclosed:
         bad += _long_rows(path, signs, where)
     return bad
 
 
-def _long_rows(path: str, signs: Signs, where: str) -> list[tuple[tuple[int, int], str, str]]:
+def _long_rows(path: str, signs: Signs, where: str) -> list[Fault]:
     opened = long_quote(path, signs, span=MAX_LINE)
     if opened is not None:
         # What of it belongs to the value, and what was swallowed, can't be told.
         raise swallowed(f"{where}, line {LineNumbers(path).of(opened)}", span=MAX_LINE)
     return [
-        ((start, end), "line_size", f"the row has {end - start:,} bytes, over {MAX_LINE:,}")
+        Fault(start, end, "line_size", f"the row has {end - start:,} bytes, over {MAX_LINE:,}")
         for start, end in long_rows(path, signs, limit=MAX_LINE)
     ]
 

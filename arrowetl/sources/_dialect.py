@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,8 @@ class Layout:
     form: Form
     dialect: Dialect
     columns: tuple[tuple[str, str], ...]
+    long: frozenset[str] = frozenset()
+    """The columns with numbers that a double doesn't keep."""
 
 
 def read_csv(
@@ -170,7 +172,8 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
                 header=reading.header,
             )
             found = _sniff(path, shape, reading, Path(folder) / "sound.csv")
-    return Layout(form, _dialect(found, shape, reading), tuple(found["types"].items()))
+    digits = found["digits"]
+    return Layout(form, _dialect(found, shape, reading), tuple(digits.types.items()), digits.long)
 
 
 def blank_columns(file: FileStamp, reading: Reading, layout: Layout, where: str) -> frozenset[str]:
@@ -203,12 +206,17 @@ def _columns_where(
         form = layout.form
         path = _sample(whole, form, reading, Path(folder), member=file.member, where=where)
         tests = ", ".join(test(name(column)) for column, _ in layout.columns)
-        limit = f" LIMIT {reading.sample_size}" if reading.sample_size is not None else ""
         rows = read_csv([path], layout, reading, TOLERANT)
         with describing() as connection:
-            (answers,) = connection.sql(f"SELECT {tests} FROM (FROM {rows}{limit})").fetchall()
+            (answers,) = connection.sql(
+                f"SELECT {tests} FROM (FROM {rows}{_limit(reading, 0)})"
+            ).fetchall()
     found = zip(layout.columns, answers, strict=True)
     return frozenset(column for (column, _), is_so in found if is_so)
+
+
+def _limit(reading: Reading, header: int) -> str:
+    return "" if reading.sample_size is None else f" LIMIT {reading.sample_size + header}"
 
 
 def _head(reading: Reading) -> int | None:
@@ -246,7 +254,6 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
     tolerant = TOLERANT | {"nullstr": [""]}
     texts = Layout(Form("none", "utf-8"), raw, columns)
     rows = read_csv([path], texts, reading, tolerant)
-    limit = "" if reading.sample_size is None else f" LIMIT {reading.sample_size + 1}"
     settings = reading.settings() | {
         "delim": ",",
         "quote": '"',
@@ -256,15 +263,16 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
     }
     with describing() as connection:
         connection.execute(
-            f"COPY (FROM {rows}{limit}) TO {literal(sound)} (FORMAT csv, HEADER false)"
+            f"COPY (FROM {rows}{_limit(reading, 1)}) TO {literal(sound)} (FORMAT csv, HEADER false)"
         )
         if _is_blank(str(sound)):
             raise ReadError("no row of it can be read: say delimiter=, quote= or encoding=")
         found = connection.sql(f"FROM sniff_csv({file_literal(str(sound))}{options(settings)})")
         said = dict(zip(found.columns, found.fetchall()[0], strict=True))
         inferred = {column["name"]: column["type"] for column in said["Columns"]}
-        values = f"(FROM {read_csv([path], texts, reading, TOLERANT)}{limit})"
-        return said | {"types": with_all_digits(connection, values, inferred)}
+        below = replace(texts, dialect=replace(raw, header=bool(said["HasHeader"])))
+        values = f"(FROM {read_csv([path], below, reading, TOLERANT)}{_limit(reading, 0)})"
+        return said | {"digits": with_all_digits(connection, values, inferred)}
 
 
 def _dialect(found: dict[str, Any], shape: Shape, reading: Reading) -> Dialect:

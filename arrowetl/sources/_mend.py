@@ -47,6 +47,7 @@ class Spoilt:
         reason: the same in a sentence.
         text: what stands there in the file; of a row over `LONGEST`, its beginning.
         added: line ends that the copy has here and the file hasn't.
+        column: the one whose value is to blame, if one is.
     """
 
     start: int
@@ -55,6 +56,18 @@ class Spoilt:
     reason: str
     text: str
     added: int = 0
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that is to be rejected, and why; as in `Spoilt`."""
+
+    start: int
+    end: int
+    code: str
+    reason: str
+    column: str | None = None
 
 
 class Quotes:
@@ -211,7 +224,7 @@ def shifted_rows(
     found: list[tuple[int, int]] = []
     at, inside = 0, False
     large = Path(path).stat().st_size > LARGE
-    for block in _whole_lines(path):
+    for block in whole_lines(path):
         quoted = bool(signs.quote) and signs.quote in block
         if inside or quoted or not (large and _balanced(block, signs, width)):
             for start, end in _rows_of_width(block, signs, width + 1, inside=inside):
@@ -238,7 +251,7 @@ def _balanced(block: bytes, signs: Signs, width: int) -> bool:
     return True
 
 
-def _whole_lines(path: str) -> Iterator[bytes]:
+def whole_lines(path: str) -> Iterator[bytes]:
     """Give blocks that end where a line does, and at the end of the file as if one did."""
     held = b""
     with Path(path).open("rb") as file:
@@ -282,35 +295,36 @@ def write_line_feeds(path: str, target: Path, signs: Signs) -> None:
             )
 
 
-def spoil(
-    target: Path, rows: Sequence[tuple[tuple[int, int], str, str]], signs: Signs
-) -> Iterator[Spoilt]:
+def spoil(target: Path, faults: Sequence[Fault], signs: Signs) -> Iterator[Spoilt]:
     """Overwrite what structures these rows of a copy, byte by byte; tell what they were.
 
-    A row without delimiters lacks columns, and so is rejected whichever columns are read. One
-    that is too long for DuckDB, which would leave it out and say nothing, is cut into several.
-
-    Args:
-        target: the copy.
-        rows: from, to; a code and a reason to reject it for.
-        signs: the file's.
+    A row without delimiters lacks columns, and so is rejected whichever columns are read. One of a
+    single column is no value of its type any more; or, if that is text, no text. One that is too
+    long for DuckDB, which would leave it out and say nothing, is cut into several.
     """
     marks = signs.delimiter + signs.quote
-    table = bytes(0xFF if byte in marks else byte for byte in range(256))
+    # A letter: what isn't one ends the scan where a type is cast from text.
+    blank = next(byte for byte in range(1, 9) if byte not in marks + signs.escape)
+    some = bytes(blank if byte in marks else byte for byte in range(256))
+    every = bytes(byte if byte in b"\r\n" else blank for byte in range(256))
+    none = bytes(byte if byte in b"\r\n" else 0xFF for byte in range(256))
     with target.open("r+b") as copy:
-        for (start, end), code, reason in rows:
-            copy.seek(start)
-            text = copy.read(min(end - start, LONGEST + 1))
+        for fault in faults:
+            length = fault.end - fault.start
+            copy.seek(fault.start)
+            text = copy.read(min(length, LONGEST + 1))
             shown = as_text(text, limit=LONGEST)
-            why = reason if text.startswith(shown.encode()) else f"{reason}; {ESCAPED}"
-            copy.seek(start)
-            if end - start > LARGE:
-                _cut_up(copy, end - start)
-                added = (end - start) // BLOCK
+            why = fault.reason
+            if not text.startswith(shown.encode()):
+                why = f"{why}; {ESCAPED}"
+            copy.seek(fault.start)
+            if length > LARGE:
+                _cut_up(copy, length)
             else:
-                copy.write(text.translate(table))
-                added = 0
-            yield Spoilt(start, end, code, why, shown, added)
+                alone = every if fault.column is not None else none
+                copy.write(text.translate(some if signs.delimiter in text else alone))
+            added = length // BLOCK if length > LARGE else 0
+            yield Spoilt(fault.start, fault.end, fault.code, why, shown, added, fault.column)
 
 
 def _cut_up(copy: BinaryIO, length: int) -> None:

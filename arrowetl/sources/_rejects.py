@@ -7,7 +7,7 @@ byte offset is right, and the rest is found from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,13 @@ CODES = {
 }
 """DuckDB's kinds of error to ours; the most telling first, where a line has several."""
 
+SPOILT = "arrowetl:spoilt"
+"""The table of the rows that were overwritten in a file's copy."""
+TOLD = ("code", "reason", "text", "column")
+OVERWRITTEN = pa.schema(
+    [("first", pa.int64()), ("past", pa.int64()), *((each, pa.string()) for each in TOLD)]
+)
+
 
 @dataclass(frozen=True)
 class RejectTables:
@@ -64,11 +71,21 @@ class RejectTables:
 
 
 def rejected_rows(
-    connection: duckdb.DuckDBPyConnection, tables: RejectTables, *, where: str
+    connection: duckdb.DuckDBPyConnection,
+    tables: RejectTables,
+    types: Callable[[], Mapping[str, str]],
+    *,
+    where: str,
 ) -> Iterator[pa.RecordBatch]:
     """Give the rejected lines, file by file, in the order they stand in.
 
     Costs a look through each file with bad lines, up to the last of them, to number them.
+
+    Args:
+        connection: the one that scanned.
+        tables: of its scans.
+        types: gives the columns' types, as they are called to people.
+        where: the source.
 
     Raises:
         ReadError: a quote has swallowed so many lines that they can't be told apart any more.
@@ -81,10 +98,12 @@ def rejected_rows(
         f"FROM {name(tables.scans)} JOIN {name(tables.errors)} USING (scan_id, file_id) "
         "ORDER BY file_id, file_path"
     ).fetchall()
+    kinds = types() if files else {}
     for path, file_id, *marks in files:
         signs = Signs(*(_sign(mark) for mark in marks))
         origin = origin_of(path)
-        select = _select(tables, path, file_id, origin)
+        connection.register(SPOILT, _spoilt(origin))
+        select = _select(tables, path, file_id, kinds)
         lines = LineNumbers(path)
         with connection.sql(select).to_arrow_reader(BATCH_ROWS) as reader:
             for batch in reader:
@@ -95,7 +114,12 @@ def _sign(mark: str) -> bytes:
     return b"" if mark == EMPTY else mark.encode()
 
 
-def _select(tables: RejectTables, path: str, file_id: int, origin: Origin) -> str:
+def _select(tables: RejectTables, path: str, file_id: int, types: Mapping[str, str]) -> str:
+    called = f"map({literal(list(types))}, {literal(list(types.values()))})[column_name]"
+    # What a column is read as isn't always what it becomes.
+    read_as = literal(r" to '[^']+'\s*$")
+    told = f"regexp_replace(error_message, {read_as}, ' to ''' || {called} || '''')"
+    message = f"coalesce({told}, error_message)"
     order = ", ".join(map(literal, CODES))
     codes = " ".join(f"WHEN {literal(kind)} THEN {literal(code)}" for kind, code in CODES.items())
     # The lines above a bad one, if blank, are in its text. Of a CRLF only the LF is.
@@ -116,12 +140,13 @@ def _select(tables: RejectTables, path: str, file_id: int, origin: Origin) -> st
         ), judged AS (
             SELECT *, {_swallowed()} AS swallowed FROM ranked WHERE nth = 1
         ), spoilt AS (
-            {_spoilt(origin)}
+            FROM {name(SPOILT)}
         )
         SELECT coalesce(s.code, CASE kind {codes} END) AS reason_code,
-            coalesce(s.reason, rtrim(error_message, chr(10)) || CASE WHEN n > 1
+            coalesce(s.reason, rtrim({message}, chr(10)) || CASE WHEN n > 1
                 THEN ' (one of ' || n || ' errors in this line)' ELSE '' END) AS reason,
-            CASE WHEN kind = 'CAST' AND s.code IS NULL THEN column_name END AS "column",
+            CASE WHEN s.code IS NOT NULL THEN s."column" WHEN kind = 'CAST' THEN column_name END
+                AS "column",
             CASE WHEN swallowed THEN byte_position - 1 ELSE j.start END::BIGINT AS start,
             coalesce(s.text, j.text) AS text,
             s.text IS NOT NULL AS known,
@@ -131,14 +156,12 @@ def _select(tables: RejectTables, path: str, file_id: int, origin: Origin) -> st
         ORDER BY start"""
 
 
-def _spoilt(origin: Origin) -> str:
-    """Give the rows that were overwritten in a copy, as a SELECT of what is true of them."""
-    rows = [[row.start, row.end, row.code, row.reason, row.text] for row in origin.spoilt]
-    values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows)
-    return (
-        f"SELECT * FROM (VALUES {values or '(NULL, NULL, NULL, NULL, NULL)'}) "
-        "AS t(first, past, code, reason, text)"
-    )
+def _spoilt(origin: Origin) -> pa.Table:
+    """Give the rows that were overwritten in a copy, and what is true of them."""
+    rows = [(row.start, row.end, *(getattr(row, each) for each in TOLD)) for row in origin.spoilt]
+    columns = zip(*rows, strict=True) if rows else [()] * len(OVERWRITTEN)
+    arrays = map(pa.array, columns, OVERWRITTEN.types)
+    return pa.Table.from_arrays(list(arrays), schema=OVERWRITTEN)
 
 
 def _swallowed() -> str:
@@ -161,7 +184,7 @@ def _numbered(
 
     starts = batch["start"].to_numpy()
     numbers = lines.at(starts)
-    for row in origin.spoilt:
+    for row in filter(lambda row: row.added, origin.spoilt):
         numbers -= row.added * (starts >= row.end)
     swallowing = np.flatnonzero(batch["swallowed"].to_numpy(zero_copy_only=False))
     if swallowing.size:

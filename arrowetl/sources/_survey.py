@@ -22,6 +22,9 @@ RUN = 16
 STRETCH = 1 << 12
 """Bytes of a block with quotes that are looked at, at a time, for the end of a row."""
 
+CLOCK = len(":00.1234567")
+"""Bytes of a time of day that are looked at, from its last colon on."""
+
 THREADS = 2
 """More would wait for the memory."""
 
@@ -34,30 +37,36 @@ class Survey:
         returns: a carriage return.
         quotes: a quote.
         null_tails: a line's end after a delimiter and a null.
+        clocks: a time of day with a zone, or with a seventh digit of its seconds; or what looks
+            like one. False where nobody asked.
     """
 
     returns: bool
     quotes: bool
     null_tails: bool
+    clocks: bool
     longest: int
     """Bytes of the longest row, or up to `BLOCK` more; nothing less than `BLOCK` counts."""
 
 
-def survey(path: str, signs: Signs, nulls: Sequence[bytes]) -> Survey:
-    """Look over a file."""
+def survey(path: str, signs: Signs, nulls: Sequence[bytes], *, clocks: bool) -> Survey:
+    """Look over a file; for `clocks`, which takes longer, only if asked to."""
     tails = _tails(signs, nulls)
-    returns = quotes = ends_in_null = False
+    returns = quotes = ends_in_null = has_clocks = False
     with Path(path).open("rb") as file, ThreadPoolExecutor(THREADS) as pool:
         size = os.fstat(file.fileno()).st_size
-        look, rows = _Look(file.fileno(), size, signs, tails), _Rows(file.fileno(), signs)
+        look = _Look(file.fileno(), size, signs, tails, clocks=clocks)
+        rows = _Rows(file.fileno(), signs)
         for seen in chain.from_iterable(pool.map(look.run, range(0, size, RUN * BLOCK))):
             returns = returns or seen.returns
             quotes = quotes or seen.quotes > 0
             ends_in_null = ends_in_null or seen.null_tails
+            has_clocks = has_clocks or seen.clocks
             rows.pass_block(seen)
         # The last line may have no end.
         last = os.pread(file.fileno(), look.longest, max(size - look.longest, 0)) + b"\n"
-    return Survey(returns, quotes, ends_in_null or last.endswith(tuple(tails)), rows.longest)
+    ends_in_null = ends_in_null or last.endswith(tuple(tails))
+    return Survey(returns, quotes, ends_in_null, has_clocks, rows.longest)
 
 
 class _Seen(NamedTuple):
@@ -68,6 +77,7 @@ class _Seen(NamedTuple):
     returns: bool
     quotes: int
     null_tails: bool
+    clocks: bool
     end: int | None
     """Where its first line ends, quotes or not."""
 
@@ -75,8 +85,11 @@ class _Seen(NamedTuple):
 class _Look:
     """Look at blocks, in any order: from as many threads as there are."""
 
-    def __init__(self, file: int, size: int, signs: Signs, tails: Sequence[bytes]) -> None:
+    def __init__(
+        self, file: int, size: int, signs: Signs, tails: Sequence[bytes], *, clocks: bool
+    ) -> None:
         self._file, self._size, self._signs, self._tails = file, size, signs, tails
+        self._clocks = clocks
         self.longest = max(map(len, tails))
 
     def run(self, start: int) -> list[_Seen]:
@@ -85,8 +98,8 @@ class _Look:
         return [self._block(at) for at in range(start, end, BLOCK)]
 
     def _block(self, start: int) -> _Seen:
-        # A tail may begin in the block before.
-        before = min(start, self.longest)
+        # A tail may begin in the block before, or a time of day.
+        before = min(start, max(self.longest, CLOCK))
         text = os.pread(self._file, BLOCK + before, start - before)
         quote = self._signs.quote
         has_quotes = bool(quote) and quote in text
@@ -102,6 +115,7 @@ class _Look:
             returns=returns,
             quotes=_count(text[before:], quote) if has_quotes else 0,
             null_tails=_has_any(text, likely, self._signs),
+            clocks=self._clocks and _has_clock(text),
             end=_line_end(text, before),
         )
 
@@ -176,3 +190,18 @@ def _has_any(block: bytes, tails: Sequence[bytes], signs: Signs) -> bool:
         if ((even == word).any() or (odd == word).any()) and tail in block:
             return True
     return False
+
+
+_CLOCK = r":\d\d(?:\.\d{0,6})?[-+Zz ]|:\d\d\.\d{7}"
+
+
+def _has_clock(block: bytes) -> bool:
+    """Tell whether a time of day has a zone, or may have; or more digits than a microsecond has.
+
+    >>> [_has_clock(text) for text in (b"10:00:00.123456", b"10:00+02", b"10:00:00.1Z")]
+    [False, True, True]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return bool(pc.match_substring_regex(pa.array([block]), _CLOCK)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -28,18 +29,21 @@ class Surveys:
     path: str = ""
     guess: Signs | None = None
     begun: Future[Survey] | None = None
+    clocks: bool = False
+    """Whether that one looks for times of day."""
 
-    def of(self, path: str, signs: Signs) -> Survey:
-        """Give the survey of a local file.
+    def of(self, path: str, signs: Signs, *, clocks: bool) -> Survey:
+        """Give the survey of a local file; of `clocks` it says nothing unless asked to.
 
         Raises:
             OSError: the file can't be read.
         """
         # How a quote is escaped makes no difference.
         known = Signs(signs.delimiter, signs.quote, b"")
-        if self.begun is not None and (path, known) == (self.path, self.guess):
+        told = self.clocks or not clocks
+        if self.begun is not None and told and (path, known) == (self.path, self.guess):
             return self.begun.result()
-        return survey(path, signs, self.nulls)
+        return survey(path, signs, self.nulls, clocks=clocks)
 
 
 @contextmanager
@@ -55,9 +59,10 @@ def surveying(
     signs = (bytes([sign]) for sign in DELIMITERS)
     likely = delimiter.encode() if delimiter else max(signs, key=head.splitlines()[0].count)
     guess = Signs(likely, quote.encode(), b"")
+    clocks = re.search(rb"\d:\d\d", head) is not None
     with ThreadPoolExecutor(1, thread_name_prefix="arrowetl-survey") as pool:
-        begun = pool.submit(survey, files[0].path, guess, null_bytes)
-        yield Surveys(null_bytes, files[0].path, guess, begun)
+        begun = pool.submit(survey, files[0].path, guess, null_bytes, clocks=clocks)
+        yield Surveys(null_bytes, files[0].path, guess, begun, clocks)
 
 
 def _head(files: Sequence[FileStamp]) -> bytes:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.rejected import refusal
+from arrowetl.sources._care import Care
 from arrowetl.sources._columns import (
     Declared,
     Fields,
@@ -26,7 +27,7 @@ from arrowetl.sources._columns import (
     require_all,
     select_list,
 )
-from arrowetl.sources._copies import readable
+from arrowetl.sources._copies import Readable, readable
 from arrowetl.sources._cuts import loses_its_end
 from arrowetl.sources._dialect import (
     SHORT_SAMPLE,
@@ -37,6 +38,7 @@ from arrowetl.sources._dialect import (
     long_columns,
     read_csv,
 )
+from arrowetl.sources._exact import Guard, guard
 from arrowetl.sources._fields import set_fields
 from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
@@ -48,6 +50,7 @@ from arrowetl.sources._files import (
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
 from arrowetl.sources._surveys import Surveys, surveying
 from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
+from arrowetl.sql import name
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
 from arrowetl.typemap.duckdb import SCALARS, arriving
@@ -107,8 +110,7 @@ class CSVSource(FileSource):
             most 1,000 rows of a file that isn't one of the first 32). None is every row: that
             costs one more pass, and no value of an inferred column is rejected then. A column
             that would be double and has a whole number of more than 15 digits there is text, as
-            is one with more than 38. Behind the sample DuckDB rounds what it is given: fractions
-            in a column of whole numbers, long whole numbers in one of doubles.
+            is one with more than 38. Of double columns digits behind the 15th may be lost.
         union_by_name: let files have columns in another order, and lack some (they are null). If
             False, a file whose columns differ from the first one's is a SchemaError. Types are
             joined either way: int64 and double to double (to string, if a whole number has more
@@ -118,6 +120,11 @@ class CSVSource(FileSource):
         compression: `gzip`, `bz2`, `xz`, `zstd`, `lz4`, `zip`, `none`; `auto` looks at the first
             bytes, not at the name.
         store: the server and the credentials for `s3://` URLs; the standard chain's if None.
+        careful: whether each value is looked at before the first row is given, which takes about
+            as long as reading them: a fraction in a column of whole numbers, a zone in one of
+            date-times without, a digit too many. Their lines are rejected; a ReadError says so if
+            there are more than 100,000. Or the columns where it matters. A run that comes upon
+            such a value does it by itself, and begins again; a stream can't, and raises ReadError.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -149,6 +156,7 @@ class CSVSource(FileSource):
     on_error: str
     compression: str
     store: Store | None
+    careful: bool | Sequence[str]
 
     def __init__(  # noqa: PLR0913 - its options
         self,
@@ -173,6 +181,7 @@ class CSVSource(FileSource):
         on_error: str = "dead_letter",
         compression: str = "auto",
         store: Store | None = None,
+        careful: bool | Sequence[str] = False,
     ) -> None:
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
@@ -183,6 +192,7 @@ class CSVSource(FileSource):
             "null_values": _texts(null_values, where),
             "columns": as_names(columns, where=where),
             "types": named_types(declared, where=where, option=option),
+            "careful": careful if isinstance(careful, bool) else as_names(careful, where=where),
         }
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
@@ -208,7 +218,7 @@ class CSVSource(FileSource):
         with surveying(files, self.delimiter, self.quote, self.null_values) as surveys:
             survey = self._survey(files)
             if not survey.files:
-                nulls = select_list(survey.columns, ())
+                nulls = select_list(survey.columns, {})
                 return f"SELECT {nulls} WHERE false"
             # Files that are written alike are one scan; the order of files is kept.
             alike = groupby(survey.files, key=lambda each: each[1])
@@ -234,11 +244,15 @@ class CSVSource(FileSource):
         """
         if connection is None:
             return
-        found = rejected_rows(connection, self._reject_tables, where=self.label)
+        found = rejected_rows(connection, self._reject_tables, self._types, where=self.label)
         for batch in found:
             if self.on_error == "raise" and batch.num_rows:
                 raise refusal(batch, first_rejected(batch), where=self.label)
             yield batch
+
+    def with_care(self, columns: Sequence[str] | None) -> CSVSource:
+        """Give the source with `careful` set."""
+        return replace(self, careful=True if columns is None else columns)
 
     @classmethod
     def arrivals(cls) -> Mapping[str, pa.DataType]:
@@ -248,6 +262,9 @@ class CSVSource(FileSource):
     @property
     def _reject_tables(self) -> RejectTables:
         return RejectTables.of(hashlib.sha256(repr(self).encode()).hexdigest()[:16])
+
+    def _types(self) -> dict[str, str]:
+        return dict(self._survey(self._parts()).columns)
 
     def _parts(self) -> list[FileStamp]:
         """Give the files, and those inside archives in the archives' place."""
@@ -309,7 +326,8 @@ class CSVSource(FileSource):
         columns = tuple((column, HELD.get(kind, kind)) for column, kind in columns)
         require_all(dict(self.types), columns, where=self.label)
         types = dict(columns)
-        files = tuple((file, _typed(layout, types)) for file, layout in found)
+        long = frozenset[str]().union(*(layout.long for _, layout in found))
+        files = tuple((file, _typed(layout, types, long)) for file, layout in found)
         return Survey(projected(columns, self.columns, where=self.label), files)
 
     def _require_alike(self, found: list[tuple[FileStamp, Layout]]) -> None:
@@ -331,20 +349,31 @@ class CSVSource(FileSource):
         surveys: Surveys,
         scratch: Path,
     ) -> str:
-        def made_readable(file: FileStamp) -> str:
-            return readable(file, layout, scratch, surveys=surveys, where=self.label)
-
-        paths = side_by_side(made_readable, files)
-        wanted = select_list(columns, dict(layout.columns))
-        more = self._reject_tables.options()
         reading = self._reading()
+        care = self._care(reading, columns) if self.careful else None
+
+        def made_readable(file: FileStamp) -> Readable:
+            return readable(file, layout, scratch, surveys=surveys, care=care, where=self.label)
+
+        found = side_by_side(made_readable, files)
+        clocks = any(each.clocks for each in found)
+        guards = {} if care else _guards(layout, clocks=clocks)
+        read = _typed(layout, {each: guards[each].read for each in guards}, layout.long)
+        wanted = select_list(columns, _values(layout, guards))
+        more = self._reject_tables.options()
         # The order of files is kept.
-        alike = groupby(paths, key=lambda path: loses_its_end(path, layout, reading))
+        paths = (each.path for each in found)
+        alike = groupby(paths, key=lambda path: loses_its_end(path, read, reading))
         return "\nUNION ALL ".join(
             f"SELECT {wanted} FROM "
-            + read_csv(list(each), layout, reading, more | ({"parallel": False} if slow else {}))
+            + read_csv(list(each), read, reading, more | ({"parallel": False} if slow else {}))
             for slow, each in alike
         )
+
+    def _care(self, reading: Reading, columns: Fields) -> Care:
+        matter = {column for column, _ in columns}
+        asked = matter if isinstance(self.careful, bool) else {*self.careful}
+        return Care(reading, frozenset(matter & asked))
 
 
 READING = tuple(each.name for each in fields(Reading))
@@ -358,8 +387,26 @@ class Survey:
     files: tuple[tuple[FileStamp, Layout], ...]
 
 
-def _typed(layout: Layout, types: Mapping[str, str]) -> Layout:
-    return replace(layout, columns=tuple((name, types[name]) for name, _ in layout.columns))
+def _typed(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> Layout:
+    columns = tuple((column, types.get(column, kind)) for column, kind in layout.columns)
+    return replace(layout, columns=columns, long=long)
+
+
+def _guards(layout: Layout, *, clocks: bool) -> dict[str, Guard]:
+    """Give how columns are read of which DuckDB might change values."""
+    guards = {
+        column: guard(column, kind, layout.dialect, long=column in layout.long, clocks=clocks)
+        for column, kind in layout.columns
+    }
+    return {column: each for column, each in guards.items() if each is not None}
+
+
+def _values(layout: Layout, guards: Mapping[str, Guard]) -> dict[str, str]:
+    """Give SQL for each column as it is wanted."""
+    return {
+        column: f"{guards[column].value} AS {name(column)}" if column in guards else name(column)
+        for column, _ in layout.columns
+    }
 
 
 def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -93,6 +93,12 @@ class S3Source(Source):
     ) -> Iterator[pa.RecordBatch]:
         """Give the rows as the format's source does."""
         return self._source.scan(columns=columns, batch_size=batch_size)
+
+    def with_care(self, columns: Sequence[str] | None) -> Source | None:
+        """Give the source that reads as the format's does with care, if that can."""
+        if self._source.with_care(columns) is None:
+            return None
+        return replace(self, options={**self.options, "careful": columns or True})
 
     def rejected(self, connection: duckdb.DuckDBPyConnection | None) -> Iterator[pa.RecordBatch]:
         """Give what the format's source rejects; `file` is an `s3://` URL."""

@@ -85,7 +85,7 @@ def _counts(data: Any, column: str) -> tuple[int, int]:
             )
             label = source.label if source else "SchemaInferrer"
             errors = dict.fromkeys(STREAM_ERRORS, ReadError)
-            with translated(label, errors), unwrapped():
+            with translated(label, errors), unwrapped(label):
                 [(rows, different)] = connection.sql(query).fetchall()
     return int(rows), int(different)
 

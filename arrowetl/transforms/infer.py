@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
 from arrowetl.arrow import as_undecided, empty_batch
 from arrowetl.duck import connect, unwrapped
-from arrowetl.errors import ConfigError, ReadError, translated
+from arrowetl.errors import ConfigError, InexactError, ReadError, translated
 from arrowetl.observing import Observer
 from arrowetl.profiling.profile import Profile, Sample
 from arrowetl.profiling.statistics import Looker, Statistics
@@ -31,6 +32,8 @@ from arrowetl.transforms._second_look import with_exact_keys
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
     from arrowetl.rules import Rule
+
+T = TypeVar("T")
 
 SEED = 0
 _MEMORY = "256MB"
@@ -173,6 +176,12 @@ class SchemaInferrer(SQLStage):
             ConfigError: it is neither, or `exact_keys` is for what can be read only once.
             ReadError: the source can't be read.
         """
+        profiled = partial(self._profiled, progress=progress, exact_keys=exact_keys)
+        return _with_care(profiled, data)
+
+    def _profiled(
+        self, data: Any, *, progress: Callable[[int], None] | None, exact_keys: bool
+    ) -> Profile:
         source = data if isinstance(data, Source) else None
         schema = source.schema() if source else _reader(data).schema
         unreadable: list[int] = []
@@ -212,6 +221,9 @@ class SchemaInferrer(SQLStage):
         Raises:
             ConfigError: data isn't a source, and has no `__arrow_c_stream__`.
         """
+        return _with_care(self._statistics, data)
+
+    def _statistics(self, data: Any) -> Statistics:
         source = data if isinstance(data, Source) else None
         schema = source.schema() if source else _reader(data).schema
         with closing(_Profiling(self, schema)) as profiling:
@@ -360,6 +372,17 @@ def _reader(data: Any) -> Any:
     return pa.RecordBatchReader.from_stream(data)
 
 
+def _with_care(read: Callable[[Any], T], data: Any) -> T:
+    """Read data; with care, from the beginning, if a value comes that would be changed."""
+    try:
+        return read(data)
+    except InexactError:
+        careful = data.with_care(None) if isinstance(data, Source) else None
+        if careful is None:
+            raise
+        return read(careful)
+
+
 def _batches(source: Source, unreadable: list[int]) -> Iterator[pa.RecordBatch]:
     """Read a source with little memory; tell how many rows couldn't be read."""
     with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
@@ -379,7 +402,7 @@ def _batches(source: Source, unreadable: list[int]) -> Iterator[pa.RecordBatch]:
         with closing(own) as connection:
             with (
                 translated(source.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
-                unwrapped(),
+                unwrapped(source.label),
                 connection.sql(relation).to_arrow_reader(BATCH_ROWS) as reader,
             ):
                 yield from reader
