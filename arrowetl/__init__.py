@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from arrowetl.errors import (
         ArrowETLError,
         ConfigError,
+        InexactError,
         LedgerError,
         ReadError,
         RejectError,
@@ -67,6 +68,7 @@ _HOMES = {
     "errors": (
         "ArrowETLError",
         "ConfigError",
+        "InexactError",
         "LedgerError",
         "ReadError",
         "RejectError",
@@ -140,6 +142,7 @@ __all__ = [
     "Field",
     "Filter",
     "FittedStage",
+    "InexactError",
     "JSONLoader",
     "JSONSource",
     "LedgerError",

@@ -10,8 +10,8 @@ quoted by them), and no line is a comment.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -262,17 +262,22 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
         "sample_size": -1,
     }
     with describing() as connection:
-        connection.execute(
-            f"COPY (FROM {rows}{_limit(reading, 1)}) TO {literal(sound)} (FORMAT csv, HEADER false)"
-        )
+        connection.execute(f"CREATE TEMP TABLE sample AS FROM {rows}{_limit(reading, 1)}")
+        connection.execute(f"COPY sample TO {literal(sound)} (FORMAT csv, HEADER false)")
         if _is_blank(str(sound)):
             raise ReadError("no row of it can be read: say delimiter=, quote= or encoding=")
         found = connection.sql(f"FROM sniff_csv({file_literal(str(sound))}{options(settings)})")
         said = dict(zip(found.columns, found.fetchall()[0], strict=True))
         inferred = {column["name"]: column["type"] for column in said["Columns"]}
-        below = replace(texts, dialect=replace(raw, header=bool(said["HasHeader"])))
-        values = f"(FROM {read_csv([path], below, reading, TOLERANT)}{_limit(reading, 0)})"
+        values = _values(columns, reading, header=bool(said["HasHeader"]))
         return said | {"digits": with_all_digits(connection, values, inferred)}
+
+
+def _values(columns: Sequence[tuple[str, str]], reading: Reading, *, header: bool) -> str:
+    """Give the sample's values, of the rows below the header: what means null is null."""
+    nulls = ", ".join(map(literal, reading.null_values))
+    each = ", ".join(f"CASE WHEN {c} NOT IN ({nulls}) THEN {c} END AS {c}" for c, _ in columns)
+    return f"(SELECT {each} FROM (FROM sample OFFSET {int(header)}){_limit(reading, 0)})"
 
 
 def _dialect(found: dict[str, Any], shape: Shape, reading: Reading) -> Dialect:
