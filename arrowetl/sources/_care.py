@@ -6,6 +6,7 @@ run that has come upon such a value does it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -100,9 +101,9 @@ class Care:
         import pyarrow.compute as pc
 
         quote = layout.dialect.quote
+        may_quote = f"(?:{re.escape(quote)})?"
         cells = rows.cells(position)
-        plain = plain_text(kind, layout.dialect)
-        shape = rf"^(?:{plain})$" if not quote else rf'^"?(?:{plain})"?$'.replace('"', quote)
+        shape = f"^{may_quote}(?:{plain_text(kind, layout.dialect)}){may_quote}$"
         odd = np.flatnonzero(pc.invert(pc.match_substring_regex(cells, shape)).to_numpy(False))
         if not odd.size:
             return

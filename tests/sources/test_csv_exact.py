@@ -206,6 +206,7 @@ HOSTILE = {
     "quoted": ('a,b\n"1","x"\n"1","x"\n"1.5","y, ""z""\n"\n"2","w"\n', [(4, '"1.5","y, ""z""\n"')]),
     "escaped": ('a,b\n1,"x\\""\n1,"\\\\"\n1.5,"\\","\n2,"w"\n', [(4, '1.5,"\\","')]),
     "letters": ('a,b\n1,5" pipe\n1,x\n1.5,6" pipe\n2,w\n', [(4, '1.5,6" pipe')]),
+    "odd quotes": ("a,b\n1,|x|\n|1|,x\n|1.5|,|y,|\n2,w\n", [(4, "|1.5|,|y,|")]),
     "returns": ("a,b\r\n1,x\r\n1,x\r\n1.5,y\r\n2,w\r\n", [(4, "1.5,y")]),
     "mixed ends": ("a,b\r\n1,x\n1,x\r\n1.5,y\r\n2,w\n", [(4, "1.5,y")]),
     "a title": ("All of it\n\na,b\n1,x\n1,x\n1.5,y\n2,w\n", [(6, "1.5,y")]),
@@ -224,6 +225,7 @@ def test_lines_are_found_whatever_the_file_is_like(name, packed, tmp_path):
     content = gzip.compress(text.encode()) if packed else text
     path = write(tmp_path / "x.csv", content)
     options = {"delimiter": "||"} if "||" in text else {}
+    options |= {"quote": "|"} if "|1|" in text else {}
     options |= {"escape": "\\"} if "\\" in text else {}
     table, told = run(ae.CSVSource(path, sample_size=2, **options))
     assert table["a"].to_pylist() == [1, 1, 2]
