@@ -9,8 +9,8 @@ from __future__ import annotations
 import atexit
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache, lru_cache, partial
+from contextlib import closing, contextmanager
+from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch, reader_of, unsliced
-from arrowetl.errors import (
-    ArrowETLError,
-    ConfigError,
-    InexactError,
-    SchemaError,
-    without_values,
-)
+from arrowetl.arrow import empty_batch, reader_from, reader_of, unsliced
+from arrowetl.errors import ArrowETLError, ConfigError, SchemaError, without_values
+from arrowetl.exactness import MACROS, exactly
 from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
 SETTINGS = {
@@ -37,23 +32,6 @@ SETTINGS = {
     "autoinstall_known_extensions": False,
 }
 
-
-EXACT_NUMBER, EXACT_DATE, EXACT_TEXT = "exact_number", "exact_date", "exact_text"
-CHANGED = "a value would be rounded or cut"
-"""What a statement that comes upon one ends with."""
-
-MACROS = f"""
-    CREATE MACRO {EXACT_NUMBER}(value, read, beyond) AS CASE
-        WHEN value::DOUBLE IS DISTINCT FROM read OR abs(read) >= beyond
-        THEN error({literal(CHANGED)}) ELSE value END;
-    CREATE MACRO {EXACT_DATE}(value, read) AS CASE
-        WHEN value::TIMESTAMP IS DISTINCT FROM read
-        THEN error({literal(CHANGED)}) ELSE value END;
-    CREATE MACRO {EXACT_TEXT}(value, read, plain) AS CASE
-        WHEN read IS NOT NULL AND (value IS NULL OR NOT regexp_full_match(read, plain))
-        THEN error({literal(CHANGED)}) ELSE value END
-"""
-"""What a source may say of a value: it is what was read, or the statement ends."""
 
 BUFFER = "arrowetl_buffer"
 """A variable of a connection: bytes of a CSV file that are read at a time, if it is set."""
@@ -139,20 +117,6 @@ def mount(filesystem: Any) -> None:
     _filesystems.setdefault(filesystem.protocol, filesystem)
 
 
-@contextmanager
-def exactly(source: str) -> Iterator[None]:
-    """Raise InexactError where a statement came upon a value that `source` would have changed."""
-    try:
-        yield
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if CHANGED not in str(error):
-            raise
-        raise InexactError(
-            f"{source}: {CHANGED}: careful=True rejects its line, and schema= (DOUBLE, or VARCHAR) "
-            "makes room for it"
-        ) from error
-
-
 _raised: deque[ArrowETLError] = deque(maxlen=16)
 
 
@@ -217,6 +181,26 @@ def describing(attached: Mapping[str, str] = _NONE) -> duckdb.DuckDBPyConnection
         return connect(threads=1, attached=attached)
     _mount_all(_describing_root())
     return _describing_root().cursor()
+
+
+_asking: set[duckdb.DuckDBPyConnection] = set()
+
+
+@contextmanager
+def asking() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection as `describing` does, for questions that take long."""
+    with describing() as connection:
+        _asking.add(connection)
+        try:
+            yield connection
+        finally:
+            _asking.discard(connection)
+
+
+def interrupt_questions() -> None:
+    """Make questions that take long end soon, from any thread."""
+    for connection in list(_asking):
+        connection.interrupt()
 
 
 def first_line(error: BaseException) -> str:
@@ -318,16 +302,9 @@ def register_tables(
         else:
             rows = table
             if not isinstance(table, pa.Table):
-                reader = _reader(table)
+                reader = reader_from(table)
                 rows = reader_of(reader.schema, watched(iter(reader)))
             connection.register(table_name, rows)
-
-
-def _reader(table: Any) -> pa.RecordBatchReader:
-    """Give a reader that raises what its maker raised: the C interface passes on texts alone."""
-    if isinstance(table, pa.RecordBatchReader):
-        return table
-    return table.reader() if hasattr(table, "reader") else pa.RecordBatchReader.from_stream(table)
 
 
 def describe_select(
@@ -444,9 +421,7 @@ def stream_select(
     first = next(batches, None)
     if first is None:
         return
-    connection, failed = connect(), list[Exception]()
-    try:
-        remembering = partial(_remembering, failed=failed)
+    with closing(connect()) as connection, own_errors() as remembering:
         given = map(unsliced, chain((first,), remembering(batches)))
         connection.register(STREAM, reader_of(first.schema, given))
         register_tables(connection, tables or {}, watched=remembering)
@@ -458,21 +433,25 @@ def stream_select(
                 yield batch
             if empty:
                 yield empty_batch(reader.schema)
+
+
+@contextmanager
+def own_errors() -> Iterator[Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]]:
+    """Give what batches for DuckDB go through, so that what they raise is raised as it is."""
+    failed: list[Exception] = []
+
+    def remembering(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    try:
+        yield remembering
     except (duckdb.Error, pa.ArrowException, OSError):
         if failed:
             raise failed[0]  # noqa: B904 - it has a cause of its own
-        raise
-    finally:
-        connection.close()
-
-
-def _remembering(
-    batches: Iterator[pa.RecordBatch], failed: list[Exception]
-) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from batches
-    except Exception as error:
-        failed.append(error)
         raise
 
 

@@ -9,7 +9,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -204,8 +204,7 @@ class Pipeline:
                 replan = partial(self._planned, scratch)
                 job, sink = tuned(self._tuner, job, self._stages, sink, replan=replan)
             load(job, sink)
-        # Other destinations have a table too: its name.
-        table = getattr(sink, "table", None)
+        table = getattr(sink, "table", None)  # others have one too: its name
         self._result = folder.result(table if isinstance(table, pa.Table) else None)
         return self
 
@@ -244,7 +243,7 @@ class Pipeline:
     def reader(self) -> pa.RecordBatchReader:
         """Give the rows as an Arrow stream; the destination, if there is one, is left alone.
 
-        The counts are checked and `result` is there once the last row was read.
+        Counts are checked, and `result` is there, once the last row was read.
         """
         stream = _Stream(self)
         self._streams.add(stream)
@@ -257,11 +256,11 @@ class Pipeline:
 
     def preview(self, limit: int = 20) -> Preview:
         """Give the first rows that would arrive; nothing is written."""
-        from arrowetl.preview import Preview, first_rows
+        from arrowetl.preview import previewed
 
         whole(limit, "limit")
-        with terminable(), closing(_Stream(self, remembers=False)) as stream:
-            return Preview(pa.Table.from_batches(first_rows(stream, limit), stream.schema))
+        with terminable():
+            return previewed(partial(_Stream, self, remembers=False), limit)
 
     def diagnose(self) -> Diagnosis:
         """Try each connection and each permission that a run will need, as `arrowetl doctor` does.
@@ -426,12 +425,14 @@ def _let_go() -> None:
 class _Open:
     """What a stream holds open. Let go of at its end, or the interpreter's, whichever is first."""
 
-    def __init__(self, pipeline: Pipeline, *listeners: Listener) -> None:
+    def __init__(self, pipeline: Pipeline, *listeners: Listener, careful: bool) -> None:
         self._stack = ExitStack()
         folder = tempfile.TemporaryDirectory(prefix="arrowetl-")
         scratch = Path(self._stack.enter_context(folder))
         try:
-            self.job = pipeline._job(scratch, None, *listeners)  # noqa: SLF001 - its other half
+            job = pipeline._job(scratch, None, *listeners)  # noqa: SLF001 - its other half
+            plan = job.plan.read_with_care(scratch) if careful else None
+            self.job = job if plan is None else replace(job, plan=plan)
             self.run = self._stack.enter_context(
                 LocalRun(self.job.plan, self.job.settings, scratch, self.job.rejects())
             )
@@ -449,10 +450,12 @@ class _Open:
 class _Stream:
     """The batches of a pipeline without a sink; closes what it opened, whatever happens."""
 
-    def __init__(self, pipeline: Pipeline, *, remembers: bool = True) -> None:
+    def __init__(
+        self, pipeline: Pipeline, *, remembers: bool = True, careful: bool = False
+    ) -> None:
         self._pipeline, self._remembers = pipeline, remembers
         self._folder = ResultFolder()
-        self._open = _Open(pipeline, self._folder)
+        self._open = _Open(pipeline, self._folder, careful=careful)
         # Also at the interpreter's exit, and when a reader is dropped before its end.
         self._finalizer = weakref.finalize(self, self._open.close)
         job = self._open.job

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+from arrowetl.errors import InexactError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,6 +52,19 @@ class Preview:
         import orjson
 
         return orjson.dumps(self.table.to_pylist(), default=str).decode()
+
+
+def previewed(stream: Callable[..., Any], limit: int) -> Preview:
+    """Give the first rows of what `stream(careful=...)` opens; with care, if it has to be."""
+
+    def first(*, careful: bool) -> Preview:
+        with closing(stream(careful=careful)) as opened:
+            return Preview(pa.Table.from_batches(first_rows(opened, limit), opened.schema))
+
+    try:
+        return first(careful=False)
+    except InexactError:
+        return first(careful=True)
 
 
 def first_rows(batches: Iterator[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from arrowetl.duck import interrupt_questions
 from arrowetl.engines.ledger import Counts
 from arrowetl.engines.local import Lean, LocalRun, Settings
 from arrowetl.engines.watch import MemoryPeak, watched
@@ -108,7 +109,11 @@ def _attempt(job: Job, sink: Sink, memory: MemoryPeak) -> None:
     try:
         _within_memory(job, sink, memory)
     except InexactError:
-        plan = job.plan.read_with_care(job.scratch)
+        plan = watched(
+            lambda: job.plan.read_with_care(job.scratch),
+            tick=memory.look,
+            interrupt=interrupt_questions,
+        )
         if plan is None:
             raise
         _within_memory(replace(job, plan=plan), sink, memory)

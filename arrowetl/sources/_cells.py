@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,41 @@ class Rows:
         return between.take(pa.array(np.arange(0, len(between), 2)))
 
 
-def rows_of(path: str, signs: Signs, *, width: int) -> Iterator[Rows]:
-    """Give the rows of a file with `width` values, block by block; reads all of it."""
-    held, at = b"", 0
+def first_row(path: str, signs: Signs, *, skip: int, header: bool) -> int:
+    """Give where in a file the rows begin: behind the lines above them, and the header."""
+    passed, below = 0, not header
+    if not skip and below:
+        return 0
+    for start, end in _lines(path, signs):
+        passed += 1
+        if passed <= skip:
+            continue
+        if below:
+            return start
+        below = end > start  # a blank line is no header
+    return Path(path).stat().st_size
+
+
+def _lines(path: str, signs: Signs) -> Iterator[tuple[int, int]]:
+    """Give where rows of any width begin and end; the feed behind a return ends none."""
+    for rows in rows_of(path, signs, width=None):
+        for start, end in zip(rows.starts, rows.ends, strict=True):
+            if rows.text[start - 1 : start + 1] != b"\r\n":
+                yield rows.at + int(start), rows.at + int(end)
+
+
+def rows_of(path: str, signs: Signs, *, width: int | None, begin: int = 0) -> Iterator[Rows]:
+    """Give the rows of a file with `width` values, block by block; reads all of it.
+
+    Args:
+        path: the file.
+        signs: its own.
+        width: how many values; None for any number, but then their places aren't known.
+        begin: where the first row begins.
+    """
+    held, at = b"", begin
     with Path(path).open("rb") as file:
+        file.seek(begin)
         while True:
             block = file.read(BLOCK)
             text = held + block if block else held + b"\n"
@@ -70,27 +102,36 @@ def rows_of(path: str, signs: Signs, *, width: int) -> Iterator[Rows]:
                 return
 
 
-def _rows(text: bytes, at: int, signs: Signs, width: int) -> tuple[Rows, int]:
+def _rows(text: bytes, at: int, signs: Signs, width: int | None) -> tuple[Rows, int]:
     """Give the whole rows of a text that begins with one, and where they end."""
     import numpy as np
 
     view = np.frombuffer(text, np.uint8)
     is_end = (view == ord("\n")) | (view == ord("\r"))
-    is_mark = view == signs.delimiter[0]
-    for offset, sign in enumerate(signs.delimiter[1:], start=1):
-        is_mark[:-offset] &= view[offset:] == sign
-        is_mark[-offset:] = False
+    is_mark = view == signs.delimiter[0] if len(signs.delimiter) == 1 else _marks(text, signs)
     if signs.quote and signs.quote in text:
         outside = _outside(text, view, signs)
         is_end &= outside
         is_mark &= outside
     ends, marks = np.flatnonzero(is_end), np.flatnonzero(is_mark)
     starts = np.concatenate([[0], ends[:-1] + 1]) if ends.size else ends
+    past = int(ends[-1]) + 1 if ends.size else 0
+    if width is None:
+        return Rows(text, at, starts, ends, marks[:0, None], len(signs.delimiter)), past
     before = np.searchsorted(marks, starts)
     whole = np.flatnonzero(np.searchsorted(marks, ends) - before == width - 1)
     picked = before[whole, None] + np.arange(width - 1)
     rows = Rows(text, at, starts[whole], ends[whole], marks[picked], len(signs.delimiter))
-    return rows, int(ends[-1]) + 1 if ends.size else 0
+    return rows, past
+
+
+def _marks(text: bytes, signs: Signs) -> NDArray[np.bool_]:
+    """Tell where delimiters of several bytes begin; one doesn't begin in another."""
+    import numpy as np
+
+    found = np.zeros(len(text), bool)
+    found[[each.start() for each in re.finditer(re.escape(signs.delimiter), text)]] = True
+    return found
 
 
 def _outside(text: bytes, view: NDArray[np.uint8], signs: Signs) -> NDArray[np.bool_]:

@@ -26,6 +26,7 @@ JOINED = {
     frozenset({"BIGINT", "DOUBLE"}): "DOUBLE",
     frozenset({"DATE", "TIMESTAMP"}): "TIMESTAMP",
     frozenset({"TIMESTAMP", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
+    frozenset({"DATE", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
     frozenset({"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}): "TIMESTAMP WITH TIME ZONE",
 }
 """Types that files may disagree in; any others are text together."""
@@ -151,7 +152,9 @@ def require_all(wanted: Iterable[str], columns: Fields, *, where: str) -> None:
             raise SchemaError.missing(column, known, where=where)
 
 
-def as_names(columns: Iterable[str] | None, *, where: str) -> tuple[str, ...] | None:
+def as_names(
+    columns: Iterable[str] | None, *, where: str, option: str = "columns"
+) -> tuple[str, ...] | None:
     """Give column names as a tuple.
 
     Raises:
@@ -160,10 +163,10 @@ def as_names(columns: Iterable[str] | None, *, where: str) -> tuple[str, ...] | 
     if columns is None:
         return None
     if isinstance(columns, str):
-        raise ConfigError(f"{where}: columns takes a list of names: [{columns!r}]")
+        raise ConfigError(f"{where}: {option} takes a list of names: [{columns!r}]")
     listed = tuple(columns)
     if not listed or len(set(listed)) < len(listed):
-        raise ConfigError(f"{where}: columns must name one or more, each once: {list(listed)}")
+        raise ConfigError(f"{where}: {option} must name one or more, each once: {list(listed)}")
     return listed
 
 

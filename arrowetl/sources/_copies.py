@@ -11,7 +11,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from arrowetl.errors import ReadError
@@ -64,10 +65,12 @@ class Readable:
     Attributes:
         path: where it is.
         clocks: whether it has times of day of which DuckDB may cut something.
+        joined: whether it has digits that an underscore joins.
     """
 
     path: str
     clocks: bool
+    joined: bool
 
 
 def readable(
@@ -117,28 +120,28 @@ def _made_readable(
         write_plain(given, layout.form, Path(path), where=where, member=file.member)
         if given != file.path:
             Path(given).unlink()  # it may be as large as all that is left of the disk
-    clocks = care is None and any(kind in SECONDS for _, kind in layout.columns)
+    clocks = any(kind in SECONDS for _, kind in layout.columns)
     seen = surveys.of(path, signs, clocks=clocks)
     if seen.returns and mixed_line_ends(path):
         mended = _next(folder, file)
         write_line_feeds(path, mended, signs)
         path, exact = str(mended), False
-    bad = _faults(path, layout, surveys.nulls, seen, where=where)
-    if care is not None:
-        known = {fault.start for fault in bad}
-        changed = care.faults(path, layout, where=where)
-        bad += [fault for fault in changed if fault.start not in known]
-    if bad and path == file.path:
-        path = shutil.copyfile(path, _next(folder, file)).as_posix()
+    spoilt: tuple[Spoilt, ...] = ()
+    for look in (partial(_faults, nulls=surveys.nulls, seen=seen), care.faults if care else None):
+        # The second looks at what the first has left.
+        bad = look(path, layout, where=where) if look else []
+        if bad and path == file.path:
+            path = shutil.copyfile(path, _next(folder, file)).as_posix()
+        spoilt += tuple(spoil(Path(path), bad, signs)) if bad else ()
     if path != file.path:
-        spoilt = tuple(spoil(Path(path), bad, signs))
-        note = json.dumps(asdict(Origin(file.name, exact, layout.form.encoding == "utf-8", spoilt)))
+        told = vars(Origin(file.name, exact, layout.form.encoding == "utf-8", spoilt))
+        note = json.dumps({**told, "spoilt": [vars(row) for row in spoilt]})
         Path(path + NOTE).write_text(note, encoding="utf-8")
-    return Readable(path, seen.clocks)
+    return Readable(path, seen.clocks, seen.joined)
 
 
 def _faults(
-    path: str, layout: Layout, nulls: Sequence[bytes], seen: Survey, *, where: str
+    path: str, layout: Layout, *, nulls: Sequence[bytes], seen: Survey, where: str
 ) -> list[Fault]:
     """Give the rows that DuckDB would take or trip over."""
     signs, width = layout.dialect.signs, len(layout.columns)

@@ -317,6 +317,9 @@ def spoil(target: Path, faults: Sequence[Fault], signs: Signs) -> Iterator[Spoil
             why = fault.reason
             if not text.startswith(shown.encode()):
                 why = f"{why}; {ESCAPED}"
+            # In quotes, line ends may be of another kind than the file's.
+            if b"\r" in text and copy.read(1) == b"\n":
+                text = text.replace(b"\r", bytes([blank]))
             copy.seek(fault.start)
             if length > LARGE:
                 _cut_up(copy, length)

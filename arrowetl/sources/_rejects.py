@@ -152,7 +152,8 @@ def _select(tables: RejectTables, path: str, file_id: int, types: Mapping[str, s
             s.text IS NOT NULL AS known,
             swallowed
         FROM judged j LEFT JOIN spoilt s ON j.start = s.first
-        WHERE NOT EXISTS (FROM spoilt WHERE j.start > first AND j.start < past)
+            ASOF LEFT JOIN spoilt above ON j.start > above.first
+        WHERE above.past IS NULL OR j.start >= above.past
         ORDER BY start"""
 
 

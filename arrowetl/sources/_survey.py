@@ -39,12 +39,14 @@ class Survey:
         null_tails: a line's end after a delimiter and a null.
         clocks: a time of day with a zone, or with a seventh digit of its seconds; or what looks
             like one. False where nobody asked.
+        joined: digits that an underscore joins, which DuckDB takes for one number.
     """
 
     returns: bool
     quotes: bool
     null_tails: bool
     clocks: bool
+    joined: bool
     longest: int
     """Bytes of the longest row, or up to `BLOCK` more; nothing less than `BLOCK` counts."""
 
@@ -52,7 +54,7 @@ class Survey:
 def survey(path: str, signs: Signs, nulls: Sequence[bytes], *, clocks: bool) -> Survey:
     """Look over a file; for `clocks`, which takes longer, only if asked to."""
     tails = _tails(signs, nulls)
-    returns = quotes = ends_in_null = has_clocks = False
+    returns = quotes = ends_in_null = has_clocks = has_joined = False
     with Path(path).open("rb") as file, ThreadPoolExecutor(THREADS) as pool:
         size = os.fstat(file.fileno()).st_size
         look = _Look(file.fileno(), size, signs, tails, clocks=clocks)
@@ -62,11 +64,12 @@ def survey(path: str, signs: Signs, nulls: Sequence[bytes], *, clocks: bool) -> 
             quotes = quotes or seen.quotes > 0
             ends_in_null = ends_in_null or seen.null_tails
             has_clocks = has_clocks or seen.clocks
+            has_joined = has_joined or seen.joined
             rows.pass_block(seen)
         # The last line may have no end.
         last = os.pread(file.fileno(), look.longest, max(size - look.longest, 0)) + b"\n"
     ends_in_null = ends_in_null or last.endswith(tuple(tails))
-    return Survey(returns, quotes, ends_in_null, has_clocks, rows.longest)
+    return Survey(returns, quotes, ends_in_null, has_clocks, has_joined, rows.longest)
 
 
 class _Seen(NamedTuple):
@@ -78,6 +81,7 @@ class _Seen(NamedTuple):
     quotes: int
     null_tails: bool
     clocks: bool
+    joined: bool
     end: int | None
     """Where its first line ends, quotes or not."""
 
@@ -115,7 +119,8 @@ class _Look:
             returns=returns,
             quotes=_count(text[before:], quote) if has_quotes else 0,
             null_tails=_has_any(text, likely, self._signs),
-            clocks=self._clocks and _has_clock(text),
+            clocks=self._clocks and _has(_CLOCK, text),
+            joined=b"_" in text and _has(_JOINED, text),
             end=_line_end(text, before),
         )
 
@@ -192,16 +197,18 @@ def _has_any(block: bytes, tails: Sequence[bytes], signs: Signs) -> bool:
     return False
 
 
-_CLOCK = r":\d\d(?:\.\d{0,6})?[-+Zz ]|:\d\d\.\d{7}"
+# A time of day with a zone, or what may be one; or with more digits than a microsecond has.
+_CLOCK = r":\d\d?(?:\.\d{0,6})?[-+Zz ]|:\d\d?\.\d{7}"
+_JOINED = r"\d_\d"
 
 
-def _has_clock(block: bytes) -> bool:
-    """Tell whether a time of day has a zone, or may have; or more digits than a microsecond has.
+def _has(pattern: str, block: bytes) -> bool:
+    """Tell whether something in a block is like a pattern.
 
-    >>> [_has_clock(text) for text in (b"10:00:00.123456", b"10:00+02", b"10:00:00.1Z")]
+    >>> [_has(_CLOCK, text) for text in (b"10:00:00.123456", b"10:00+02", b"10:00:5.1Z")]
     [False, True, True]
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return bool(pc.match_substring_regex(pa.array([block]), _CLOCK)[0])
+    return bool(pc.match_substring_regex(pa.array([block]), pattern)[0])

@@ -38,7 +38,7 @@ from arrowetl.sources._dialect import (
     long_columns,
     read_csv,
 )
-from arrowetl.sources._exact import Guard, guard
+from arrowetl.sources._exact import Guard, formatted, guard
 from arrowetl.sources._fields import set_fields
 from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
@@ -60,6 +60,8 @@ LONGEST_SIGN = 4
 
 FULLY_SAMPLED = 32
 """Of so many files types are inferred from the whole sample; of the others from a short one."""
+
+DATE_TIMES = ("TIMESTAMP", "TIMESTAMP_NS")
 
 HELD = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
 """What is read in place of types whose longest numbers have a digit more than Arrow's."""
@@ -110,7 +112,8 @@ class CSVSource(FileSource):
             most 1,000 rows of a file that isn't one of the first 32). None is every row: that
             costs one more pass, and no value of an inferred column is rejected then. A column
             that would be double and has a whole number of more than 15 digits there is text, as
-            is one with more than 38. Of double columns digits behind the 15th may be lost.
+            is one with more than 38. Of double columns digits behind the 15th may be lost,
+            as of FLOAT behind the sixth, and of an INTERVAL behind its microseconds.
         union_by_name: let files have columns in another order, and lack some (they are null). If
             False, a file whose columns differ from the first one's is a SchemaError. Types are
             joined either way: int64 and double to double (to string, if a whole number has more
@@ -192,7 +195,9 @@ class CSVSource(FileSource):
             "null_values": _texts(null_values, where),
             "columns": as_names(columns, where=where),
             "types": named_types(declared, where=where, option=option),
-            "careful": careful if isinstance(careful, bool) else as_names(careful, where=where),
+            "careful": careful
+            if isinstance(careful, bool)
+            else as_names(careful, where=where, option="careful"),
         }
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
@@ -325,9 +330,11 @@ class CSVSource(FileSource):
         columns = merged([layout.columns for _, layout in found], is_blank, is_long) or self.types
         columns = tuple((column, HELD.get(kind, kind)) for column, kind in columns)
         require_all(dict(self.types), columns, where=self.label)
+        if not isinstance(self.careful, bool):
+            require_all(self.careful, columns, where=f"{self.label}: careful")
         types = dict(columns)
         long = frozenset[str]().union(*(layout.long for _, layout in found))
-        files = tuple((file, _typed(layout, types, long)) for file, layout in found)
+        files = tuple((file, _joined(layout, types, long)) for file, layout in found)
         return Survey(projected(columns, self.columns, where=self.label), files)
 
     def _require_alike(self, found: list[tuple[FileStamp, Layout]]) -> None:
@@ -356,10 +363,9 @@ class CSVSource(FileSource):
             return readable(file, layout, scratch, surveys=surveys, care=care, where=self.label)
 
         found = side_by_side(made_readable, files)
-        clocks = any(each.clocks for each in found)
-        guards = {} if care else _guards(layout, clocks=clocks)
+        guards = _guards(layout, found, care.columns if care else frozenset())
         read = _typed(layout, {each: guards[each].read for each in guards}, layout.long)
-        wanted = select_list(columns, _values(layout, guards))
+        wanted = select_list(columns, _values(layout, guards, dict(columns)))
         more = self._reject_tables.options()
         # The order of files is kept.
         paths = (each.path for each in found)
@@ -392,21 +398,46 @@ def _typed(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> La
     return replace(layout, columns=columns, long=long)
 
 
-def _guards(layout: Layout, *, clocks: bool) -> dict[str, Guard]:
-    """Give how columns are read of which DuckDB might change values."""
-    guards = {
-        column: guard(column, kind, layout.dialect, long=column in layout.long, clocks=clocks)
+def _joined(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> Layout:
+    """Give a file's layout with the types that all files have together."""
+    # Days in a format of theirs aren't read as date-times, which have another.
+    days = {
+        column: kind
         for column, kind in layout.columns
+        if kind == "DATE" and types[column] in DATE_TIMES and layout.dialect.date_format
     }
+    return _typed(layout, {**types, **days}, long)
+
+
+def _guards(
+    layout: Layout, files: Sequence[Readable], looked_at: frozenset[str]
+) -> dict[str, Guard]:
+    """Give how columns are read of which DuckDB might change values, or nobody has looked at."""
+    clocks, joined = any(each.clocks for each in files), any(each.joined for each in files)
+
+    def of(column: str, kind: str) -> Guard | None:
+        if column in looked_at:
+            return formatted(column, kind, layout.dialect)
+        long = joined or column in layout.long
+        return guard(column, kind, layout.dialect, long=long, clocks=clocks)
+
+    guards = {column: of(column, kind) for column, kind in layout.columns}
     return {column: each for column, each in guards.items() if each is not None}
 
 
-def _values(layout: Layout, guards: Mapping[str, Guard]) -> dict[str, str]:
+def _values(
+    layout: Layout, guards: Mapping[str, Guard], types: Mapping[str, str]
+) -> dict[str, str]:
     """Give SQL for each column as it is wanted."""
-    return {
-        column: f"{guards[column].value} AS {name(column)}" if column in guards else name(column)
-        for column, _ in layout.columns
-    }
+
+    def of(column: str, kind: str) -> str:
+        value = guards[column].value if column in guards else name(column)
+        wanted = types.get(column, kind)
+        # A day; of a mere cast DuckDB's reader would make one of texts, by no format.
+        cast = value if wanted == kind else f"CAST({value} + INTERVAL 0 DAY AS {wanted})"
+        return cast if cast == name(column) else f"{cast} AS {name(column)}"
+
+    return {column: of(column, kind) for column, kind in layout.columns}
 
 
 def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:

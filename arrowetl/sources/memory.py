@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import conform, rebatched
+from arrowetl.arrow import conform, reader_from, rebatched
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
 from arrowetl.sources._python_values import MISFITS, array, infer
 from arrowetl.stage import BATCH_ROWS, Source, require
@@ -183,7 +183,7 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
 
 def _streamed(obj: Any) -> _Stream:
     try:
-        return _reader(pa.RecordBatchReader.from_stream(obj))
+        return _reader(reader_from(obj))
     except (ValueError, TypeError, pa.ArrowException) as error:
         bare = f"ArrowSource: a {type(obj).__name__} that Arrow can't read as a table"
         if hasattr(obj, "to_frame"):

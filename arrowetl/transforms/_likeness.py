@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect
+from arrowetl.duck import connect, own_errors
 from arrowetl.ml._threads import cores
 from arrowetl.sql import STREAM, literal, name
 
@@ -300,8 +300,9 @@ def likeness(
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
         closing(connect(scratch=Path(folder), memory_limit=_MEMORY)) as connection,
+        own_errors() as remembering,
     ):
-        connection.register(STREAM, reader_of(schema, batches))
+        connection.register(STREAM, reader_of(schema, remembering(batches)))
         connection.execute(
             f"CREATE TEMP TABLE {name(_ROWS)} AS "
             f"SELECT *, row_number() OVER () + {before} AS {_ROW} FROM {name(STREAM)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from arrowetl.arrow import reader_from
 from arrowetl.duck import describe_select
 from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.ml import LIMIT
@@ -318,7 +319,7 @@ class Deduplicator(SQLStage):
             raise ConfigError("Deduplicator: find() looks at one table alone; leave the index out")
         if not hasattr(data, "__arrow_c_stream__"):
             raise ConfigError(f"Deduplicator: data has no Arrow stream: {describe(data)}")
-        reader = pa.RecordBatchReader.from_stream(data)
+        reader = reader_from(data)
         self.bind(reader.schema)
         search, best = self._search(reader.schema), self._best(reader.schema, name(ROW))
         return Duplicates(reader.schema, reader, search, best, threshold=self.threshold)

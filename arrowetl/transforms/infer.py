@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from arrowetl.arrow import as_undecided, empty_batch
+from arrowetl.arrow import as_undecided, empty_batch, reader_from
 from arrowetl.duck import connect, unwrapped
 from arrowetl.errors import ConfigError, InexactError, ReadError, translated
 from arrowetl.observing import Observer
@@ -369,7 +369,7 @@ def _reader(data: Any) -> Any:
             "SchemaInferrer: profile takes a source, CSVSource(path) for instance, or Arrow data, "
             f"not {type(data).__name__}"
         )
-    return pa.RecordBatchReader.from_stream(data)
+    return reader_from(data)
 
 
 def _with_care(read: Callable[[Any], T], data: Any) -> T:

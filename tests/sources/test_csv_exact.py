@@ -4,6 +4,9 @@ import csv
 import gzip
 import io
 import re
+import signal
+import subprocess
+import sys
 import tempfile
 from datetime import date
 from decimal import Decimal
@@ -16,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arrowetl as ae
-from arrowetl.errors import InexactError, ReadError
+from arrowetl.errors import ConfigError, InexactError, ReadError, SchemaError
 from arrowetl.sources import _care, _cells
 from arrowetl.sources._cells import rows_of as cell_rows
 from arrowetl.sources._mend import Signs
@@ -245,7 +248,173 @@ def test_files_are_told_apart(tmp_path):
     assert told == [(4, "a", "1.5,y")]
 
 
-@settings(deadline=None, max_examples=40)
+def test_a_choice_of_columns_leaves_the_others_guarded(tmp_path):
+    path = write(tmp_path / "x.csv", "a,b\n" + "1,1\n" * 5 + "1,2.5\n2.5,1\n")
+    rows = run(ae.CSVSource(path, sample_size=3, careful=["a"]))
+    assert rows[1] == [(7, "b", "1,2.5"), (8, "a", "2.5,1")]
+    with pytest.raises(SchemaError, match=r"careful: no column 'c'"):
+        run(ae.CSVSource(path, careful=["c"]))
+    with pytest.raises(ConfigError, match=r"careful takes a list of names: \['a'\]"):
+        ae.CSVSource(path, careful="a")
+
+
+def test_behind_a_quote_that_never_closes(tmp_path):
+    rows = "".join(f"{n},abc,{1 + (n % 1000 == 0) / 2:g}\n" for n in range(2_000))
+    path = write(tmp_path / "x.csv", "id,t,n\n" + "0,abc,1\n" * 99 + '1,"oops,1\n' + rows)
+    for options in ({}, {"careful": True}):
+        table, told = run(ae.CSVSource(path, sample_size=50, **options))
+        assert [text for _, _, text in told] == ['1,\\"oops,1', "0,abc,1.5", "1000,abc,1.5"]
+        assert table.num_rows == 99 + 1_998
+
+
+@pytest.mark.parametrize("top", ["id,2.5\n", "title,2.5\nid,n\n", "\n\nid,2.5\n"])
+def test_what_stands_above_the_rows_is_no_row(top, tmp_path):
+    skip = top.count("\n") - 1
+    path = write(tmp_path / "x.csv", top + "1,10\n" * 6 + '2, "1.5"\n3,1.5\n')
+    _, told = run(ae.CSVSource(path, header=True, skip=skip or None, sample_size=3))
+    assert [text for _, _, text in told] == ['2, \\"1.5\\"', "3,1.5"]
+
+
+GERMAN = {"timestamp_format": "%d.%m.%Y %H:%M:%S.%f"}
+TEN = "2026-01-01 10:00:00"
+UNUSUAL = [
+    ("TIMESTAMP_S", "2026-01-01 10:00:00", ["2026-01-01 10:00:00.5"], {}),
+    ("TIMESTAMP_MS", "2026-01-01 10:00:00", ["2026-01-01 10:00:00.1239"], {}),
+    (
+        "TIMESTAMP_S",
+        "01.02.2026 10:00:00.0",
+        ["01.02.2026 10:00:00.5"],
+        GERMAN,
+    ),
+    (
+        "TIMESTAMP_MS",
+        "01.02.2026 10:00:00.5",
+        ["2026-01-01 10:00:00"],
+        GERMAN,
+    ),
+    (
+        "TIMESTAMP",
+        "2026-01-01 10:00:00",
+        ["2026-01-01 10:00:5+03", "2026-01-01 10:00:5.1234567"],
+        {},
+    ),
+    ("BIGINT", "1", ["2024_02", "1_0"], {}),
+    ("HUGEINT", "1", ["1_0", "1.5"], {}),
+    ("DOUBLE", "1.5", ["1e400", "-1e400", "9" * 400], {}),
+    ("FLOAT", "1.5", ["1e39"], {}),
+    ("INTEGER[]", "[1]", ["[1.5]", "[2, 2.5]"], {}),
+    ("STRUCT(a DECIMAL(5,1))", "{'a': 1.5}", ["{'a': 1.26}"], {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "good", "bad", "more"), UNUSUAL)
+def test_types_that_are_rarely_read(tmp_path, kind, good, bad, more):  # noqa: PLR0917 - a table
+    path = tmp_path / "x.csv"
+    for options in (more, {"careful": True, **more}):
+        kept, gone = values(path, good, [*bad, good], schema={"a": kind}, **options)
+        assert (len(kept), gone) == (1, bad)
+
+
+def test_infinities_that_are_written_as_such_are_kept(tmp_path):
+    kept, gone = values(tmp_path / "x.csv", "1.5", ["inf", "-Infinity", "nan", "1e308"])
+    assert (str(kept), gone) == ("[inf, -inf, nan, 1e+308]", [])
+
+
+def test_days_of_one_file_are_date_times_beside_another_s(tmp_path):
+    write(tmp_path / "a.csv", "t\n2020-01-01 10:00:00\n2020-01-02 10:00:00\n")
+    write(tmp_path / "b.csv", "t\n31/12/2020\n30/12/2020\n")
+    table, told = run(ae.CSVSource(f"{tmp_path}/*.csv"))
+    assert [str(each) for each in table["t"].to_pylist()[2:]] == [
+        "2020-12-31 00:00:00",
+        "2020-12-30 00:00:00",
+    ]
+    assert not told
+
+
+SHAPES = {
+    "a space before a quote": ("a|b|c\n", "1|z|1\n", [' "4.5"|z|4'], {}),
+    "empty values": ("a||b||c\n", "1||2||3\n", ["2||||2.5"], {"delimiter": "||"}),
+    "a value too many": ("a,b\n", "1,x\n", ["2.5,y,", "3.5,z"], {}),
+    "what isn't null in quotes": (
+        "a,b\n",
+        "1,x\n",
+        ['"1.5",x'],
+        {"null_values": ["NA", "1.5"], "quoted_nulls": False},
+    ),
+    "returns in quotes": ("a,b\n", "1,x\n", ['1.5,"l1\r\nl2"', '1,"l1\r\nl2",', "2.5,x"], {}),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_lines_of_odd_shapes(name, tmp_path):
+    top, good, bad, options = SHAPES[name]
+    path = write(tmp_path / "x.csv", top + good * 6 + "".join(f"{row}\n" for row in bad) + good)
+    table, told = run(ae.CSVSource(path, sample_size=3, **options))
+    assert (table.num_rows, len(told)) == (7, len(bad))
+
+
+def test_many_lines(tmp_path):
+    path = write(tmp_path / "x.csv", "a,b\n" + "1,x\n" * 5 + "1.5,y\n" * 5_000)
+    _, told = run(ae.CSVSource(path, sample_size=3))
+    assert [line for line, _, _ in told] == list(range(7, 5_007))
+
+
+def test_a_preview_looks_with_care(tmp_path):
+    path = write(tmp_path / "x.csv", FIFTH + "1.5,y\n2,z\n")
+    preview = ae.Pipeline(progress=False).extract(ae.CSVSource(path, sample_size=3)).preview()
+    assert preview.table["a"].to_pylist() == [1] * 5 + [2]
+
+
+def test_before_a_mask_the_reason_is_still_said(tmp_path):
+    path = write(tmp_path / "x.csv", FIFTH + "1.5,y\n")
+    source = ae.CSVSource(path, sample_size=3)
+    pipeline = ae.Pipeline(progress=False).extract(source)
+    pipeline.transform(ae.Mask({"a": "hash"}, key="k" * 32))
+    with pytest.raises(InexactError, match=r"^CSVSource.*a value would be rounded or cut"):
+        pipeline.reader().read_all()
+
+
+def test_wherever_a_source_is_read_its_own_error_is_raised(tmp_path):
+    path = write(tmp_path / "x.csv", FIFTH + "1.5,y\n")
+    source = ae.CSVSource(path, sample_size=3)
+    find = ae.Deduplicator(method="fuzzy", similarity="text", on=["b"]).find
+    for read in (
+        lambda: find(source),
+        lambda: run(ae.ArrowSource(source)),
+        lambda: run(ae.ArrowSource(pa.table({"a": [1]})), ae.Lookup(source, on="a")),
+    ):
+        with pytest.raises(InexactError, match="careful=True"):
+            read()
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import arrowetl as ae
+from arrowetl.sources import _care
+number, look = int(sys.argv[2]), _care.Care.faults
+def faults(*given, **asked):
+    threading.Thread(target=lambda: (time.sleep(0.3), os.kill(os.getpid(), number))).start()
+    with _care.asking() as connection:
+        connection.sql("SELECT count(*) FROM range(1000000000000) WHERE random() > 1").fetchall()
+_care.Care.faults = faults
+signal.signal(signal.SIGINT, signal.default_int_handler)
+source = ae.CSVSource(sys.argv[1], sample_size=3)
+ae.Pipeline(progress=False).extract(source).load(ae.ArrowLoader()).run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_look_can_be_interrupted(number, tmp_path):
+    path = write(tmp_path / "x.csv", FIFTH + "1.5,y\n")
+    command = [sys.executable, "-c", INTERRUPTED, str(path), str(int(number))]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    if number == signal.SIGINT:
+        assert "KeyboardInterrupt" in ended.stderr
+    else:
+        assert ended.returncode == 143
+
+
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(
         st.one_of(

@@ -49,6 +49,7 @@ def test_it_sees_what_is_there(tmp_path_factory, text, quote, nulls):
     path = tmp_path_factory.mktemp("survey") / "x.csv"
     path.write_bytes(text)
     seen = _survey.survey(str(path), Signs(b",", quote, quote), nulls, clocks=False)
+    assert not seen.joined
     quoted = [quote + null + quote for null in nulls] if quote else []
     tails = [b"," + value + end for value in (*nulls, *quoted) for end in (b"\n", b"\r")]
     assert seen.returns == (b"\r" in text)
