@@ -153,6 +153,22 @@ def _unsliced(column: pa.Array) -> pa.Array:
     return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())
 
 
+def decoded(column: pa.Array) -> pa.Array:
+    """Give the values of a dictionary, or of runs; any other column as it is.
+
+    >>> decoded(pa.array(["a", None, "a"]).dictionary_encode()).to_pylist()
+    ['a', None, 'a']
+    """
+    import pyarrow.compute as pc
+
+    while kinds.is_dictionary(column.type) or kinds.is_run_end_encoded(column.type):
+        if kinds.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        else:
+            column = pc.run_end_decode(column)
+    return column
+
+
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Give the batch with exactly `schema`; only metadata and nullability may differ.
 

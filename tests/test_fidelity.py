@@ -347,6 +347,23 @@ def test_rare_values_stop_a_run_when_they_come(tmp_path):
     assert ae.SQLiteSource(tmp_path / "w.db", table="t").reader().read_all().num_rows == 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (pa.list_(pa.float64()), [1.5, math.nan, None], "[1.5,null,null]"),
+        (pa.struct({"a": pa.list_(pa.float32())}), {"a": [math.inf]}, '{"a":[null]}'),
+        (pa.map_(pa.string(), pa.float64()), [("k", -math.inf)], '{"k":null}'),
+    ],
+)
+def test_nan_in_json_of_sqlite_is_null_where_it_is_allowed(kind, value, text, tmp_path):
+    rows = pa.table({"x": pa.array([value, None], kind)})
+    with pytest.raises(WriteError, match=r"column 'x' has an? (NaN|infinity), which becomes null"):
+        run(ae.ArrowSource(rows), ae.SQLiteLoader(tmp_path / "w.db", table="t"))
+    run(ae.ArrowSource(rows), ae.SQLiteLoader(tmp_path / "w.db", table="t"), ["x"])
+    back = ae.SQLiteSource(tmp_path / "w.db", table="t").reader().read_all()
+    assert back["x"].to_pylist() == [text, None]
+
+
 def test_allowing_a_column_that_is_not_there_is_an_error(tmp_path):
     rows = ae.ArrowSource(pa.table({"took": [1]}))
     with pytest.raises(SchemaError, match="did you mean 'took'"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -12,10 +13,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from arrowetl.arrow import reader_of
 from arrowetl.duck import SETTINGS, first_line
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
 from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
+from arrowetl.sinks.rounding import exact
 from arrowetl.sinks.table import (
     Column,
     Fit,
@@ -26,7 +29,7 @@ from arrowetl.sinks.table import (
 )
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Mode, SchemaChange, Sink, require
-from arrowetl.typemap import Stored, duckable_schema, duckdb_columns
+from arrowetl.typemap import Stored, duckable_schema, duckdb_columns, keeps, may_keep
 
 _MAGIC = b"DUCK"
 _NULL = '"NULL"'
@@ -60,7 +63,9 @@ class DuckDBLoader(Sink):
             rows of a run with one key the last wins; a null in a key is an error. Columns that
             the rows lack keep their values.
         on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns. A
-            column of numbers never becomes one of text: cast the rows, or load into a new column.
+            column of numbers never becomes one of text, nor a column of a type that rounds them
+            (of BIGINT one of DOUBLE): cast the rows, or load into a new column. A row's number
+            that the table's DOUBLE or FLOAT would round is an error.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -274,9 +279,13 @@ class DuckDBLoader(Sink):
         connection, found = self._run.connection, self._run.fit
         if connection is None or found is None:
             raise WriteError(f"{self.label}: begin() comes before write()")
-        feed = Feed(batches, duckable_schema(batches.schema))
-        given = batches.schema.names
-        pairs = [(col, to.name) for col, to in zip(given, found.columns, strict=True) if to]
+        to_columns = zip(batches.schema.names, found.columns, strict=True)
+        goes = {column: to for column, to in to_columns if to}
+        pairs = [(column, to.name) for column, to in goes.items()]
+        with writing(self.label):
+            floats = _floats(connection, {column: to.kind for column, to in goes.items()})
+        exactly = exact(batches, floats, where=self.label)
+        feed = Feed(reader_of(batches.schema, exactly), duckable_schema(batches.schema))
         with feed.written(self.label):
             connection.register(INPUT, feed.reader())
             if self.mode == Mode.UPSERT:
@@ -375,11 +384,15 @@ _FAMILIES = (
     {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE"},
     {"TIME", "TIME_NS"},
 )
+_FLOATING = re.compile("DOUBLE|FLOAT")
 _TEXT_HOLDS = {"UUID", "JSON", "VARCHAR"}
 
 
 def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str | None:
-    """Give the type that holds values of both, as DuckDB's own UNION would; None if none does."""
+    """Give the type that holds values of both, as DuckDB's own UNION would; None if none does.
+
+    What the column has is kept exactly. Rows may have numbers that it would round: see `exact`.
+    """
     if want in {have, _NULL}:
         return have
     if have == _NULL:
@@ -393,12 +406,32 @@ def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str |
         return have if have in _TEXT_HOLDS else (None if refused else "VARCHAR")
     if not _related(have, want):
         return None
+    union = f"(SELECT NULL::{have} AS x UNION ALL SELECT NULL::{want})"
     try:
-        union = f"SELECT NULL::{have} AS x UNION ALL SELECT NULL::{want}"
-        kind = connection.execute(f"SELECT typeof(x) FROM ({union}) LIMIT 1").fetchall()
+        found = connection.sql(
+            f"SELECT NULL::{have}, NULL::{want}, x, typeof(x) FROM {union} LIMIT 1"
+        ).to_arrow_table()
     except duckdb.Error:
         return None
-    return str(kind[0][0])
+    old, new, both = found.schema.types[:3]
+    kind = str(found[3][0])
+    if kind == "FLOAT" and not (keeps(old, both) and keeps(new, both)):
+        kind, both = "DOUBLE", pa.float64()
+    return kind if keeps(old, both) and may_keep(new, both) else None
+
+
+def _floats(
+    connection: duckdb.DuckDBPyConnection, declared: Mapping[str, str]
+) -> dict[str, tuple[str, pa.DataType]]:
+    """Give the columns in whose types there are floating ones, with these as Arrow has them."""
+    kinds_of = {column: kind for column, kind in declared.items() if _FLOATING.search(kind)}
+    if not kinds_of:
+        return {}
+    nulls = ", ".join(f"NULL::{kind}" for kind in kinds_of.values())
+    arrow = connection.sql(f"SELECT {nulls} LIMIT 0").to_arrow_table().schema.types
+    return {
+        column: (kind, into) for (column, kind), into in zip(kinds_of.items(), arrow, strict=True)
+    }
 
 
 def _related(have: str, want: str) -> bool:

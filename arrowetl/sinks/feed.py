@@ -12,7 +12,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of, unsliced
+from arrowetl.arrow import decoded, reader_of, unsliced
 from arrowetl.duck import first_line
 from arrowetl.errors import ArrowETLError, ConfigError, Transient, WriteError, closest, did_you_mean
 from arrowetl.stores.s3 import Address, is_s3
@@ -79,7 +79,7 @@ class Feed:
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     # Only where types differ: pyarrow 26 breaks lists of nulls in casts to their own type.
     columns = [
-        column if column.type == field.type else column.cast(field.type)
+        column if column.type == field.type else decoded(column).cast(field.type)
         for column, field in zip(batch.columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -141,6 +141,13 @@ class JSONLoader(OneFileSink):
             SchemaError: JSON has no form for a type, or DuckDB can't write a column's name.
         """
         for column in schema:
+            if self.schema_path is not None and any_of(column.type, _has_no_fields):
+                raise SchemaError(
+                    f"column {column.name!r} has a struct without fields, which can't be read back "
+                    "with schema_path; drop the column, or write without",
+                    where=self.label,
+                    column=column.name,
+                )
             if _is_odd(column) or any_of(column.type, _has_odd_key):
                 raise SchemaError(
                     f"column {column.name!r}: DuckDB writes no key that is empty or holds a NUL; "
@@ -233,6 +240,10 @@ class JSONLoader(OneFileSink):
             staged = stage.folder / "schema"
             staged.write_text(text, encoding="utf-8")
             stage.publish(staged, overwrite=True)
+
+
+def _has_no_fields(kind: Any) -> bool:
+    return bool(pa.types.is_struct(kind) and not kind.num_fields)
 
 
 def _is_odd(field: pa.Field) -> bool:

@@ -18,7 +18,7 @@ from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
 from arrowetl.sinks.folders import partitions_of
-from arrowetl.sinks.parquet_files import Layout
+from arrowetl.sinks.parquet_files import Layout, coded
 from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Finding, Mode, Sink, require
@@ -339,7 +339,7 @@ class ParquetLoader(Sink):
                     with query.to_arrow_reader(65_536) as reader:
                         self._write_arrow(_as(schema, reader))
             else:
-                self._write_arrow(feed.reader())
+                self._write_arrow(coded(feed.reader()))
         return feed.rows
 
     @contextmanager

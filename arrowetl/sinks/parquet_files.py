@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pyarrow as pa
+import pyarrow.types as kinds
 
-from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.arrow import empty_batch, reader_of, scalar
+from arrowetl.typemap.stored import nested
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
@@ -109,6 +111,60 @@ class Layout:
             reader = pa.RecordBatchReader.from_batches(file.schema_arrow, batches)
             self._write(reader, self._numbered(path.parent, path.stem), self.max_bytes)
         path.unlink()
+
+
+def coded(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """Give the rows with no null among a dictionary's values, which pyarrow 26 can't write.
+
+    >>> codes = pa.DictionaryArray.from_arrays(pa.array([2, 1]), pa.array(["b", None, "a"]))
+    >>> coded(pa.table({"x": codes}).to_reader()).read_all()["x"].chunk(0).dictionary.to_pylist()
+    ['b', 'a']
+    """
+    if all(_plain(kind) == kind for kind in reader.schema.types):
+        return reader
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            columns = [_coded(each) if _null_code(each) else each for each in batch.columns]
+            yield pa.RecordBatch.from_arrays(columns, schema=reader.schema)
+
+    return reader_of(reader.schema, batches())
+
+
+def _coded(column: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if not kinds.is_dictionary(kind):
+        return column.cast(_plain(kind)).cast(kind)
+    # The other values keep their order, which may mean something.
+    there = column.dictionary.is_valid()
+    places = pc.subtract(pc.cumulative_sum(there.cast(pa.int64())), 1)
+    places = pc.if_else(there, places, scalar(None, pa.int64()))
+    codes = places.take(column.indices).cast(kind.index_type)
+    values = column.dictionary.drop_null()
+    return pa.DictionaryArray.from_arrays(codes, values, ordered=kind.ordered)
+
+
+def _plain(kind: Any) -> pa.DataType:
+    """Give a type with values where it has dictionaries, inside it too."""
+    if kinds.is_dictionary(kind):
+        return kind.value_type
+    if kinds.is_nested(kind):
+        return nested(kind, lambda field: field.with_type(_plain(field.type)))
+    return kind
+
+
+def _null_code(column: pa.Array) -> bool:
+    kind = column.type
+    if kinds.is_dictionary(kind):
+        return bool(column.dictionary.null_count)
+    if _plain(kind) == kind:
+        return False
+    if kinds.is_map(kind):
+        return _null_code(column.keys) or _null_code(column.items)
+    parts = column.flatten() if kinds.is_struct(kind) else [column.flatten()]
+    return any(map(_null_code, parts))
 
 
 def _row_groups(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:

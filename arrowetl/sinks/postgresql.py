@@ -55,10 +55,11 @@ class PostgreSQLLoader(Server, RowSink):
     it is an error. `explain` and ``arrowetl doctor`` say so before.
 
     With ``evolve`` a column is widened for rows of a wider type: an integer for int64, which is
-    what Python, pandas and CSV have. Where it can't be (a view, a generated column or the partition
-    key needs it as it is, it's a domain, or the table is another's), and with ``freeze`` and
+    what Python, pandas and CSV have; never to one that would round what is there, as double
+    precision would a bigint. Where it can't be (a view, a generated column or the partition key
+    needs it as it is, it's a domain, or the table is another's), and with ``freeze`` and
     ``discard``, a column of numbers keeps its type: rows with a value that it can't hold go to the
-    dead letters, the others arrive.
+    dead letters, the others arrive. So go integers that double precision would round.
 
     A row that a BEFORE trigger leaves out goes to the dead letters, unless other tables inherit
     from the table: then it is taken to be in one of them. Their rows are never touched.

@@ -29,6 +29,7 @@ from arrowetl.sinks.postgresql_sql import (
 from arrowetl.sinks.postgresql_tables import Tables
 from arrowetl.sinks.postgresql_types import as_sent
 from arrowetl.stage import Refuse
+from arrowetl.typemap import rounded
 
 CHUNK_ROWS = 65_536
 """Rows that go back to the last savepoint. Two round trips each: not to be seen in a million."""
@@ -204,7 +205,7 @@ class Rows:
             raise
 
     def without_misfits(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Refuse the rows that have a null, or an integer, which the table's column can't hold."""
+        """Refuse the rows that have a null, or a number, which the table's column can't hold."""
         for way in self._load.ways:
             column, named = batch.column(way.place), batch.schema.names[way.place]
             key = way.column in self._load.key
@@ -214,6 +215,10 @@ class Rows:
             bad = None if way.most is None else beyond(_as_sent_one(batch, way), way.most)
             if bad is not None:
                 told = ("22003", f"{way.kind} out of range", named)
+                batch = self._without(batch, bad, told)
+            bad = None if way.floats is None else rounded(batch.column(way.place), way.floats)
+            if bad is not None:
+                told = ("22003", f"a number that {way.kind} would round", named)
                 batch = self._without(batch, bad, told)
         return batch
 

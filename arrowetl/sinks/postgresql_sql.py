@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from arrowetl.sinks.postgresql_types import Sent, base_type, is_text
+from arrowetl.sinks.postgresql_types import FLOATS, Sent, base_type, is_text
 from arrowetl.sql import literal, name, names
+from arrowetl.typemap import keeps
 
 STAGED = "arrowetl_staged"
 REFUSED = "arrowetl_refused"
@@ -62,6 +63,13 @@ class Way:
         if wire is None or not (pa.types.is_integer(comes) and pa.types.is_integer(wire)):
             return None
         return int(2 ** (wire.bit_width - 1) - 1) if wire.bit_width < comes.bit_width else None
+
+    @property
+    def floats(self) -> pa.DataType | None:
+        """The floating type of a column that would round some of the numbers that come."""
+        found = FLOATS.get(self.kind.removesuffix("[]"))
+        into = pa.list_(found) if found and self.kind.endswith("[]") else found
+        return None if into is None or keeps(self.sent.stored.arrow, into) else into
 
     @property
     def value(self) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from arrowetl.arrow import reader_of, unsliced
+from arrowetl.arrow import decoded, reader_of, unsliced
 from arrowetl.duck import describing
 from arrowetl.errors import SchemaError
 from arrowetl.postgres.types import decimal_type
@@ -243,7 +243,7 @@ def as_sent(column: pa.Array, sent: Sent, wire: pa.DataType) -> pa.Array:
         sent: how it is sent.
         wire: the type that is wanted; `sent.wire`, or a wider one.
     """
-    column = _decoded(column)
+    column = decoded(column)
     if sent.json:
         return _by_duckdb(column, "chr(1) || to_json(x)", pa.string())
     if sent.as_text:
@@ -272,13 +272,6 @@ def _holds_moments(kind: Any) -> bool:
     return any(is_list(kind) for is_list in _ARRAYS) and any_of(kind, kinds.is_timestamp)
 
 
-def _decoded(column: pa.Array) -> pa.Array:
-    while kinds.is_dictionary(column.type) or kinds.is_run_end_encoded(column.type):
-        decode = column.dictionary_decode if kinds.is_dictionary(column.type) else None
-        column = decode() if decode else pc.run_end_decode(column)
-    return column
-
-
 def _as_list(column: pa.Array) -> pa.Array:
     """Give a list of any kind as a plain one; pyarrow 26 casts views with an offset too few."""
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
@@ -303,7 +296,7 @@ def _by_duckdb(column: pa.Array, expression: str, kind: pa.DataType) -> pa.Array
 _TEXTS = {"text", "character varying", "character", "citext", "name"}
 _INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
 _CASTS = {("json", "jsonb"), ("oid", "bigint")}
-_FLOATS = {"real", "double precision"}
+FLOATS = {"real": pa.float32(), "double precision": pa.float64()}
 
 
 def base_type(kind: str) -> str:
@@ -325,6 +318,14 @@ def wider(have: str, want: str) -> str | None:
     >>> wider("smallint", "bigint"), wider("numeric(5,2)", "bigint"), wider("date", "text")
     ('bigint', 'numeric(21,2)', 'date')
     >>> wider("bytea", "text"), wider("integer", "boolean")
+    (None, None)
+
+    A double keeps every integer, and not every bigint: one that it would round is refused when it
+    comes, and a column of them is not made one of doubles.
+
+    >>> wider("integer", "double precision"), wider("double precision", "bigint")
+    ('double precision', 'double precision')
+    >>> wider("bigint", "double precision"), wider("double precision", "numeric(9,2)")
     (None, None)
     """
     if want in {have, '"NULL"'} or base_type(have) == want or _reads(have, want):
@@ -366,13 +367,12 @@ def takes_or_refuses(have: str, want: str) -> bool:
 
 
 def _is_number(kind: str) -> bool:
-    return base_type(kind) in _INTEGERS.keys() | _FLOATS | {"numeric"}
+    return base_type(kind) in _INTEGERS.keys() | FLOATS.keys() | {"numeric"}
 
 
-def _wider_number(have: str, want: str) -> str:
-    if {have, want} & _FLOATS:
-        small = {have, want} <= {"real", "smallint"}
-        return "real" if small else "double precision"
+def _wider_number(have: str, want: str) -> str | None:
+    if have in FLOATS or want in FLOATS:
+        return _wider_float(have, want)
     if {have, want} <= _INTEGERS.keys():
         return max(have, want, key=lambda kind: _INTEGERS[kind])
     if have == "numeric":
@@ -382,6 +382,18 @@ def _wider_number(have: str, want: str) -> str:
     return (
         have if have == f"numeric({whole + scale},{scale})" else f"numeric({whole + scale},{scale})"
     )
+
+
+def _wider_float(have: str, want: str) -> str | None:
+    """Give the floating type that keeps what the column has; rows it would round are refused.
+
+    Of fractions in decimal hardly any is a floating number.
+    """
+    if have == "bigint" or base_type(have) == "numeric":
+        return None
+    if want == "numeric" or (base_type(want) == "numeric" and _digits(want)[1]):
+        return None
+    return "real" if {have, want} <= {"real", "smallint"} else "double precision"
 
 
 def _digits(kind: str) -> tuple[int, int]:

@@ -17,7 +17,9 @@ from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
 from arrowetl.sinks.feed import MEMORY, Feed, first_bytes, path_text, writing
-from arrowetl.sinks.sqlite_tables import Tables, add_sql, insert_sql, wider
+from arrowetl.sinks.rounding import exact
+from arrowetl.sinks.sqlite_rows import as_kept, fitting
+from arrowetl.sinks.sqlite_tables import Tables, add_sql, affinity, insert_sql, wider
 from arrowetl.sinks.table import (
     Column,
     Fit,
@@ -65,7 +67,9 @@ class SQLiteLoader(Sink):
             several rows of a run with one key the last wins; a null in a key is an error.
             Columns that the rows lack keep their values.
         on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns. A
-            column of numbers never becomes one of text: cast the rows, or load into a new column.
+            column of numbers never becomes one of text, nor one of integers REAL, which rounds
+            them: cast the rows, or load into a new column. A row's integer that a REAL column would
+            round is an error.
         batch_rows: rows in a batch that is converted.
         timeout: seconds to wait for whoever has locked the database.
 
@@ -247,17 +251,25 @@ class SQLiteLoader(Sink):
         found = self._run.fit
         if found is None:
             raise WriteError(f"{self.label}: begin() comes before write()")
-        stored = self._stored(batches.schema)
+        schema = as_kept(batches.schema, found.columns)
+        stored = self._stored(schema)
         pairs = [(each, to) for each, to in zip(stored, found.columns, strict=True) if to]
         key = self._table_key(stored) if self.mode == Mode.UPSERT else []
         insert = insert_sql(self.table, [to.name for _, to in pairs], key)
-        keyed = reader_of(batches.schema, self._keyed(batches))
-        feed = Feed(keyed, duckable_schema(batches.schema))
+        floats = {
+            each.column: (to.kind, pa.float64())
+            for each, to in pairs
+            if affinity(to.kind) == "REAL"
+        }
+        exactly = exact(batches, floats, where=self.label)
+        kept = pa.schema([schema.field(each.column) for each, _ in pairs])
+        keyed = self._keyed(fitting(exactly, kept, where=self.label))
+        feed = Feed(reader_of(batches.schema, keyed), duckable_schema(schema))
         with feed.written(self.label, Error), self._bound(feed, pairs) as reader:
             self._run.cursor.executemany(insert, reader)
         return feed.rows
 
-    def _keyed(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _keyed(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for key in self.key if self.mode == Mode.UPSERT else ():
                 empty = batch[key].is_null(nan_is_null=True).sum().as_py() or 0  # small: one number

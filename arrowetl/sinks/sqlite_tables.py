@@ -8,10 +8,15 @@ from typing import Any
 
 from arrowetl.errors import SchemaError, WriteError
 from arrowetl.sinks.table import Column
-from arrowetl.sql import name, names
+from arrowetl.sql import literal, name, names
 
-_MOMENTS = {"DATE", "TIMESTAMP", "TIMESTAMPTZ", "DATETIME"}
-_TEMPORAL = {*_MOMENTS, "TIME", "TIME_NS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"}
+_TIMES = (
+    ("DATE", "TIMESTAMP", "TIMESTAMP_NS"),
+    ("TIMESTAMPTZ", "TIMESTAMPTZ_NS"),
+    ("TIME", "TIME_NS"),
+)
+"""Types of which each holds what those before it do."""
+_TEMPORAL = {"DATETIME", *(kind for kinds in _TIMES for kind in kinds)}
 _DECIMAL = re.compile(r"DECIMAL_TEXT\((\d+), ?(\d+)\)", re.ASCII)
 _LONGEST_DECIMAL = 76
 _NUMBERS = {"INTEGER", "BOOLEAN", "REAL"}
@@ -60,7 +65,7 @@ def _definition(column: Column) -> str:
 def wider(have: str, want: str) -> str | None:
     """Give the declared type that holds what `have` does and `want`; None if none does.
 
-    >>> wider("INTEGER", "REAL"), wider("VARCHAR(20)", "INTEGER"), wider("BLOB", "TEXT")
+    >>> wider("BOOLEAN", "REAL"), wider("VARCHAR(20)", "INTEGER"), wider("BLOB", "TEXT")
     ('REAL', 'VARCHAR(20)', None)
     >>> wider("DECIMAL_TEXT(9,2)", "DECIMAL_TEXT(9,4)"), wider("DATE", "TEXT")
     ('DECIMAL_TEXT(11,4)', 'TEXT')
@@ -69,21 +74,29 @@ def wider(have: str, want: str) -> str | None:
 
     >>> wider("INTEGER", "TEXT"), wider("DECIMAL_TEXT(9,2)", "INTEGER")
     (None, None)
+
+    Integers have 64 bits, and a REAL rounds them from 53: rows' that it would are an error when
+    they come.
+
+    >>> wider("INTEGER", "REAL"), wider("REAL", "INTEGER")
+    (None, 'REAL')
+    >>> wider("DATE", "TIMESTAMP"), wider("TIMESTAMP", "TIMESTAMPTZ")
+    ('TIMESTAMP', None)
     """
-    known, affinity = have.upper(), _affinity(have)
+    known, kept_as = have.upper(), affinity(have)
     if want in {known, ""} or not have:
         return have
     if "BLOB" in {known, want}:
         return None
     if _DECIMAL.fullmatch(known):
         return _wider_decimal(known, want)
-    if affinity == "TEXT":
+    if kept_as == "TEXT":
         return have
-    if affinity in _NUMBERS or known.startswith(_NUMERIC):
-        return _wider_number(have, affinity, want) if want in _NUMBERS else None
+    if kept_as in _NUMBERS or known.startswith(_NUMERIC):
+        return _wider_number(have, kept_as, want) if want in _NUMBERS else None
     if want in _NUMBERS:
         return None if known in _TEMPORAL else have
-    return have if known in {"DATETIME", "TIMESTAMP"} and want in _MOMENTS else "TEXT"
+    return _wider_time(have, want) if {known, want} <= _TEMPORAL else "TEXT"
 
 
 def _wider_decimal(have: str, want: str) -> str | None:
@@ -97,13 +110,22 @@ def _wider_decimal(have: str, want: str) -> str | None:
     return f"DECIMAL_TEXT({digits},{scale})" if digits <= _LONGEST_DECIMAL else None
 
 
-def _wider_number(have: str, affinity: str, want: str) -> str:
+def _wider_number(have: str, kept_as: str, want: str) -> str | None:
     if have.upper() == "BOOLEAN":
         return want
-    return "REAL" if affinity == "INTEGER" and want == "REAL" else have
+    return None if kept_as == "INTEGER" and want == "REAL" else have
 
 
-def _affinity(declared: str) -> str:
+def _wider_time(have: str, want: str) -> str | None:
+    """Give the wider of two types of times; None for a zone and none, or a time and a moment."""
+    known = "TIMESTAMP" if have.upper() == "DATETIME" else have.upper()
+    for kinds in _TIMES:
+        if {known, want} <= set(kinds):
+            return have if kinds.index(known) >= kinds.index(want) else want
+    return None
+
+
+def affinity(declared: str) -> str:
     """Give the affinity by SQLite's own rules, https://sqlite.org/datatype3.html#determination_of_column_affinity."""
     kind = declared.upper()
     rules = (
@@ -113,6 +135,32 @@ def _affinity(declared: str) -> str:
         ("REAL", ("REAL", "FLOA", "DOUB")),
     )
     return next((to for to, parts in rules if any(part in kind for part in parts)), "NUMERIC")
+
+
+def _rewritten(column: Column, kind: str) -> str:
+    """Write a column's values as those of a wider type are written; SQLite makes text of numbers.
+
+    >>> print(_rewritten(Column("at", "DATE"), "TIMESTAMP"))
+    CASE WHEN "at" GLOB '????-??-??' THEN "at" || 'T00:00:00.000000' ELSE "at" END
+    """
+    value, known = name(column.name), column.kind.upper()
+    digits = 9 if kind.endswith("_NS") else 6
+    forms = []
+    if known == "DATE" and kind.startswith("TIMESTAMP"):
+        forms = [("????-??-??", f"{value} || 'T00:00:00.{'0' * digits}'")]
+    elif known == "TIMESTAMP" and kind == "TIMESTAMP_NS":
+        # Of seconds, or of thousandths or millionths of one.
+        forms = [("????-??-??T??:??:??", f"{value} || '.{'0' * digits}'")]
+        forms += [
+            (f"????-??-??T??:??:??.{'?' * some}", f"{value} || '{'0' * (digits - some)}'")
+            for some in (3, 6)
+        ]
+    elif known == "TIMESTAMPTZ" and kind == "TIMESTAMPTZ_NS":
+        forms = [("????-??-??T??:??:??.??????Z", f"substr({value}, 1, 26) || '000Z'")]
+    if not forms:
+        return value
+    cases = " ".join(f"WHEN {value} GLOB {literal(form)} THEN {new}" for form, new in forms)
+    return f"CASE {cases} ELSE {value} END"
 
 
 class Tables:
@@ -209,10 +257,7 @@ class Tables:
         copy = f"arrowetl copy of {table}"
         self.run(create_sql(copy, [wide.get(column.name, column) for column in columns]))
         values = ", ".join(
-            f"CAST({name(column.name)} AS {wide[column.name].kind})"
-            if column.name in wide
-            else name(column.name)
-            for column in columns
+            _rewritten(column, wide.get(column.name, column).kind) for column in columns
         )
         self.run(f"INSERT INTO {name(copy)} SELECT {values} FROM {name(table)}")
         self.run(f"DROP TABLE {name(table)}")

@@ -145,7 +145,8 @@ def _widened(
     if kind is None:
         raise SchemaError(
             f"column {have.name!r} is {have.kind} in the table and {want.kind} in the rows, and "
-            f"no type holds both; cast it",
+            f"no type holds both exactly; cast the rows to what the table has, or give the table's "
+            f"column another type",
             where=where,
             column=want.name,
         )

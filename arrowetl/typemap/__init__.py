@@ -13,6 +13,7 @@ from arrowetl.typemap.duckdb import (
     refuse_unkept,
 )
 from arrowetl.typemap.parquet import copies, copy_safe, parquet_columns, writable
+from arrowetl.typemap.rounding import keeps, may_keep, rounded
 from arrowetl.typemap.sqlite import sqlite_columns
 from arrowetl.typemap.stored import NAN, NANOSECONDS, NOT_FINITE, Fate, Stored
 
@@ -29,9 +30,12 @@ __all__ = [
     "duckable",
     "duckable_schema",
     "duckdb_columns",
+    "keeps",
+    "may_keep",
     "parquet_columns",
     "refuse_twins",
     "refuse_unkept",
+    "rounded",
     "sqlite_columns",
     "writable",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,26 +127,40 @@ _WORDS: tuple[tuple[Callable[[Any], bool], str, str], ...] = (
 """What values are in JSON, and in which notation."""
 
 
-def _written(kind: Any, value: str, depth: int = 0) -> str:
+_Leaf = Callable[[Any, str], str]
+
+
+def finite_json(kind: pa.DataType, value: str) -> str:
+    """Write the expression for a value's JSON as DuckDB has it, with null for NaN and Infinity.
+
+    >>> print(finite_json(pa.list_(pa.float64()), "x"))
+    to_json(list_transform(x, lambda x0: CASE WHEN isfinite(x0) THEN x0 END))
+    """
+    return f"to_json({_written(kind, value, leaf=_finite)})"
+
+
+def _finite(kind: Any, value: str) -> str:
+    return f"CASE WHEN isfinite({value}) THEN {value} END" if kinds.is_floating(kind) else value
+
+
+def _written(kind: Any, value: str, depth: int = 0, *, leaf: _Leaf | None = None) -> str:
     """Write the expression whose `to_json` is a value's JSON."""
-    kind = _plain(kind)
+    kind, write = _plain(kind), partial(_written, leaf=leaf)
     if kinds.is_struct(kind):
         fields = [
-            f"{name(field.name)} := {_written(field.type, f'{value}.{name(field.name)}', depth)}"
+            f"{name(field.name)} := {write(field.type, f'{value}.{name(field.name)}', depth)}"
             for field in kind
         ]
         return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(fields)}) END"
     item = f"x{depth}"
     if kinds.is_map(kind):
-        key = _written(kind.key_type, f"{item}.key", depth + 1)
-        inner = _written(kind.item_type, f"{item}.value", depth + 1)
+        key = write(kind.key_type, f"{item}.key", depth + 1)
+        inner = write(kind.item_type, f"{item}.value", depth + 1)
         pair = f"{{'k': ({key})::VARCHAR, 'v': {inner}}}"
         return f"map_from_entries(list_transform(map_entries({value}), lambda {item}: {pair}))"
     if _is_list(kind):
-        return (
-            f"list_transform({value}, lambda {item}: {_written(kind.value_type, item, depth + 1)})"
-        )
-    return _leaf(kind, value)
+        return f"list_transform({value}, lambda {item}: {write(kind.value_type, item, depth + 1)})"
+    return (leaf or _leaf)(kind, value)
 
 
 def _leaf(kind: Any, value: str) -> str:
@@ -154,7 +169,7 @@ def _leaf(kind: Any, value: str) -> str:
     if kinds.is_duration(kind):
         return _span(kind, value)
     if kinds.is_floating(kind):
-        return f"CASE WHEN isfinite({value}) THEN {value} END"
+        return _finite(kind, value)
     if _is_bytes(kind):
         return f"to_base64({value})"
     if _is_long(kind) or kinds.is_temporal(kind) or not kinds.is_primitive(kind):

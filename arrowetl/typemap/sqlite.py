@@ -12,10 +12,12 @@ import pyarrow.types as kinds
 from arrowetl.errors import SchemaError
 from arrowetl.sql import name
 from arrowetl.typemap.duckdb import duck_types
+from arrowetl.typemap.json import finite_json
 from arrowetl.typemap.stored import (
     AS_DIGITS,
     DIGITS,
     NAN,
+    NOT_FINITE,
     Fate,
     Stored,
     any_of,
@@ -50,13 +52,20 @@ def _in_sqlite(column: str, kind: Any) -> Stored:
             kind.extension_name, kind.storage_type
         )
     declared, convert, back, why = _place_in_sqlite(column, kind, peeled=kind is not whole)
-    keep = partial(Stored, column, whole, declared, convert, back=back)
+    keep = partial(Stored, column, whole, declared, convert=convert, back=back)
     if kinds.is_floating(kind):
-        return keep(Fate.LOSSY, why, rare=NAN)
+        return keep(fate=Fate.LOSSY, why=why, rare=NAN)
+    floats = any_of(kind, kinds.is_floating)
+    if floats:
+        why = f"{why}: NaN and Infinity become null"
+        keep = partial(keep, convert=f"{finite_json(kind, name(column))}::VARCHAR")
     if any_of(kind, cut):
-        return keep(Fate.LOSSY, f"{why}: nanoseconds are cut", rare=rarely_cut(kind))
+        rare = None if floats else rarely_cut(kind)
+        return keep(fate=Fate.LOSSY, why=f"{why}: nanoseconds are cut", rare=rare)
+    if floats:
+        return keep(fate=Fate.LOSSY, why=why, rare=NOT_FINITE)
     fate = Fate.LOSSLESS if back == whole else Fate.WIDENED
-    return Stored(column, whole, declared, convert, fate, why or "", back)
+    return keep(fate=fate, why=why or "")
 
 
 def _place_in_sqlite(

@@ -71,7 +71,7 @@ def test_upsert_into_a_primary_key(path):
         (["007", "8"], pa.array([7, 8]), [("007", 0), ("7", 1), ("8", 1)]),
         (["abc"], pa.array([7]), [("7", 1), ("abc", 0)]),
         (["1", "1.0"], pa.array([1.0]), [("1", 0), ("1.0", 1)]),
-        ([1, 2], pa.array([1.0, 1.5]), [(1.0, 1), (1.5, 1), (2.0, 0)]),
+        (pa.array([1, 2], pa.int32()), pa.array([1.0, 1.5]), [(1.0, 1), (1.5, 1), (2.0, 0)]),
         (["2024-01-02"], pa.array([date(2024, 1, 2)]), [("2024-01-02", 1)]),
     ],
 )
@@ -175,11 +175,29 @@ def test_evolve_adds_and_widens(path):
         ("BIGINT", pa.array([1], pa.int8()), "BIGINT"),
         ("UBIGINT", pa.array([-1]), "HUGEINT"),
         ("DOUBLE", pa.array([1]), "DOUBLE"),
+        ("DOUBLE", pa.array([1], pa.uint64()), "DOUBLE"),
+        ("DOUBLE", pa.array([Decimal(2**60)]), "DOUBLE"),
+        ("FLOAT", pa.array([2**24 + 1], pa.int32()), "DOUBLE"),
+        ("FLOAT", pa.array([1], pa.int16()), "FLOAT"),
+        ("INTEGER", pa.array([0.5]), "DOUBLE"),
+        ("INTEGER", pa.array([0.5], pa.float32()), "DOUBLE"),
+        ("STRUCT(a INTEGER)", pa.array([{"A": 0.5, "b": 1}]), "STRUCT(a DOUBLE, b BIGINT)"),
+        ("DOUBLE[]", pa.array([[2**53, 2**54]]), "DOUBLE[]"),
         ("UUID", pa.array(["00000000-0000-0000-0000-000000000001"]), "UUID"),
         ("ENUM('a')", pa.array(["b"]), "VARCHAR"),
         ("DATE", pa.nulls(1), "DATE"),
         ("INTEGER", pa.array([{"a": 1}]), "STRUCT(a BIGINT)"),
         ("STRUCT(a INTEGER)", pa.array([{"a": 2**40}]), "STRUCT(a BIGINT)"),
+        # Stored values would be rounded, or all of the rows'.
+        ("BIGINT", pa.array([0.5]), None),
+        ("UBIGINT", pa.array([0.5], pa.float32()), None),
+        ("HUGEINT", pa.array([0.5]), None),
+        ("DECIMAL(5,2)", pa.array([0.5]), None),
+        ("DECIMAL(38,20)", pa.array([Decimal("0.5")], pa.decimal128(38, 10)), None),
+        ("DOUBLE", pa.array([Decimal("0.5")]), None),
+        ("BIGINT[]", pa.array([[0.5]]), None),
+        ("STRUCT(a BIGINT)[]", pa.array([[{"a": 0.5}]]), None),
+        ("MAP(VARCHAR, BIGINT)", pa.array([[("a", 0.5)]], pa.map_("string", "double")), None),
         ("DATE", pa.array([1]), None),
         ("BLOB", pa.array(["x"]), None),
         ("BIGINT", pa.array([[1]]), None),
@@ -203,6 +221,43 @@ def test_a_column_of_numbers_stays_one(path):
     with pytest.raises(SchemaError, match="BIGINT in the table and VARCHAR in the rows"):
         load(loader(path), pa.table({"id": ["1"]}))
     assert ask(path) == [(1,), (None,)]
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mode": "upsert", "key": "id"},
+        {"on_schema_change": "discard"},
+        {"mode": "replace", "on_schema_change": "discard"},
+    ],
+)
+def test_no_row_is_rounded(path, options):
+    ask(path, "CREATE TABLE t (id DOUBLE)")
+    with pytest.raises(WriteError, match=f"'id' has {BIG}, which the table's DOUBLE would round"):
+        load(loader(path, **options), pa.table({"id": [1, 2, BIG]}))
+    assert ask(path) == []
+    load(loader(path, **options), pa.table({"id": [2**60, -1]}))
+    assert ask(path) == [(-1.0,), (2.0**60,)]
+
+
+@pytest.mark.parametrize(
+    ("there", "rows", "told"),
+    [
+        ("DOUBLE", pa.array([2**64 - 1], pa.uint64()), "has 18446744073709551615"),
+        ("DOUBLE", pa.array([Decimal(10**30 + 1)]), f"has {10**30 + 1}"),
+        ("FLOAT[]", pa.array([[0], [2**24 + 1]], pa.list_(pa.int32())), "has .16777217., .* FLOAT"),
+        ("STRUCT(a DOUBLE)", pa.array([{"A": BIG}]), "has {'A': 9007199254740993}"),
+        ("DOUBLE[]", pa.array([[1] * 99 + [BIG]]), r"has \[1, [1, ]*\.\.\., which"),
+    ],
+)
+def test_a_number_that_a_column_would_round(path, there, rows, told):
+    ask(path, f"CREATE TABLE t (x {there})")
+    with pytest.raises(WriteError, match=told):
+        load(loader(path), pa.table({"x": rows}))
 
 
 def test_nulls_settle_no_type(path):

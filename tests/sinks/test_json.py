@@ -420,3 +420,12 @@ def test_everything_comes_back_with_its_schema(tmp_path_factory, data):
     back = ae.JSONSource(folder / "x.json", schema=folder / "schema").reader().read_all()
     assert back.schema == rows.schema
     assert back.cast(rows.schema).equals(rows) or str(back.to_pydict()) == str(rows.to_pydict())
+
+
+def test_a_struct_without_fields_has_no_schema_to_come_back_by(tmp_path):
+    rows = pa.table({"x": pa.array([[{}], None], pa.list_(pa.struct([])))})
+    path = tmp_path / "rows.jsonl"
+    load(ae.JSONLoader(path), rows)
+    assert path.read_text() == '{"x":[{}]}\n{"x":null}\n'
+    with pytest.raises(SchemaError, match="'x' has a struct without fields"):
+        load(ae.JSONLoader(path, schema_path=tmp_path / "schema.json"), rows)

@@ -36,6 +36,22 @@ def test_copy_puts_what_write_does(tmp_path):
     assert a["id"].to_pylist() == [1, 3, None]
 
 
+def test_a_null_among_the_values_of_a_dictionary(tmp_path):
+    codes = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int8()), pa.array(["v", None]))
+    keys = pa.array(["a", "b", "c"])
+    columns = {
+        "x": codes,
+        "s": pa.StructArray.from_arrays([codes], ["a"]),
+        "l": pa.ListArray.from_arrays(pa.array([0, 1, 1, 3], pa.int32()), codes),
+        "m": pa.MapArray.from_arrays(pa.array([0, 1, 1, 3], pa.int32()), keys, codes),
+        "n": pa.DictionaryArray.from_arrays(pa.array([2, 1, 0]), pa.array([7, None, 3])),
+    }
+    rows = pa.table(columns)
+    load(ae.ParquetLoader(tmp_path / "rows.parquet"), rows)
+    back = pq.read_table(tmp_path / "rows.parquet")
+    assert back.to_pylist() == rows.to_pylist()
+
+
 @pytest.mark.parametrize("codec", ["zstd", "snappy", "gzip", "brotli", "lz4", "none"])
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
 def test_compression_is_the_same_both_ways(tmp_path, codec, kind):

@@ -366,7 +366,45 @@ def test_numbers_that_a_frozen_column_can_not_hold_are_rejected(pg):
     assert pg.load(rows, on_schema_change="freeze") == 1
     assert sorted(column for _, column, _ in pg.refused) == ["e", "n", "s", "u"]
     with pytest.raises(ae.SchemaError, match="'freeze' forbids it; cast it"):
-        pg.load(pa.table({**rows.to_pydict(), "b": [0.5] * 5}), on_schema_change="freeze")
+        pg.load(pa.table({**rows.to_pydict(), "u": [0.5] * 5}), on_schema_change="freeze")
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+def test_numbers_that_a_double_would_round_are_rejected(pg, mode):
+    pg.run("CREATE TABLE t (id float8 PRIMARY KEY, u float8, d float8, e float8[])")
+    big, fine = 2**53 + 1, 2**60
+    rows = pa.table(
+        {
+            "id": [big, *range(4), fine],
+            "u": pa.array([0, 2**64 - 1, None, 0, 0, fine], pa.uint64()),
+            "d": pa.array(map(Decimal, [0, 0, 0, 10**19 + 1, 0, fine]), pa.decimal128(20, 0)),
+            "e": [[], [], [], [], [1, big], [fine, None]],
+        }
+    )
+    options = {"mode": mode, "key": "id"} if mode == "upsert" else {}
+    assert pg.load(rows, **options) == 2
+    assert sorted(column for _, column, _ in pg.refused) == ["d", "e", "id", "u"]
+    assert {code for code, _, _ in pg.refused} == {"numeric_value_out_of_range"}
+    assert pg.rows("SELECT * FROM t ORDER BY id") == [
+        (1.0, None, 0.0, []),
+        (float(fine), float(fine), float(fine), [float(fine), None]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("there", "rows"),
+    [
+        ("bigint", pa.array([0.5])),
+        ("bigint[]", pa.array([[0.5]])),
+        ("numeric", pa.array([0.5])),
+        ("numeric(9,2)", pa.array([0.5], pa.float32())),
+        ("double precision", pa.array([Decimal("0.5")])),
+    ],
+)
+def test_no_column_is_rounded(pg, there, rows):
+    pg.run(f"CREATE TABLE t (x {there})")
+    with pytest.raises(ae.SchemaError, match="no type holds both exactly; cast the rows"):
+        pg.load(pa.table({"x": rows}))
 
 
 def test_columns_that_the_table_fills_may_be_missing_and_no_others(pg):
