@@ -79,14 +79,14 @@ class Trouble:
                 close()
 
     @contextmanager
-    def explained(self, where: str) -> Iterator[None]:
-        """Raise what the user should see for whatever comes out of a stream."""
+    def explained(self, where: str, kind: type[ArrowETLError] = StageError) -> Iterator[None]:
+        """Raise what the user should see for whatever comes out of a stream; see `translate`."""
         try:
             yield
         except Exception as error:
             cause = self.first
             if cause is None:
-                cause = self.told(translate(error, where), where)
+                cause = self.told(translate(error, where, kind), where)
                 if isinstance(cause, ArrowETLError):
                     # A statement further on would have it from DuckDB, as text.
                     self.first = cause
@@ -109,9 +109,15 @@ _DAMAGED = re.compile(
 )
 
 
+_UNFIT = re.compile(
+    r'Error while reading file "(?P<file>.*?)": failed to cast column "(?P<column>.*?)" from type '
+    r"(?P<own>.*?) to (?P<joined>.*?): "
+)
+
+
 @contextmanager
-def damage_told(source: str | None) -> Iterator[None]:
-    """Raise ReadError where DuckDB can't make sense of a Parquet file.
+def files_told(source: str | None) -> Iterator[None]:
+    """Raise ReadError where DuckDB can't make sense of a Parquet file, or of one beside others.
 
     Of most faults its reader speaks in its own words, with an error of no kind.
 
@@ -123,14 +129,38 @@ def damage_told(source: str | None) -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         unkind = type(error) is duckdb.Error or str(error).startswith("Invalid Error: ")
         damaged = unkind or _DAMAGED.match(str(error)) is not None
-        if source is None or not damaged or own_error(error) is not None:
+        if source is None or own_error(error) is not None:
+            raise
+        unfit = _UNFIT.search(str(error))
+        if unfit is not None:
+            raise _apart(unfit, source) from error
+        if not damaged:
             raise
         bare = f"{source}: a Parquet file is damaged; write it again, or take it from a copy"
         raise ReadError(f"{bare} ({first_line(error)})", bare=bare) from error
 
 
-def translate(error: Exception, where: str) -> BaseException:
-    """Give an error of DuckDB's or Arrow's as ours, itself as the cause; others as they are."""
+def _apart(unfit: re.Match[str], source: str) -> ReadError:
+    from arrowetl.stores.mounted import with_urls
+
+    said = (
+        f"{source}: column {unfit['column']!r} is {unfit['own']} in {with_urls(unfit['file'])!r}, "
+        f"and {unfit['joined']} together with others, which can't hold all its values; read them "
+        "apart"
+    )
+    return ReadError(said, bare=said)
+
+
+def translate(
+    error: Exception, where: str, kind: type[ArrowETLError] = StageError
+) -> BaseException:
+    """Give an error of DuckDB's or Arrow's as ours, itself as the cause; others as they are.
+
+    Args:
+        error: what was raised.
+        where: what raised it: a stage, or the source.
+        kind: what it is where DuckDB doesn't say more: a ReadError where there is no stage.
+    """
     if isinstance(error, ArrowETLError):
         return error
     own = own_error(error)
@@ -148,7 +178,9 @@ def translate(error: Exception, where: str) -> BaseException:
     elif isinstance(error, duckdb.IOException):
         ours = ReadError(said, bare=bare)
     elif isinstance(error, duckdb.Error | pa.ArrowException | OSError):
-        ours = StageError(f"{where}: {_said(error)}", bare=bare)
+        conversion = kind is StageError and isinstance(error, duckdb.ConversionException)
+        advice = "; Cast with on_error=dead_letter sets such rows apart" if conversion else ""
+        ours = kind(f"{where}: {_said(error)}{advice}", bare=bare)
     else:
         return error
     ours.__cause__ = error
@@ -157,10 +189,7 @@ def translate(error: Exception, where: str) -> BaseException:
 
 def _said(error: Exception) -> str:
     """Give what is said without the statement, which is ours and not the user's."""
-    text = str(error).split("\n\nLINE", maxsplit=1)[0].rstrip()
-    if isinstance(error, duckdb.ConversionException):
-        text += "; Cast with on_error=dead_letter sets such rows apart"
-    return text
+    return str(error).split("\n\nLINE", maxsplit=1)[0].rstrip()
 
 
 @dataclass
@@ -201,15 +230,18 @@ class Statement:
         trouble: Trouble,
         tables: dict[str, Any],
         source: str,
-        parquet: bool = False,
+        reads: str | None = None,
     ) -> None:
         """Open a cursor of the run's DuckDB, with side tables known by name.
 
-        `source` is what the run reads, and `parquet` whether it does so here, of Parquet files.
+        `source` is what the run reads, and `reads` the SQL by which it does so here, if it does.
         """
         self.cursor = root.cursor()
         self.where = where
-        self._source, self._parquet = source, parquet
+        self._source = source
+        self._parquet = "read_parquet(" in (reads or "")
+        # Without a stage there is nobody else to blame.
+        self._kind = ReadError if reads is not None and where == source else StageError
         self._trouble = trouble
         self._reader: pa.RecordBatchReader | None = None
         self.taps: list[Tapped] = []
@@ -270,6 +302,6 @@ class Statement:
         self.cursor.close()
 
     def _tried(self, call: Callable[[], Any]) -> Any:
-        damage = damage_told(self._source if self._parquet else None)
-        with self._trouble.explained(self.where), exactly(self._source), damage:
+        files = files_told(self._source if self._parquet else None)
+        with self._trouble.explained(self.where, self._kind), exactly(self._source), files:
             return call()

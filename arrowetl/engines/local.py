@@ -288,14 +288,13 @@ class LocalRun:
         statement = None
         if segment.sql:
             source = self.plan.source.label
-            of_parquet = not number and "read_parquet(" in (self.plan.relation or "")
             statement = Statement(
                 self._root,
                 where=segment.label or source,
                 trouble=self.trouble,
                 tables=_side_tables(segment),
                 source=source,
-                parquet=of_parquet,
+                reads=None if number else self.plan.relation,
             )
             for setting in self.settings.lean.settings() if self.settings.lean else ():
                 statement.cursor.execute(setting)

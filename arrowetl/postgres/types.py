@@ -204,9 +204,11 @@ def _array(column: str, kind: str, item: pa.DataType) -> Read:
     if direct and kind in _MISFITS:
         of_one = _MISFITS[kind].format("item", "item")
         misfit = f"({misfit} OR EXISTS (SELECT FROM unnest({quoted}) AS item WHERE {of_one}))"
-    values = quoted if direct else f"{quoted}::text[]"
+    # A slice begins at 1. The driver fails at an array that begins neither there nor at 0.
+    moved = f"WHEN array_lower({quoted}, 1) <> 1 THEN {quoted}[:]"
+    flat = f"CASE WHEN {misfit} THEN NULL {moved} ELSE {quoted} END"
+    flat = flat if direct else f"({flat})::text[]"
     arrow = pa.list_(direct or pa.string())
-    flat = f"CASE WHEN {misfit} THEN NULL ELSE {values} END"
     return Read(column, f"{kind}[]", arrow, flat, arrow, misfit)
 
 

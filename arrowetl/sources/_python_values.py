@@ -1,8 +1,8 @@
 """Python's values as Arrow columns: their types found out, and each value held to its column's.
 
 `pa.array` alone would cut 2.5 to 2 in a column of integers, a time of day from a date, a key from
-a nested dict, and a time zone where others have none. So the types of the values are looked at
-first, a column at a time; what loses nothing is left to Arrow.
+a nested dict, microseconds where a type has none, and a time zone where others have none. So the
+types of the values are looked at first, a column at a time; what loses nothing is left to Arrow.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.types as kinds
 
@@ -24,6 +25,11 @@ MISFITS = (pa.ArrowException, TypeError, ValueError, OverflowError)
 """What Arrow raises for values that it can't take: UnicodeEncodeError, too."""
 
 _DIGITS = 38
+_EXACT = 2**53
+"""Up to here a double holds every whole number."""
+_MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_PLAIN = {datetime, time, timedelta}
+"""Of these types no value has nanoseconds; pandas' have."""
 
 
 class Misfit(ValueError):  # noqa: N818 - the caller says what becomes of it
@@ -157,7 +163,22 @@ def _decimals(values: Sequence[Any]) -> pa.DataType:
 def _moments(values: Sequence[Any]) -> pa.DataType:
     if len({value.tzinfo is None for value in values}) > 1:
         raise Misfit("date-times with a time zone and without one in one column")
-    return pa.timestamp("us", None if values[0].tzinfo is None else _zone(values))
+    return pa.timestamp(_unit(values), None if values[0].tzinfo is None else _zone(values))
+
+
+def _times(values: Sequence[Any]) -> pa.DataType:
+    kind = pa.time64("us")
+    _hold_times(values, kind)
+    return kind
+
+
+def _unit(values: Sequence[Any]) -> str:
+    fine = not _PLAIN.issuperset(map(type, values)) and any(map(_nanoseconds, values))
+    return "ns" if fine else "us"
+
+
+def _nanoseconds(value: Any) -> int:
+    return getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0)
 
 
 def _zone(values: Sequence[Any]) -> str:
@@ -188,6 +209,8 @@ _INFERRED: dict[str, Callable[[Sequence[Any]], pa.DataType]] = {
     "decimal": _decimals,
     "bytes": lambda _: pa.binary(),
     "date-time": _moments,
+    "time": _times,
+    "time span": lambda values: pa.duration(_unit(values)),
     "dict": _structs,
     "list": _lists,
 }
@@ -219,20 +242,65 @@ def _hold(values: Sequence[Any], kind: Any) -> None:
             raise Misfit(f"{family.word} where {kind} is wanted")
         if family is NUMBER and kinds.is_integer(kind):
             _hold_whole(values)
-    if kinds.is_timestamp(kind):
-        zoned = {value.tzinfo is not None for value in values if value is not None}
-        if zoned - {kind.tz is not None}:
-            raise Misfit(f"a date-time with{'' if True in zoned else 'out'} a zone, not {kind}")
-    elif kinds.is_struct(kind):
-        _hold_fields([value for value in values if value is not None], kind)
-    elif _is_list(kind):
-        lists = (_flat(value) for value in values if value is not None)
-        _hold(list(chain.from_iterable(lists)), kind.value_type)
+    for is_kind, hold in _HOLDS:
+        if is_kind(kind):
+            hold([value for value in values if value is not None], kind)
+
+
+def _hold_moments(values: Sequence[Any], kind: Any) -> None:
+    zoned = {value.tzinfo is not None for value in values}
+    if zoned - {kind.tz is not None}:
+        raise Misfit(f"a date-time with{'' if True in zoned else 'out'} a zone, not {kind}")
+    _hold_fine(values, kind)
+
+
+def _hold_times(values: Sequence[Any], kind: Any) -> None:
+    if any(value.tzinfo is not None for value in values):
+        raise Misfit("a time of day with a zone, for which Arrow has no type")
+    _hold_fine(values, kind)
+
+
+def _hold_items(values: Sequence[Any], kind: Any) -> None:
+    _hold(list(chain.from_iterable(map(_flat, values))), kind.value_type)
+
+
+def _hold_pairs(values: Sequence[Any], kind: Any) -> None:
+    _hold(list(chain.from_iterable(values)), kind.key_type)
+    _hold(list(chain.from_iterable(value.values() for value in values)), kind.item_type)
 
 
 def _hold_whole(values: Iterable[Any]) -> None:
     if any(isinstance(value, Real) and value != value // 1 for value in values):
         raise Misfit("a number isn't an integer")
+
+
+def _hold_narrow(values: Iterable[Any], kind: Any) -> None:
+    """Raise Misfit for what is too large for a short float, and for whole numbers that it rounds.
+
+    Fractions are rounded by whoever asks for such a type: hardly any is held as it is.
+    """
+    try:
+        wide = np.array([float(value) for value in values], np.float64)
+    except OverflowError as error:
+        raise Misfit(str(error)) from error
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(kind.to_pandas_dtype()).astype(np.float64)
+    whole = (wide == np.trunc(wide)) & (np.abs(wide) <= _EXACT)
+    if (np.isfinite(wide) & (whole | np.isinf(narrow)) & (wide != narrow)).any():
+        raise Misfit(f"a number that {kind} doesn't hold")
+
+
+def _hold_fine(values: Sequence[Any], kind: Any) -> None:
+    """Raise Misfit for parts of a second that the type has no place for."""
+    part = _MICROSECONDS.get(kind.unit)
+    plain = _PLAIN.issuperset(map(type, values))
+    if part is None or (part == 1 and plain):
+        return
+    for value in values:
+        spans = isinstance(value, timedelta)
+        rest = (value.microseconds if spans else value.microsecond) % part
+        if rest or (not plain and _nanoseconds(value)):
+            raise Misfit(f"finer than {kind}")
 
 
 def _hold_fields(values: Sequence[Any], kind: Any) -> None:
@@ -242,6 +310,18 @@ def _hold_fields(values: Sequence[Any], kind: Any) -> None:
         raise Misfit(f"a dict with the key {min(map(str, extra))!r}, which {kind} lacks")
     for field in fields:
         _hold([value.get(field.name) for value in values], field.type)
+
+
+_HOLDS: tuple[tuple[Callable[[Any], bool], Callable[[Sequence[Any], Any], None]], ...] = (
+    (lambda kind: kinds.is_float32(kind) or kinds.is_float16(kind), _hold_narrow),
+    (kinds.is_timestamp, _hold_moments),
+    (kinds.is_time, _hold_times),
+    (kinds.is_duration, _hold_fine),
+    (kinds.is_struct, _hold_fields),
+    (kinds.is_map, _hold_pairs),
+    (_is_list, _hold_items),
+)
+"""What is asked of a column's values that aren't null, by its type."""
 
 
 def misfits(values: Sequence[Any], kind: pa.DataType) -> Iterator[tuple[int, Misfit]]:

@@ -20,6 +20,7 @@ from arrowetl.errors import (
     ArrowETLError,
     ConfigError,
     ReadError,
+    SchemaError,
     closest,
     did_you_mean,
 )
@@ -29,6 +30,8 @@ from arrowetl.sql import name
 
 Declared: TypeAlias = list[tuple[str, str]]
 """Columns, by name and declared type."""
+Values: TypeAlias = Sequence[object] | Mapping[str, object]
+"""Of a query's parameters."""
 
 _MAGIC = b"SQLite format 3\0"
 _HEAD = 100
@@ -165,16 +168,14 @@ class Database:
         self.connection = connection
         self.where = where
 
-    def ask(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
+    def ask(self, sql: str, values: Values = ()) -> list[Any]:
         """Give the rows of a question with a small answer."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, values or None)
             return list(cursor.fetchall())
 
     @contextmanager
-    def stream(
-        self, sql: str, values: Sequence[object] | Mapping[str, object], rows: int
-    ) -> Iterator[pa.RecordBatchReader]:
+    def stream(self, sql: str, values: Values, rows: int) -> Iterator[pa.RecordBatchReader]:
         """Give the rows of a SELECT, so many in a batch."""
         with self.connection.cursor() as cursor:
             cursor.set_option("adbc.sqlite.query.batch_rows", str(rows))
@@ -231,6 +232,27 @@ class Database:
             raise ConfigError(f"{self.where}: {self._hinted(_reason(str(error)))}") from error
         finally:
             self.ask(f"DROP VIEW IF EXISTS temp.{name(view)}")
+
+    def require_names(self, query: str, values: Values, columns: Declared) -> None:
+        """Check that no two columns of a query have one name: SQLite calls the second `id:1`.
+
+        Raises:
+            SchemaError: two have; so have `id` and `ID`.
+        """
+        if not any(re.search(r":\d+$", column) for column, _ in columns):
+            return
+        # The name may be the user's own. Of the query by itself SQLite says what is written there.
+        with self.stream(query, values, 1) as reader:
+            names = reader.schema.names
+        lower = [each.lower() for each in names]
+        twice = next((each for each in names if lower.count(each.lower()) > 1), None)
+        if twice is not None:
+            raise SchemaError(
+                f"two columns are called {twice!r} (SQLite ignores case); name them in the query: "
+                "AS ...",
+                where=self.where,
+                column=twice,
+            )
 
     def _hinted(self, reason: str) -> str:
         missing = re.fullmatch(r"no such table: (?:main\.|temp\.)?(.+)", reason)

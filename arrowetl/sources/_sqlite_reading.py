@@ -11,8 +11,8 @@ from pyarrow.types import is_decimal, is_large_string, is_string
 
 from arrowetl.errors import SchemaError
 from arrowetl.sources._params import Params, places
-from arrowetl.sources._sqlite_file import Database, Declared, Relation, Stamp, opened
-from arrowetl.sources._sqlite_scan import BATCH_BYTES, MANY_ROWS, Reading, Values
+from arrowetl.sources._sqlite_file import Database, Declared, Relation, Stamp, Values, opened
+from arrowetl.sources._sqlite_scan import BATCH_BYTES, MANY_ROWS, Reading
 from arrowetl.sources._sqlite_types import (
     BLOB,
     TEXT,
@@ -52,7 +52,7 @@ def described(request: Request, at: Stamp) -> Reading:
     Raises:
         ReadError: the file can't be read, or there is no such table.
         ConfigError: the query isn't one.
-        SchemaError: a column isn't there.
+        SchemaError: a column isn't there, or two have one name.
     """
     with opened(at.path, timeout=request.timeout, where=request.where) as database:
         if request.query is None:
@@ -60,6 +60,7 @@ def described(request: Request, at: Stamp) -> Reading:
         else:
             declared = database.columns_of_query(request.query)
             reading = Reading(f"({request.query}\n)", (), _bound(request))
+            database.require_names(request.query, reading.values, declared)
         wanted = _wanted(request, [column for column, _ in declared])
         kinds = dict(request.types)
         for column, kind in declared:

@@ -8,7 +8,7 @@ query are read with care from the start, since the same query need not give the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
@@ -17,7 +17,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from arrowetl.sources._parsed import Parsed, parsed
-from arrowetl.sources._sqlite_file import Database
+from arrowetl.sources._sqlite_file import Database, Values
 from arrowetl.sources._sqlite_types import EXAMPLES, Column
 from arrowetl.sql import literal, name
 
@@ -29,7 +29,6 @@ BATCH_BYTES = 32 << 20
 WIDEST = 500
 """Arguments of one call; SQLite takes 1,000."""
 
-Values: TypeAlias = Sequence[object] | Mapping[str, object]
 Refuse: TypeAlias = Callable[["Refused"], None]
 
 

@@ -125,7 +125,8 @@ class _Held:
             try:
                 self._opened = self._open()
             except (pa.ArrowException, ReadError) as error:
-                raise ReadError(f"{label}: {error}") from error
+                bare = getattr(error, "bare", None)
+                raise ReadError(f"{label}: {error}", bare=bare and f"{label}: {bare}") from error
         return self._opened
 
     def take(self, label: str) -> Iterator[pa.RecordBatch]:
@@ -182,10 +183,12 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
 
 
 def _streamed(obj: Any) -> _Stream:
+    if type(obj).__module__.startswith("polars."):
+        _check_kinds(getattr(obj, "schema", {}))
     try:
         return _reader(reader_from(obj))
     except (ValueError, TypeError, pa.ArrowException) as error:
-        bare = f"ArrowSource: a {type(obj).__name__} that Arrow can't read as a table"
+        bare = f"a {type(obj).__name__} that Arrow can't read as a table"
         if hasattr(obj, "to_frame"):
             bare += "; of one column make one with .to_frame()"
         raise ReadError(f"{bare} ({': '.join(map(str, error.args))})", bare=bare) from error
@@ -214,9 +217,21 @@ def _column(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
 
 def _lazy(frame: Any) -> _Stream:
     """Compute a lazy frame of Polars, part by part."""
-    empty = pa.RecordBatchReader.from_stream(frame.collect_schema().to_frame())
+    schema = frame.collect_schema()
+    _check_kinds(schema)
+    empty = pa.RecordBatchReader.from_stream(schema.to_frame())
     parts = (pa.RecordBatchReader.from_stream(part) for part in frame.collect_batches())
     return _Stream(empty.schema, chain.from_iterable(parts))
+
+
+def _check_kinds(schema: Mapping[str, Any]) -> None:
+    """Raise ReadError for Polars' columns of Python objects: of those it gives the addresses."""
+    for column, kind in schema.items():
+        if str(kind) == "Object":
+            raise ReadError(
+                f"column {column!r} has Python objects (Polars' Object), which Arrow can't read; "
+                "make another type of it, or drop it"
+            )
 
 
 def _reader(reader: pa.RecordBatchReader) -> _Stream:

@@ -25,6 +25,7 @@ from arrowetl.sources._files import (
     side_by_side,
 )
 from arrowetl.sources._parquet_types import loss
+from arrowetl.sources._partitions import partitions
 from arrowetl.sql import name, names, options
 from arrowetl.stores.mounted import keep_tails, with_urls
 from arrowetl.stores.s3 import Store
@@ -54,8 +55,10 @@ class ParquetSource(FileSource):
         columns: the ones to give, in this order; all if None.
         filter: a SQL predicate over any of the files' columns; rows for which it isn't true
             are left out, and row groups in which it can't be are not read.
-        hive_partitioning: whether `year=2026/` in a path is a column; found out if None. Its type
-            is inferred over all files.
+        hive_partitioning: whether `year=2026/` in a path is a column. All files have the same
+            ones. They are whole numbers, dates or times where all values are written as those
+            (`7`, not `007`), and else text. If None, it is a SchemaError where a file has a column
+            of that name itself: False takes the file's, and True the folder's.
         union_by_name: let files have columns in another order, lack some (they are null), or have
             narrower types, in structs and lists too. Integers and doubles are doubles together;
             where values would lose digits otherwise, it is a SchemaError. If False, all must have
@@ -95,17 +98,19 @@ class ParquetSource(FileSource):
 
         Raises:
             ReadError: a file isn't there, or isn't a whole Parquet file.
-            SchemaError: files don't fit together; a column isn't there; a decimal is too long.
+            SchemaError: files don't fit together, or have other partitions; a column isn't there;
+                a decimal is too long.
         """
         files = self._opened()
-        merged = self._describe(files)
+        keys = self._keys(files)
+        merged = self._describe(files, keys)
         require_all(self.columns or (), merged, where=self.label)
         for example in _kinds(files, self.label):
-            self._check(example, merged)
+            self._check(example, keys, merged)
         try:
             with unwrapped(), describing() as connection:
                 # Without the limit, the first pages would be read.
-                nothing = f"SELECT * FROM ({self._select(files)}) LIMIT 0"
+                nothing = f"SELECT * FROM ({self._select(files, keys)}) LIMIT 0"
                 return connection.sql(nothing).to_arrow_reader().schema
         except duckdb.Error as error:
             raise schema_error(error, self._all(merged), where=self.label) from error
@@ -116,9 +121,10 @@ class ParquetSource(FileSource):
         Those in a store whose row groups are large are fetched to `scratch` first.
         """
         files = self._opened()
+        keys = self._keys(files)
         if any(file.remote for file in files) and _largest_group(files, self.label) > LARGE:
             files = tuple(side_by_side(partial(self._near, folder=scratch), files))
-        return self._select(files)
+        return self._select(files, keys)
 
     def _near(self, file: FileStamp, folder: Path) -> FileStamp:
         if file.remote is None:
@@ -148,22 +154,31 @@ class ParquetSource(FileSource):
         keep_tails([file.remote for file in files if file.remote is not None], where=self.label)
         return files
 
-    def _scan(self, files: Sequence[FileStamp]) -> str:
-        settings: dict[str, object] = {"union_by_name": self.union_by_name}
-        if self.hive_partitioning is not None:
-            settings["hive_partitioning"] = self.hive_partitioning
+    def _keys(self, files: Sequence[FileStamp]) -> Fields:
+        """Give the columns that folders say: of all files, whichever are then scanned."""
+        if self.hive_partitioning is False:
+            return ()
+        return partitions(tuple(file.path for file in files), where=self.label)
+
+    def _scan(self, files: Sequence[FileStamp], keys: Fields) -> str:
+        settings: dict[str, object] = {
+            "union_by_name": self.union_by_name,
+            "hive_partitioning": bool(keys),
+        }
+        if keys:
+            settings["hive_types"] = dict(keys)
         scan = f"read_parquet({_listed(files, self.label)}{options(settings)})"
-        renamed = _decoded(files, scan) if self.hive_partitioning is not False else ""
+        renamed = _decoded(keys, scan)
         return f"(SELECT * RENAME ({renamed}) FROM {scan})" if renamed else scan
 
-    def _select(self, files: Sequence[FileStamp]) -> str:
+    def _select(self, files: Sequence[FileStamp], keys: Fields) -> str:
         wanted = "*" if self.columns is None else names(self.columns)
         kept = "" if self.filter is None else f" WHERE ({self.filter}\n)"
-        return f"SELECT {wanted} FROM {self._scan(files)}{kept}"
+        return f"SELECT {wanted} FROM {self._scan(files, keys)}{kept}"
 
-    def _describe(self, files: Sequence[FileStamp]) -> Fields:
+    def _describe(self, files: Sequence[FileStamp], keys: Fields) -> Fields:
         try:
-            return _columns_of(f"SELECT * FROM {self._scan(files)}")
+            return _columns_of(f"SELECT * FROM {self._scan(files, keys)}")
         except duckdb.Error as error:
             raise self._unreadable(files, error) from error
 
@@ -171,16 +186,16 @@ class ParquetSource(FileSource):
         """Find the file that is to blame; DuckDB doesn't always name it."""
         for file in files:
             try:
-                _columns_of(f"SELECT * FROM {self._scan([file])}")
+                _columns_of(f"SELECT * FROM {self._scan([file], ())}")
             except duckdb.Error as own:
                 bare = f"{self.label}: {file.path!r} isn't a whole Parquet file"
                 return ReadError(f"{bare} ({_said(own)})", bare=bare)
         bare = f"{self.label}: the files can't be read together"
         return ReadError(f"{bare} ({_said(error)})", bare=bare)
 
-    def _check(self, file: FileStamp, merged: Fields) -> None:
+    def _check(self, file: FileStamp, keys: Fields, merged: Fields) -> None:
         """Check that a file fits the columns that all have together."""
-        own = self._describe([file])
+        own = self._describe([file], keys)
         if not self.union_by_name and own != merged:
             raise SchemaError(
                 f"{file.path!r} has the columns {_told(own)}, and the first file has "
@@ -198,6 +213,19 @@ class ParquetSource(FileSource):
                     column=column,
                 )
         _check_decimals(file, self.label)
+        if keys and self.hive_partitioning is None:
+            self._check_keys(file, keys)
+
+    def _check_keys(self, file: FileStamp, keys: Fields) -> None:
+        said = {unquote(key).casefold() for key, _ in keys}
+        for column, _ in self._describe([file], ()):
+            if column.casefold() in said:
+                raise SchemaError(
+                    f"{file.path!r} has a column {column!r}, and its folders say one, too: "
+                    "hive_partitioning=False takes the file's, and True the folder's",
+                    where=self.label,
+                    column=column,
+                )
 
     def _all(self, columns: Fields) -> pa.Schema:
         return pa.schema([(column, pa.null()) for column, _ in columns])
@@ -214,14 +242,12 @@ def _listed(files: Sequence[FileStamp], where: str) -> str:
     return "[" + ", ".join(file_literal(read_path(file, where=where)) for file in files) + "]"
 
 
-def _decoded(files: Sequence[FileStamp], scan: str) -> str:
+def _decoded(keys: Fields, scan: str) -> str:
     """Give the renaming of partition columns whose folders have percent signs for letters.
 
     DuckDB decodes their values and not their names.
     """
-    folders = {folder for file in files if "%" in file.path for folder in Path(file.path).parts}
-    heads = {folder.partition("=")[0] for folder in folders if "=" in folder}
-    encoded = {head: unquote(head) for head in heads if "%" in head}
+    encoded = {key: unquote(key) for key, _ in keys if "%" in key}
     if not encoded:
         return ""
     columns = [column for column, _ in _columns_of(f"SELECT * FROM {scan}")]

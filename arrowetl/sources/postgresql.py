@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -84,7 +85,8 @@ class PostgreSQLSource(Server, Source):
         ordered: whether one range follows the other. Otherwise they come in turn, which is the
             same order at every reading that has its connections, and quicker.
         cursor_column: a column of which only a range is read.
-        initial_value: where that begins; from the least if None.
+        initial_value: where that begins; from the least if None. Beside a column without a zone,
+            a moment with one is taken in UTC.
         end_value: where it ends; no end if None. With either, rows that are null there don't come.
         range_start: ``closed`` if `initial_value` itself belongs to it, or ``open``.
         range_end: the same of `end_value`.
@@ -237,7 +239,8 @@ class PostgreSQLSource(Server, Source):
         for number, (value, sign) in enumerate(ends, len(self.params) + 1):
             text = as_text(value)
             if text is not None:
-                edge = place(number, value, where=self.label, kind=name(column.kind))
+                kind = _edge_kind(value, column)
+                edge = place(number, value, where=self.label, kind=kind)
                 reading = replace(
                     reading,
                     predicates=(*reading.predicates, f"{name(column.column)} {sign} {edge}"),
@@ -334,6 +337,16 @@ class PostgreSQLSource(Server, Source):
             for _ in batches(self.server, connection, none):
                 pass
         return "allowed"
+
+
+def _edge_kind(value: Any, column: Read) -> str:
+    """Give the type as which an end of a range is compared with its column.
+
+    As a date, a moment would lose its time, and as a timestamp its zone: both are compared with a
+    moment all the same, in UTC as all that is read.
+    """
+    moment = isinstance(value, str | datetime) and column.kind in {"date", "timestamp"}
+    return "timestamptz" if moment else name(column.kind)
 
 
 def _hashable(value: object) -> object:

@@ -41,7 +41,8 @@ class PythonSource(Source):
     read once from the first `sample_size`, which are kept meanwhile. Rows that have two types in
     one column are a SchemaError, save integers and floats, which are doubles together. A later
     row that doesn't fit, or has a key that the sample hadn't, is rejected, with its number, the
-    value, and its text as JSON. Nothing is cut or rounded to fit.
+    value, and its text as JSON. Nothing is cut or rounded to fit, save fractions in a column that
+    `schema` makes a FLOAT.
 
     With a `schema` it names the columns, and other keys are left out.
 

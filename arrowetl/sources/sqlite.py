@@ -146,7 +146,7 @@ class SQLiteSource(Source):
 
         Raises:
             ReadError: the file can't be read, or there is no such table.
-            SchemaError: a column isn't there.
+            SchemaError: a column isn't there, or two have one name.
         """
         return self._reading().schema
 

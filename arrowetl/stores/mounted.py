@@ -107,7 +107,8 @@ def _filesystem() -> Any:
         cachable = False
 
         def glob(self, path: str, **_: object) -> list[str]:
-            return [path]
+            # `file_literal` put signs that a glob has into brackets; the path is of one object.
+            return [re.sub(r"\[([*?\[])\]", r"\1", path)]
 
         def open(self, path: str, mode: str = "rb", **_: object) -> Range:
             if mode != "rb":

@@ -121,6 +121,9 @@ def test_a_number_that_is_too_long_is_never_another_number(db):
     run(db, "CREATE TABLE t AS SELECT 170141183460469231731687303715884105727::HUGEINT AS x")
     with pytest.raises(ReadError, match=r"17014118346046923173.*DECIMAL\(38,0\)"):
         rows_of(ae.DuckDBSource(db, table="t"))
+    pipeline = ae.Pipeline().extract(ae.DuckDBSource(db, table="t")).load(ae.ArrowLoader())
+    with pytest.raises(ReadError, match=r"^DuckDBSource.*17014118346046923173.* column x$"):
+        pipeline.run()
 
 
 @pytest.mark.parametrize("name", ['x"; DROP TABLE y; --', "it's", "a.b", "select", "é☃", "[*]"])

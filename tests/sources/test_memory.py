@@ -223,6 +223,9 @@ def test_a_lazy_frame_is_computed_as_it_is_read():
     assert seen
 
 
+OBJECTS = pl.DataFrame({"n": [1], "o": pl.Series([object()], dtype=pl.Object)})
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -230,8 +233,11 @@ def test_a_lazy_frame_is_computed_as_it_is_read():
         (pl.Series("a", [1]), r"a Series .* make one with \.to_frame\(\)"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"a DataFrame .*Duplicate column names"),
         (pd.DataFrame({"a": [b"x", 1]}), r"\(Expected bytes, got a 'int' object: .*column a"),
+        (OBJECTS, r"column 'o' has Python objects .* make another type of it, or drop it"),
+        (OBJECTS.lazy(), r"column 'o' has Python objects"),
     ],
 )
 def test_frames_that_are_no_tables_say_why(data, said):
-    with pytest.raises(ReadError, match=said):
+    with pytest.raises(ReadError, match=said) as raised:
         ArrowSource(data).schema()
+    assert str(raised.value).count("ArrowSource") == 1

@@ -220,6 +220,20 @@ def test_an_error_of_a_statement_is_no_damage(tmp_path):
             pipeline.load(ae.ArrowLoader()).run()
 
 
+@pytest.mark.parametrize("stages", [[], ["SELECT v FROM input WHERE v IS NOT NULL"]])
+def test_a_run_says_which_file_does_not_go_with_others(tmp_path, stages):
+    put(tmp_path / "a.parquet", v=pa.array([2**62], pa.timestamp("us")))
+    put(tmp_path / "b.parquet", v=pa.array([1], pa.timestamp("ns")))
+    pipeline = ae.Pipeline().extract(ParquetSource(tmp_path))
+    for stage in stages:
+        pipeline.transform(stage)
+    said = (
+        r"column 'v' is TIMESTAMP in '.*a\.parquet', and TIMESTAMP_NS together .* read them apart$"
+    )
+    with pytest.raises(ReadError, match=rf"^ParquetSource.*: {said}"):
+        pipeline.load(ae.ArrowLoader()).run()
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(ReadError, match="holds no file that ends in"):
         ParquetSource(tmp_path).schema()

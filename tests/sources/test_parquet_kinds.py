@@ -290,6 +290,7 @@ def test_no_columns(tmp_path):
 
 
 NULLED = "__HIVE_DEFAULT_PARTITION__"
+HALF_PAST_NOON = datetime(2026, 1, 31, 12, 0, 0, 500_000)  # noqa: DTZ001 - has no zone
 
 
 @pytest.mark.parametrize(
@@ -302,6 +303,14 @@ NULLED = "__HIVE_DEFAULT_PARTITION__"
         (["007", "1"], pa.string(), ["007", "1"]),
         (["1.5"], pa.string(), ["1.5"]),
         (["2026-01-31"], pa.date32(), [date(2026, 1, 31)]),
+        (["2026-01-31", "2026-02-30"], pa.string(), ["2026-01-31", "2026-02-30"]),
+        (["2026-01-31 12%3A00%3A00.5"], pa.timestamp("us"), [HALF_PAST_NOON]),
+        (["-1", "0"], pa.int64(), [-1, 0]),
+        (["0x10", "1"], pa.string(), ["0x10", "1"]),
+        ([" 1", "1"], pa.string(), [" 1", "1"]),
+        (["+1"], pa.string(), ["+1"]),
+        (["-0"], pa.string(), ["-0"]),
+        ([NULLED], pa.string(), [None]),
         (["New%20York", "M%C3%BCnchen"], pa.string(), ["New York", "München"]),
         (["a%2Fb", "a%3Db", "%25"], pa.string(), ["a/b", "a=b", "%"]),
         (["", "1"], pa.string(), ["", "1"]),
@@ -317,11 +326,44 @@ def test_hive_partitions(tmp_path, folders, kind, values):
     assert dict(rows_of(source)) == dict(enumerate(values))
 
 
-def test_partitions_that_files_do_not_share_are_no_columns(tmp_path):
-    for folder in ("a=1", "b=2"):
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ("a=1/x.parquet", "b=2/x.parquet", "a=1/x.parquet' say a=, .*b=2/x.parquet' b=: read"),
+        ("a=1/x.parquet", "x.parquet", "say a=, and .* nothing: read them apart"),
+        ("a=1/x.parquet", "a=1/b=2/x.parquet", "say a= and b=, and .* a="),
+        ("a=1/x.parquet", "A=1/x.parquet", "say A=, and .* a="),
+        ("a=1/x.parquet", "a=x=y/x.parquet", "say a=, and .* nothing: .* `=` is written %3D"),
+        ("a=1/A=2/x.parquet", "a=1/A=3/x.parquet", "'A=2' of .* has a second column 'A'"),
+        ("a=1\\2/x.parquet", "a=3/x.parquet", "has a backslash in it"),
+    ],
+)
+def test_partitions_that_files_do_not_share(tmp_path, one, other, said):
+    for number, path in enumerate((one, other)):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({"id": [number]}), tmp_path / path)
+    for stated in (None, True):
+        with pytest.raises(SchemaError, match=said):
+            ParquetSource(tmp_path, hive_partitioning=stated).schema()
+    assert len(rows_of(ParquetSource(tmp_path, hive_partitioning=False))) == 2
+
+
+def test_folders_that_are_no_partitions(tmp_path):
+    for folder in ("a=x=y", "a=x?y", "=1"):
         (tmp_path / folder).mkdir()
-        pq.write_table(pa.table({"id": [1]}), tmp_path / folder / "x.parquet")
-    assert ParquetSource(tmp_path).schema().names == ["id"]
+        pq.write_table(pa.table({"id": [1]}), tmp_path / folder / "b=2.parquet")
+        assert ParquetSource(tmp_path / folder).schema().names == ["id"]
+    assert ParquetSource(tmp_path, hive_partitioning=True).schema().names == ["id"]
+
+
+@pytest.mark.parametrize("column", ["k", "K"])
+def test_a_partition_that_a_file_has_as_a_column(tmp_path, column):
+    (tmp_path / "k=1").mkdir()
+    pq.write_table(pa.table({"id": [0], column: [9]}), tmp_path / "k=1" / "x.parquet")
+    with pytest.raises(SchemaError, match=f"x.parquet' has a column '{column}', and its folders"):
+        ParquetSource(tmp_path).schema()
+    assert rows_of(ParquetSource(tmp_path, hive_partitioning=False)) == [(0, 9)]
+    assert rows_of(ParquetSource(tmp_path, hive_partitioning=True)) == [(0, 1)]
 
 
 def test_names_that_look_like_others(tmp_path):

@@ -240,12 +240,24 @@ def test_a_reading_can_write_nothing(uri):
         ({"end_value": dt.date(2026, 1, 3)}, [1]),
         ({"end_value": "2026-01-03", "range_end": "closed"}, [1, 3]),
         ({"initial_value": "2026-01-01", "end_value": "2026-01-04"}, [1, 3]),
+        ({"initial_value": dt.datetime(2026, 1, 3, 12)}, [4]),  # noqa: DTZ001
+        ({"initial_value": "2026-01-03 00:00:01"}, [4]),
+        ({"end_value": dt.datetime(2026, 1, 3, 1, tzinfo=dt.timezone.utc)}, [1, 3]),
+        ({"end_value": "2026-01-03 01:00+02"}, [1]),
         ({}, [1, 2, 3, 4]),
     ],
 )
 def test_a_cursor_column_reads_its_range_alone(uri, options, wanted):
     found = source(uri, "few", cursor_column="day", columns=["id"], **options)
     assert [each for (each,) in rows(found)] == wanted
+
+
+@pytest.mark.parametrize("end", ["2026-01-03 14:00+02", dt.datetime(2026, 1, 3, 12)])  # noqa: DTZ001
+def test_a_moment_and_a_column_without_a_zone(uri, end):
+    hours = "generate_series(0, 2) n"
+    query = f"SELECT timestamp '2026-01-03 11:00' + n * interval '1 h' AS at FROM {hours}"
+    found = source(uri, query=query, cursor_column="at", end_value=end, range_end="closed")
+    assert [at.hour for (at,) in rows(found)] == [11, 12]
 
 
 def test_a_cursor_keeps_its_full_precision(uri):

@@ -9,6 +9,7 @@ from enum import Enum, IntEnum
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -119,6 +120,9 @@ TYPES = [
      pa.timestamp("us", "UTC")),
     ([time(12)], pa.time64("us")),
     ([timedelta(1)], pa.duration("us")),
+    ([pd.Timestamp(1), NOON], pa.timestamp("ns")),
+    ([pd.Timestamp(1_000)], pa.timestamp("us")),
+    ([pd.Timedelta(1)], pa.duration("ns")),
     ([UUID(int=1)], pa.uuid()),
     ([[1, None], [], None], pa.list_(pa.int64())),
     ([np.array([1.5]), (2.5,)], pa.list_(pa.float64())),
@@ -156,6 +160,7 @@ def test_types_are_found_out(values, kind):
         ([1j], "complex has no type in Arrow"),
         ([Decimal("NaN")], "a decimal that is NaN"),
         ([10**39], "more than 38 digits"),
+        ([time(1, tzinfo=UTC)], "a time of day with a zone"),
     ],
 )
 def test_rows_that_do_not_fit_together_are_told_before_any_is_read(values, said):
@@ -185,6 +190,8 @@ def test_rows_that_do_not_fit_together_are_told_before_any_is_read(values, said)
         ([1], ["a"], "which doesn't fit list<item: int64>"),
         ([1], 1, "which doesn't fit list<item: int64>"),
         (None, 1, "which doesn't fit null"),
+        (time(1), time(1, tzinfo=UTC), "which doesn't fit time64[us]"),
+        (NOON, pd.Timestamp(1), "which doesn't fit timestamp[us]"),
     ],
 )
 def test_a_later_row_that_does_not_fit_is_set_apart(first, later, said):
@@ -197,6 +204,35 @@ def test_a_later_row_that_does_not_fit_is_set_apart(first, later, said):
         assert said in rejected["reason"]
         assert (rejected["reason_code"], rejected["column"]) == ("cast", "x")
         assert rejected["source"]["line"] == 2
+
+
+FINE = NOON.replace(microsecond=1_000)
+SHORT = [
+    ("TIMESTAMP_S", NOON, FINE),
+    (pa.timestamp("ms", "UTC"), FINE.replace(tzinfo=UTC), FINE.replace(microsecond=1, tzinfo=UTC)),
+    (pa.time32("s"), NOON.time(), FINE.time()),
+    (pa.time32("ms"), FINE.time(), time(1, microsecond=1)),
+    (pa.duration("s"), timedelta(1), timedelta(microseconds=1)),
+    (pa.timestamp("us"), pd.Timestamp(1_000), pd.Timestamp(1)),
+    ("FLOAT", 0.1, 1e39),
+    ("FLOAT", 16_777_218.0, 16_777_217.0),
+    ("FLOAT", 6.02214076e23, -1e39),
+    ("FLOAT", float("inf"), 16_777_217),
+    (pa.float16(), 2_048, 2_049),
+    (pa.float32(), None, 10**400),
+    ("FLOAT[]", [0.1, None], [1e39]),
+    ("MAP(VARCHAR, INT)", {"k": 1.0}, {"k": 1.5}),
+    ("MAP(INT, INT)", {1: 1}, {1.5: 1}),
+    ("STRUCT(t TIME)", {"t": time(1)}, {"t": time(1, tzinfo=UTC)}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fits", "spoilt"), SHORT)
+def test_a_value_that_a_short_type_would_spoil_is_set_apart(kind, fits, spoilt):
+    source = ae.PythonSource([{"x": fits}, {"x": spoilt}], schema={"x": kind})
+    good, (rejected,) = read(source)
+    assert len(good) == 1
+    assert rejected["source"]["line"] == 2
 
 
 def test_what_loses_nothing_fits():

@@ -166,6 +166,14 @@ def test_hive_partitions(bucket):
         }
 
 
+@pytest.mark.parametrize("key", ["[1].parquet", "x*y.parquet", "a?b.parquet", "a[[]b].parquet"])
+def test_keys_with_the_signs_of_a_glob(bucket, key):
+    bucket.put(f"g/{key}", parquet(ROWS.slice(0, 1)))
+    bucket.put("g/a.parquet", parquet(ROWS.slice(1, 1)))
+    assert run(ae.S3Source(bucket.name, f"g/{key}")).to_pydict() == {"id": [1], "city": ["Rome"]}
+    assert sorted(ids(ae.S3Source(bucket.name, "g/", format="parquet"))) == [1, 2]
+
+
 def test_only_what_is_needed_is_fetched(bucket, monkeypatch):
     wide = pa.table({name: pa.array(range(200_000)) for name in "abcdefgh"})
     url = bucket.put("wide.parquet", parquet(wide, row_group_size=20_000, compression="none"))

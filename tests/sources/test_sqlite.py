@@ -417,6 +417,25 @@ def test_wrong_queries(orders, query, said):
     assert len(rows_of(ae.SQLiteSource(orders, table="orders", columns=["id"]))) == 3
 
 
+@pytest.mark.parametrize(
+    ("query", "params", "twice"),
+    [
+        ("SELECT 1 AS a, 2 AS a", (), "a"),
+        ("SELECT ? AS a, 2 AS b, 3 AS A;", [1], "a"),
+        (
+            "SELECT * FROM orders AS x JOIN orders AS y USING (price) WHERE x.id = :id",
+            {"id": 1},
+            "id",
+        ),
+    ],
+)
+def test_two_columns_of_a_query_with_one_name(orders, query, params, twice):
+    with pytest.raises(SchemaError, match=f"two columns are called '{twice}' .* AS") as raised:
+        ae.SQLiteSource(orders, query=query, params=params, columns=[twice]).schema()
+    assert raised.value.column == twice
+    assert ae.SQLiteSource(orders, query='SELECT 1 AS a, 2 AS "a:1"').schema().names == ["a", "a:1"]
+
+
 def test_an_error_in_the_middle_of_a_query(orders):
     with pytest.raises(ReadError, match="integer overflow"):
         rows_of(
