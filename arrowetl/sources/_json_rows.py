@@ -64,7 +64,7 @@ class Feed:
                 start, records = self.reading.records(text)
                 self.names.append(text.file.name)
                 exact = text.form.encoding == "utf-8"
-                self.shifts.append(0 if exact else None)
+                self.shifts.append(text.form.mark if exact else None)
                 kept = records if exact else map(_unmarked, records)
                 yield start, _numbered(kept, len(self.names) - 1)
 

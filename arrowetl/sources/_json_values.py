@@ -209,6 +209,10 @@ def _map(column: pa.Array, kind: Any) -> Parsed:
     entries = pa.ListArray.from_arrays(*_entries(column))
     keys, items = entries.flatten().flatten()
     made_keys, made_items = made(keys, kind.key_type), made(items, kind.item_type)
+    if made_keys.bad is not None:  # a key can't be null
+        bad = _rows(entries, made_keys.bad)
+        rest = _map(_emptied(column, bad), kind)
+        return Parsed(rest.values, _either([bad, rest.bad]))
     filled = _offset_list(entries, entries.flatten(), pa.list_(entries.type.value_type))
     values = pa.MapArray.from_arrays(
         filled.offsets,
@@ -218,6 +222,15 @@ def _map(column: pa.Array, kind: Any) -> Parsed:
         mask=column.is_null() if column.null_count else None,
     )
     return Parsed(values, _rows(entries, _either([made_keys.bad, made_items.bad])))
+
+
+def _emptied(column: pa.Array, rows: pa.Array) -> pa.Array:
+    """Make null what is in some rows."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    numbers = pa.array(np.arange(len(column)))
+    return column.take(pc.if_else(rows, pa.scalar(None, numbers.type), numbers))
 
 
 def _entries(column: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -214,7 +214,7 @@ def test_bytes_that_arent_in_the_encoding(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path):
     rows, rejected = of(tmp_path, b'\xef\xbb\xbf{"a": 1}\n{"a": \n')
     assert rows == [{"a": 1}]
-    assert [(line, code) for line, _, code, _, _ in rejected] == [(2, "malformed")]
+    assert [(line, byte, code) for line, byte, code, _, _ in rejected] == [(2, 13, "malformed")]
 
 
 @pytest.mark.parametrize("wrap", ["{}\n", "[{}]"])
@@ -309,6 +309,26 @@ def test_values_that_dont_fit_what_is_declared(tmp_path):
         *((line, "cast", "o") for line in (8, 9, 10, 11)),
     ]
     assert [text for *_, text in rejected] == lines[1:-1]
+
+
+@pytest.mark.parametrize(("kind", "key"), [("INTEGER", "1"), ("DATE", "2026-01-31")])
+def test_a_key_of_a_map_that_doesnt_fit_rejects_its_record(tmp_path, kind, key):
+    lines = [
+        '{"o": {"m": null}}',
+        '{"o": {"m": {"%s": 1, "x": 2}}}' % key,
+        '{"o": {"m": {"%s": "y"}}}' % key,
+        '{"o": {"m": {"%s": 4}}}' % key,
+        '{"o": {"m": {"x": "y"}}}',
+        '{"o": {"m": {}}}',
+    ]
+    kind = {"o": f"STRUCT(m MAP({kind}, INTEGER))"}
+    rows, rejected = of(tmp_path, "\n".join(lines), schema=kind)
+    assert [row["o"]["m"] and [value for _, value in row["o"]["m"]] for row in rows] == [
+        None,
+        [4],
+        [],
+    ]
+    assert [(line, column) for line, _, _, column, _ in rejected] == [(2, "o"), (3, "o"), (5, "o")]
 
 
 def test_what_a_sample_didnt_show(tmp_path):

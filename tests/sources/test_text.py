@@ -344,6 +344,12 @@ def test_bytes_that_are_not_in_the_encoding_cost_their_line(tmp_path):
     assert rejected[0]["source"]["byte"] is None
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_bytes_of_a_file_are_counted_from_its_mark_on(tmp_path, pack):
+    path = write(tmp_path / "x", pack(b"\xef\xbb\xbfa\nb\n"))
+    assert rows_of(TextSource(path, columns=["text", "byte"])) == [("a", 4), ("b", 6)]
+
+
 def test_nul_is_a_letter_and_utf16_without_a_mark_is_told(tmp_path):
     assert rows_of(TextSource(write(tmp_path / "x", b"a\x00b\n\x00\x00\n"), columns=["text"])) == [
         ("a\x00b",),
