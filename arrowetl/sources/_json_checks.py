@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from arrowetl.sources._json_shape import INTEGERS, Node, Path, place
+from arrowetl.sources._json_split import TWICE
 from arrowetl.sources._json_types import RAW, Spec, spec_of
 from arrowetl.sql import literal
 
@@ -117,12 +118,15 @@ class Asked:
 _FUNCTIONS = {"kinds": "type", "keys": "keys"}
 
 
-def record_checks(root: Node, start: Path, *, sure: bool, closed: bool = False) -> Iterator[Check]:
+def record_checks(
+    root: Node, start: Path, *, way: int = 0, sure: bool, closed: bool = False
+) -> Iterator[Check]:
     """Give the checks that records need, whatever their columns are.
 
     Args:
         root: what is known of the documents.
         start: where the records are in them.
+        way: how many steps down documents were taken apart.
         sure: whether it is known of all of them: then only what was seen has to be looked for.
         closed: whether keys that aren't known are wrong.
     """
@@ -132,6 +136,10 @@ def record_checks(root: Node, start: Path, *, sure: bool, closed: bool = False) 
         kind = "ARRAY" if step is None else "OBJECT"
         if not sure or holder.real - {kind}:
             yield Check("record_path", holder.path, frozenset({kind, "NULL"}))
+        if step is not None and depth >= way and (not sure or holder.doubled):
+            # Of a document with two lists only one would be found when it is taken apart.
+            code = "duplicate_key" if None in start[way:depth] else TWICE
+            yield Check(code, holder.path, keys=(step,))
     if not sure or record.kinds - {"OBJECT"}:
         yield Check("not_an_object", record.path, frozenset({"OBJECT"}))
     for node in _typed(record):

@@ -64,17 +64,19 @@ class Plan:
         schema = pa.schema([self.schema.field(each) for each in names], self.schema.metadata)
         return replace(self, columns=tuple(known[each] for each in names), schema=schema)
 
-    def checks(self, start: Path) -> tuple[Check, ...]:
-        """Give what rejects a record, where the records are at `start`."""
+    def checks(self, start: Path, way: Path = ()) -> tuple[Check, ...]:
+        """Give what rejects a record, where the records are at `start`; taken apart `way` down."""
         known = next((each for each in self.surveys if each.start == start), None)
         if known is not None:
-            found = record_checks(known.root, start, sure=known.whole, closed=not known.whole)
+            found = record_checks(
+                known.root, start, way=len(way), sure=known.whole, closed=not known.whole
+            )
         else:
             root = Node()
             root.at(start)
             for column in self.columns:
                 _outline(root.at((*start, *column.path)), column.wanted)
-            found = record_checks(root, start, sure=False)
+            found = record_checks(root, start, way=len(way), sure=False)
         checks = [each for each in found if not self._is_value or each.code != "not_an_object"]
         return (*checks, *self._of_values(start))
 

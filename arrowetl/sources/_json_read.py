@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from arrowetl.sources import _json_digits as digits
 from arrowetl.sources._json_checks import Asked, Check
-from arrowetl.sources._json_shape import Path
+from arrowetl.sources._json_shape import Path, place
 from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_types import Spec, written
 from arrowetl.sql import INPUT, literal, name
@@ -29,6 +29,7 @@ REASONS = {
     "duplicate_key": "an object has a key twice",
     "unknown_key": "an object has a key that the sample didn't show",
     "record_path": "there is no list where record_path has [*]",
+    "no_record": "there is nothing at the end of record_path",
     "number": "a number is larger than a double holds",
     "cast": "a value doesn't fit the column's type",
 }
@@ -177,10 +178,26 @@ def _cases(
     if columns[0].path:
         yield "r0 IS NULL", "not_an_object"
     yield from checks
+    if start and start[-1] is not None:
+        yield _misses_one(start, objects=bool(columns[0].path)), "no_record"
     if start:
         yield _overflow(_within("r0", start), [layers[0]]), "number"
     else:
         yield from ((_overflow(_value(each, layers), each.spec), "number") for each in columns)
+
+
+def _misses_one(start: Path, *, objects: bool) -> str:
+    """Say whether the last keys of the way to the records lead nowhere, in the document or a list.
+
+    Of objects DuckDB has a null there, which costs nothing to see. Other values may be null.
+    """
+    if objects:
+        return f"len(list_filter({_within('r0', start)}, lambda x: x IS NULL)) > 0"
+    if None not in start:
+        return f"NOT json_exists(text, {literal(place(start))})"
+    end = len(start) - start[::-1].index(None)
+    held, found = (f"len(json_type(text, {literal(place(way))}))" for way in (start[:end], start))
+    return f"TRY({held} > {found})"
 
 
 def _code(cases: Iterator[tuple[str, str]]) -> str:

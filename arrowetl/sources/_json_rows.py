@@ -123,7 +123,7 @@ def _read(
     way: Place = (),
 ) -> Iterator[pa.RecordBatch]:
     """Give what DuckDB reads, and `MARKS`; documents that were taken apart `way` down."""
-    select = select_rows(plan.columns, plan.checks(start), start)
+    select = select_rows(plan.columns, plan.checks(start, way), start)
     if way:
         documents = (_with_text(each, wrapped(each["text"], way)) for each in documents)
     if plan.sampled:

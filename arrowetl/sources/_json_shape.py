@@ -135,10 +135,10 @@ class _Seen:
         known = set(node.kinds)
         node.kinds.update(kind for kind in self.kinds if kind)
         node.doubled |= any(keys and len(keys) != len(set(keys)) for keys in self.keys)
-        if len(node.path) < len(start):
-            return
         if "OBJECT" in node.kinds - known:
             yield node  # for its keys
+        if len(node.path) < len(start):
+            return
         new: list[str | None] = []
         if any(key not in node.keys for keys in self.keys for key in keys or ()):
             new += [key for key in in_order(node) if key not in node.keys]

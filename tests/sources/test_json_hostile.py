@@ -315,14 +315,14 @@ def test_values_that_dont_fit_what_is_declared(tmp_path):
 def test_a_key_of_a_map_that_doesnt_fit_rejects_its_record(tmp_path, kind, key):
     lines = [
         '{"o": {"m": null}}',
-        '{"o": {"m": {"%s": 1, "x": 2}}}' % key,
-        '{"o": {"m": {"%s": "y"}}}' % key,
-        '{"o": {"m": {"%s": 4}}}' % key,
+        '{"o": {"m": {"KEY": 1, "x": 2}}}',
+        '{"o": {"m": {"KEY": "y"}}}',
+        '{"o": {"m": {"KEY": 4}}}',
         '{"o": {"m": {"x": "y"}}}',
         '{"o": {"m": {}}}',
     ]
     kind = {"o": f"STRUCT(m MAP({kind}, INTEGER))"}
-    rows, rejected = of(tmp_path, "\n".join(lines), schema=kind)
+    rows, rejected = of(tmp_path, "\n".join(lines).replace("KEY", key), schema=kind)
     assert [row["o"]["m"] and [value for _, value in row["o"]["m"]] for row in rows] == [
         None,
         [4],
@@ -451,6 +451,81 @@ def test_what_is_wrong_around_a_list_rejects_its_document(tmp_path):
     rows, rejected = of(tmp_path, "\n".join(lines), record_path="d[*]")
     assert rows == [{"a": 3}]
     assert [text for *_, text in rejected] == lines[1:]
+
+
+@pytest.mark.parametrize("options", [{}, {"sample_size": 1}, {"schema": pa.schema({"a": "int64"})}])
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("x[*]", ('{"x": [{"a": 3}]}', '{"x": [{"a": 1}], "x": [{"a": 2}]}')),
+        ("d.x[*]", ('{"d": {"x": [{"a": 3}]}}', '{"d": {"x": [{"a": 1}]}, "d": {"x": []}}')),
+        ("x", ('{"x": {"a": 3}}', '{"x": {"a": 1}, "x": {"a": 2}}')),
+        ("x[*]", ('{"x": [{"a": 3}]}', '{"x": [{"a": 1}, {"a": 1, "a": 2}], "x": [{"a": 2}]}')),
+        ("x[*]", ('{"x": [{"a": 3}]}', '{"x": [{"a": 1}, {"a": 1 2}], "x": [{"a": 2}]}')),
+        ("d.x[*]", ('{"d": {"x": [{"a": 3}]}}', '{"d": {"x": [{"a": 1 2}]}, "d": {"x": [1]}}')),
+    ],
+)
+def test_a_key_twice_on_the_way_rejects_the_document(tmp_path, path, lines, options):
+    good, bad = lines
+    text = f"{good}\n{bad}\n{good}\n"
+    rows, rejected = of(tmp_path, text, record_path=path, format="lines", **options)
+    assert rows == [{"a": 3}, {"a": 3}]
+    code = "malformed" if "1 2" in bad else "duplicate_path"
+    assert [(line, code, text) for line, _, code, _, text in rejected] == [(2, code, bad)]
+
+
+def test_a_key_twice_between_two_lists_rejects_what_has_it(tmp_path):
+    bad = '{"x": [{"a": 1}], "x": [{"a": 2}, 7]}'
+    text = f'{{"d": [{bad}, {{"x": [{{"a": 3}}]}}]}}\n'
+    rows, rejected = of(tmp_path, text, record_path="d[*].x[*]", format="lines")
+    assert rows == [{"a": 3}]
+    assert [(code, text) for *_, code, _, text in rejected] == [("duplicate_path", bad)]
+
+
+@pytest.mark.parametrize("size", [1, 30_000])
+@pytest.mark.parametrize(
+    ("path", "wrap"),
+    [
+        ("x[*]", ('{"x": [', '], "y": [{"x": [1]}], "x": [', "]}")),
+        ("d.x[*]", ('{"d": {"x": [', ']}, "e": {"x": [1]}, "d": {"y": 1, "x": [', "]}}")),
+        ("d.x[*]", ('{"d": {"x": [', '], "x": [', ']}, "d": {}}')),
+    ],
+)
+def test_the_second_list_of_a_document_is_rejected(tmp_path, path, wrap, size):
+    good = ", ".join(f'{{"a": {n}, "text": "{"x" * 30}"}}' for n in range(size))
+    opening, between, closing = wrap
+    text = f'{opening}{good}{between}{{"a": -1}}, {{"a": -2}}{closing}\n{opening}{closing}'
+    rows, rejected = of(tmp_path, text, record_path=path, format="object")
+    assert [row["a"] for row in rows] == [*range(size)]
+    assert [(byte, code, text) for _, byte, code, _, text in rejected] == [
+        (text.index(record) + 1, "duplicate_path", record) for record in ('{"a": -1}', '{"a": -2}')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "bad"),
+    [
+        ("d", '{"d": {"a": 1}}\n{"e": 1}\n{}\n{"d": {}}\n', ['{"e": 1}', "{}"]),
+        ("d.e", '{"d": {"e": {"a": 1}}}\n{"d": null}\n{"d": {"e": {}}}\n', ['{"d": null}']),
+        ("i[*].v", '{"i": [{"v": {"a": 1}}, {}, null, {"v": {}}]}\n{}\n', ["{}", "null"]),
+    ],
+)
+def test_where_a_path_leads_to_nothing_there_is_no_row(tmp_path, path, text, bad):
+    for schema in (None, pa.schema({"a": "int64"})):
+        rows, rejected = of(tmp_path, text, record_path=path, format="lines", schema=schema)
+        assert rows == [{"a": 1}, {"a": None}]
+        told = [(code, text) for *_, code, _, text in rejected]
+        assert told == [("no_record", each) for each in bad]
+
+
+def test_where_a_path_leads_to_no_value_there_is_no_row(tmp_path):
+    rows, rejected = of(tmp_path, '{"d": 1}\n{}\n{"d": null}\n', record_path="d")
+    assert rows == [{"value": 1}, {"value": None}]
+    assert [(line, code) for line, _, code, *_ in rejected] == [(2, "no_record")]
+    text = '{"d": [{"e": 1}, {}, {"e": null}]}\n{"d": null}\n'
+    rows, rejected = of(tmp_path, text, record_path="d[*].e")
+    assert rows == [{"value": 1}, {"value": None}]
+    assert [(code, text) for *_, code, _, text in rejected] == [("no_record", "{}")]
 
 
 def test_keys_that_only_broken_documents_have_are_columns(tmp_path):
