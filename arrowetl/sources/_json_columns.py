@@ -243,14 +243,14 @@ def _arrives(column: Column) -> str:
 
 
 def _declared(name: str, path: tuple[str, ...], kind: pa.DataType, where: str) -> Column:
-    digits = dict(digits_of(kind))
+    digits = list(digits_of(kind))
     return Column(
         name,
         path,
         spec_for(kind, where=where),
         wanted=kind,
-        texts=frozenset(place for place, exact in digits.items() if exact),
-        long_numbers=not all(digits.values()),
+        texts=frozenset(place for place, asked in digits if asked is None),
+        numbers=frozenset(asked for _, asked in digits if asked is not None),
     )
 
 
@@ -288,6 +288,7 @@ def _require_alike(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -
 def _merge(into: Node, other: Node) -> None:
     into.kinds |= other.kinds
     into.opaque |= other.opaque
+    into.long |= other.long
     for key, child in other.keys.items():
         _merge(into.below(key), child)
     if other.item is not None:

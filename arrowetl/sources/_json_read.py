@@ -45,7 +45,8 @@ class Column:
         spec: the type that DuckDB reads.
         wanted: the Arrow type that is made of it then, if it isn't what DuckDB gives.
         texts: the places in it where text may be a number's, and its digits count.
-        long_numbers: whether there is text of numbers that may be no doubles, and will be some.
+        numbers: what to ask of a record: whether there is a number in it that is no double, and
+            that the wanted type may keep, or must not take for another.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Column:
     spec: Spec
     wanted: pa.DataType | None = None
     texts: frozenset[Path] = frozenset()
-    long_numbers: bool = False
+    numbers: frozenset[str] = frozenset()
 
 
 def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path) -> str:
@@ -109,12 +110,12 @@ def _with_digits(
     mine = [column for column in columns if _has(layer, column.path)]
     texts = {(*before, *column.path, *place) for column in mine for place in column.texts}
     lost = [each for each in [digits.lost(value, given, texts)] if each]
-    lost += [digits.LONG_NUMBER] if any(column.long_numbers for column in mine) else []
+    lost += sorted(frozenset().union(*(column.numbers for column in mine)))
     if not lost:
         return read
     part, kept = layer, f"v{number}"
     if isinstance(layer, dict) and not start:
-        keys = {column.path[0] for column in mine if column.texts or column.long_numbers}
+        keys = {column.path[0] for column in mine if column.texts or column.numbers}
         part = {key: layer[key] for key in layer if key in keys}
         changes = ", ".join(f"{name(key)} := {kept}.{name(key)}" for key in part)
         kept = f"struct_update(r{number}, {changes})"

@@ -14,11 +14,11 @@ from arrowetl.errors import ArrowETLError, ReadError
 from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_apart import apart, until_a_list, unwrapped, wrapped
-from arrowetl.sources._json_checks import LONG
+from arrowetl.sources._json_checks import DIGITS
 from arrowetl.sources._json_columns import Plan
 from arrowetl.sources._json_read import MARKS, REASONS, select_rows
 from arrowetl.sources._json_shape import Path as Place
-from arrowetl.sources._json_shape import has_long_integers
+from arrowetl.sources._json_shape import longest_integer
 from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._json_values import made
@@ -93,8 +93,8 @@ def _unmarked(records: pa.RecordBatch) -> pa.RecordBatch:
 
 def _watched(documents: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in documents:
-        long = has_long_integers([batch["text"]])
-        yield batch.append_column(LONG, pa.repeat(pa.scalar(long), batch.num_rows))
+        digits = pa.scalar(longest_integer([batch["text"]]), pa.int32())
+        yield batch.append_column(DIGITS, pa.repeat(digits, batch.num_rows))
 
 
 def rows_of(

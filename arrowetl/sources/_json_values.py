@@ -14,6 +14,7 @@ import pyarrow.types as kinds
 
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError
+from arrowetl.sources._json_digits import LONG_NUMBER, TINY_NUMBER
 from arrowetl.sources._json_shape import Path
 from arrowetl.sources._json_types import TEXT, Map, Spec
 from arrowetl.sources._parsed import Parsed, parsed
@@ -64,25 +65,29 @@ def spec_for(kind: Any, *, where: str) -> Spec:
     return TEXT
 
 
-def digits_of(kind: Any) -> Iterator[tuple[Path, bool]]:
+def digits_of(kind: Any) -> Iterator[tuple[Path, str | None]]:
     """Give the places in a type where the digits of a number matter, not only which double it is.
 
-    With each, whether all do, as in text; for decimals 1.10 is as good as 1.1.
+    With each, what to ask of a record to know whether they may; None if all do, as in text. For
+    decimals 1.10 is as good as 1.1.
 
-    >>> list(digits_of(pa.struct({"a": pa.list_(pa.string()), "b": pa.decimal128(9, 2)})))
+    >>> kind = pa.struct({"a": pa.list_(pa.string()), "b": pa.decimal128(9, 2)})
+    >>> [(place, asked is None) for place, asked in digits_of(kind)]
     [(('a', None), True), (('b',), False)]
     """
     kind = _plain(kind)
     if kinds.is_struct(kind):
         for field in kind:
-            yield from (((field.name, *path), exact) for path, exact in digits_of(field.type))
+            yield from (((field.name, *path), asked) for path, asked in digits_of(field.type))
     elif is_list(kind) or kinds.is_map(kind):
         inner = kind.item_type if kinds.is_map(kind) else kind.value_type
-        yield from (((None, *path), exact) for path, exact in digits_of(inner))
+        yield from (((None, *path), asked) for path, asked in digits_of(inner))
     elif any(test(kind) for test in (*_TEXTS, *_BYTES)):
-        yield (), True
+        yield (), None
     elif kinds.is_decimal(kind) or kinds.is_float16(kind) or kinds.is_float32(kind):
-        yield (), False
+        yield (), LONG_NUMBER
+    elif kinds.is_float64(kind):
+        yield (), TINY_NUMBER
 
 
 def _plain(kind: Any) -> Any:
@@ -246,7 +251,39 @@ def _leaf(column: pa.Array, kind: Any) -> Parsed:
         return _cast(_by_duckdb(column, "from_base64(v)"), kind)
     if kinds.is_duration(kind):
         return _duration(column, kind)
+    if kinds.is_floating(kind):
+        return _floating(column, kind)
     return parsed(column, kind)
+
+
+def _floating(column: pa.Array, kind: Any) -> Parsed:
+    """Read numbers; none that is too large or too near to 0, nor a whole one that isn't kept."""
+    import pyarrow.compute as pc
+
+    found = parsed(column, kind)
+    values = found.values.cast(pa.float64())
+    large = pc.and_(pc.is_inf(values), pc.match_substring_regex(column, "[0-9]"))
+    small = pc.and_(pc.equal(values, 0), pc.match_substring_regex(column, "^[-+]?[0.]*[1-9]"))
+    odd = pc.or_(pc.or_(large, small), _rounded(column, values, _KEPT[str(kind)])).fill_null(False)
+    if not pc.any(odd).as_py():  # small: one value
+        return found
+    return Parsed(pc.if_else(odd, pa.scalar(None, kind), found.values), _either([found.bad, odd]))
+
+
+_KEPT = {"halffloat": 3, "float": 7, "double": 15}
+"""Digits that every whole number may have."""
+_WIDEST = pa.decimal256(76, 0)
+
+
+def _rounded(column: pa.Array, values: pa.Array, kept: int) -> pa.Array:
+    """Say of which whole numbers the values are others."""
+    import pyarrow.compute as pc
+
+    long = pc.match_substring_regex(column, f"^[-+]?[0-9]{{{kept + 1},}}$")
+    fits = pc.and_(pc.less(pc.binary_length(column), _WIDEST.precision), pc.is_finite(values))
+    asked = pc.and_(long, fits).fill_null(False)
+    told, given = (each.filter(asked).cast(_WIDEST) for each in (column, values))
+    return pc.replace_with_mask(long, asked, pc.not_equal(told, given))
 
 
 def _cast(found: Parsed, kind: Any) -> Parsed:

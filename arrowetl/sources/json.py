@@ -46,10 +46,10 @@ class JSONSource(FileSource):
 
     A record is an object, and its keys are columns. Types come from all values of all files:
     integers are int64, uint64 or decimal128(38, 0), whichever holds them; with fractions among
-    them, doubles; objects are structs, and lists have one type. Where values of a place disagree
-    otherwise, they are text: of scalars the text itself, with objects or lists among them JSON.
-    Text stays text, also where it looks like a date: declare it, or cast it later. What nobody
-    has a value for is text, too.
+    them, doubles, or text if one has over 15 digits, which a double may not keep; objects are
+    structs, and lists have one type. Where values of a place disagree otherwise, they are text: of
+    scalars the text itself, with objects or lists among them JSON. Text stays text, also where it
+    looks like a date: declare it, or cast it later. What nobody has a value for is text, too.
 
     Rejected, with file, line, byte, text and reason, are: what isn't JSON, or isn't in the file's
     encoding; lone surrogates; what isn't an object, where other records are (if none is, the one
@@ -79,8 +79,8 @@ class JSONSource(FileSource):
         schema: types by column name (Arrow's, or as text DuckDB's), the other columns are
             inferred; or a `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)`
             wrote: then these are all columns, nothing is inferred, and other keys are passed
-            over. A value that doesn't fit, or would lose a digit, rejects its record. Bytes are
-            base64.
+            over. A value that doesn't fit, or would lose a digit, rejects its record; fractions
+            may be the nearest double or float. Bytes are base64.
         types: what a mapping in `schema` is kept as; `exact`, what a `pa.Schema` is.
         exact: the Arrow schema, serialised, in base64.
         schema_path: where the file with the schema is.

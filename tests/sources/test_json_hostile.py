@@ -331,6 +331,28 @@ def test_a_key_of_a_map_that_doesnt_fit_rejects_its_record(tmp_path, kind, key):
     assert [(line, column) for line, _, _, column, _ in rejected] == [(2, "o"), (3, "o"), (5, "o")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (
+            pa.float64(),
+            [2**53, 2**53 + 2, 10**22, 2**64, 0, 0.1, "-0.0", "0e5", "1e-320", "Infinity", '"12"'],
+            [2**53 + 1, -(2**53) - 1, 10**40 + 1, 10**80 + 1, "1e400", "-1e400", "1e-400"],
+        ),
+        (pa.float32(), [2**24, 0.1, "NaN", "1e38"], [2**24 + 1, "1e39", "-1e-60", 10**50]),
+        (pa.float16(), [2048, 0.1], [2049, 70000, 1e-20]),
+    ],
+)
+def test_a_double_that_is_declared_keeps_whole_numbers(tmp_path, kind, good, bad):
+    lines = [f'{{"v": {value}, "w": [0.5, {value}]}}' for value in (*good, *bad)]
+    schema = pa.schema({"v": kind, "w": pa.list_(kind)})
+    rows, rejected = of(tmp_path, "\n".join(lines), schema=schema)
+    assert len(rows) == len(good)
+    assert [(code, column) for _, _, code, column, _ in rejected] == [("cast", "v")] * len(bad)
+    rows, rejected = of(tmp_path, "\n".join(lines), schema=schema, columns=["w"])
+    assert (len(rows), len(rejected)) == (len(good), len(bad))
+
+
 def test_what_a_sample_didnt_show(tmp_path):
     lines = ['{"a": 1, "o": {"x": 1}}'] * 3 + [
         '{"a": 2.5}',
@@ -363,6 +385,9 @@ def test_what_a_sample_didnt_show(tmp_path):
         ("18446744073709551616", "9" * 38, "9" * 39),
         ("true", "false", "1"),
         ("1.5", "2", '"x"'),
+        ("1.5", str(2**53), str(2**53 + 1)),
+        ("1.5", str(2**64), "1" * 40),
+        ("[1.5]", f"[{10**22}]", f"[1, -{2**53 + 1}]"),
         ("[1]", "[2, null]", "[9223372036854775808]"),
         ("[[1]]", "[[2]]", "[[1.5]]"),
         ('[{"b": true}]', '[{"b": null}]', '[{"b": 1}]'),
