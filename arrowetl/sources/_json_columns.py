@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.types as kinds
 
@@ -17,7 +18,7 @@ from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
 from arrowetl.sources._json_survey import Reading, Survey, survey
 from arrowetl.sources._json_types import RAW, TEXT, number_texts, spec_of, type_name
-from arrowetl.sources._json_values import digits_of, is_list, spec_for
+from arrowetl.sources._json_values import digits_of, is_list, spec_for, uuid_cast
 from arrowetl.typemap import arrow_schema
 
 VALUE = "value"
@@ -263,7 +264,10 @@ def _with_types(plan: Plan, types: Fields) -> Plan:
     arrow = arrow_schema(types) if types else pa.schema([])
     fields = [arrow.field(each.name) if each.name in declared else each for each in plan.schema]
     columns = tuple(
-        _declared(each.name, each.path, arrow.field(each.name).type, plan.where)
+        replace(
+            _declared(each.name, each.path, arrow.field(each.name).type, plan.where),
+            cast=uuid_cast(duckdb.sqltype(declared[each.name])),
+        )
         if each.name in declared
         else each
         for each in plan.columns

@@ -44,6 +44,7 @@ class Column:
         path: its key in a record; more than one if objects are flattened.
         spec: the type that DuckDB reads.
         wanted: the Arrow type that is made of it then, if it isn't what DuckDB gives.
+        cast: what has to be done before with the text, in DuckDB's words.
         texts: the places in it where text may be a number's, and its digits count.
         numbers: what to ask of a record: whether there is a number in it that is no double, and
             that the wanted type may keep, or must not take for another.
@@ -53,6 +54,7 @@ class Column:
     path: tuple[str, ...]
     spec: Spec
     wanted: pa.DataType | None = None
+    cast: str | None = None
     texts: frozenset[Path] = frozenset()
     numbers: frozenset[str] = frozenset()
 

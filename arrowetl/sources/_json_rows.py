@@ -21,7 +21,7 @@ from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_shape import longest_integer
 from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_survey import Reading
-from arrowetl.sources._json_values import made
+from arrowetl.sources._json_values import cast_and_made
 from arrowetl.sources._text import unmarked
 
 EXPLAINED = 1000
@@ -184,7 +184,8 @@ def _split(batch: pa.RecordBatch, plan: Plan, feed: Feed) -> Found:
     ):
         value, bad = given, None
         if column.wanted is not None:
-            value, bad = (found := made(given, column.wanted)).values, found.bad
+            found = cast_and_made(given, column.wanted, column.cast)
+            value, bad = found.values, found.bad
             if not wanted.nullable and value.null_count:
                 bad = value.is_null()
         values.append(value)

@@ -18,6 +18,7 @@ from arrowetl.sources._json_digits import LONG_NUMBER, TINY_NUMBER
 from arrowetl.sources._json_shape import Path
 from arrowetl.sources._json_types import TEXT, Map, Spec
 from arrowetl.sources._parsed import Parsed, parsed
+from arrowetl.sql import name
 
 _NESTED_LISTS: tuple[Callable[[Any], bool], ...] = (
     kinds.is_list,
@@ -97,6 +98,46 @@ def _plain(kind: Any) -> Any:
     if kinds.is_dictionary(kind) or kinds.is_run_end_encoded(kind):
         return _plain(kind.value_type)
     return kind
+
+
+def text_type(kind: Any, uuid: str = TEXT) -> str:
+    """Give a type of DuckDB's as it is read, text in containers; UUIDs are what is said.
+
+    >>> import duckdb
+    >>> text_type(duckdb.sqltype("STRUCT(id UUID, n INTEGER)[]"), "UUID")
+    'STRUCT("id" UUID, "n" VARCHAR)[]'
+    """
+    inner = dict(kind.children) if kind.id in {"list", "array", "struct", "map"} else {}
+    match kind.id:
+        case "uuid":
+            return uuid
+        case "list" | "array":
+            return f"{text_type(inner['child'], uuid)}[]"
+        case "struct":
+            fields = (f"{name(key)} {text_type(each, uuid)}" for key, each in inner.items())
+            return f"STRUCT({', '.join(fields)})"
+        case "map":
+            return f"MAP({text_type(inner['key'], uuid)}, {text_type(inner['value'], uuid)})"
+        case _:
+            return TEXT
+
+
+def uuid_cast(kind: Any) -> str | None:
+    """Write what makes all UUIDs of a declared type alike, of text `v`; None if it has none.
+
+    Arrow gets them as text, so its type doesn't say where they are.
+    """
+    plain, strict = text_type(kind), text_type(kind, "UUID")
+    return None if plain == strict else f"v::{strict}::{plain}"
+
+
+def cast_and_made(column: pa.Array, kind: Any, cast: str | None) -> Parsed:
+    """Make a column as `made` does, of what a cast gives."""
+    if cast is None:
+        return made(column, kind)
+    text = _by_duckdb(column, cast)
+    found = made(text.values, kind)
+    return Parsed(found.values, _either([text.bad, found.bad]))
 
 
 def made(column: pa.Array, kind: Any) -> Parsed:
@@ -253,7 +294,20 @@ def _leaf(column: pa.Array, kind: Any) -> Parsed:
         return _duration(column, kind)
     if kinds.is_floating(kind):
         return _floating(column, kind)
+    if kinds.is_timestamp(kind) and kind.tz is None:
+        return _local(column, kind)
     return parsed(column, kind)
+
+
+def _local(column: pa.Array, kind: Any) -> Parsed:
+    """Read date-times that have no zone: of one that has, it would be lost."""
+    import pyarrow.compute as pc
+
+    zoned = pc.match_substring_regex(column, r"[ T].*(Z|[-+]\d\d(:?\d\d)?)$").fill_null(False)
+    if not pc.any(zoned).as_py():  # small: one value
+        return parsed(column, kind)
+    found = parsed(pc.if_else(zoned, pa.scalar(None, column.type), column), kind)
+    return Parsed(found.values, _either([found.bad, zoned]))
 
 
 def _floating(column: pa.Array, kind: Any) -> Parsed:

@@ -80,7 +80,8 @@ class JSONSource(FileSource):
             inferred; or a `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)`
             wrote: then these are all columns, nothing is inferred, and other keys are passed
             over. A value that doesn't fit, or would lose a digit, rejects its record; fractions
-            may be the nearest double or float. Bytes are base64.
+            may be the nearest double or float. A date-time with a zone needs a type with one;
+            without, UTC is meant there. Bytes are base64.
         types: what a mapping in `schema` is kept as; `exact`, what a `pa.Schema` is.
         exact: the Arrow schema, serialised, in base64.
         schema_path: where the file with the schema is.

@@ -353,6 +353,41 @@ def test_a_double_that_is_declared_keeps_whole_numbers(tmp_path, kind, good, bad
     assert (len(rows), len(rejected)) == (len(good), len(bad))
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_S"])
+def test_a_date_time_with_a_zone_doesnt_fit_a_type_without(tmp_path, kind):
+    good = ["2026-01-31T10:00:00", "2026-01-31 10:00", "2026-01-31"]
+    bad = [f"2026-01-31{time}" for time in ("T10:00:00+02:00", "T10:00:00Z", " 10:00-01")]
+    lines = [f'{{"v": "{value}", "l": ["{value}"]}}' for value in (*good, *bad)]
+    for schema in ({"v": kind}, {"l": f"{kind}[]"}):
+        rows, rejected = of(tmp_path, "\n".join(lines), schema=schema)
+        assert len(rows) == len(good)
+        assert [(code, column) for _, _, code, column, _ in rejected] == [("cast", *schema)] * 3
+    rows, _ = of(tmp_path, "\n".join(lines), schema={"v": "TIMESTAMPTZ"})
+    assert [row["v"].hour for row in rows] == [10, 10, 0, 8, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrap"),
+    [
+        ("UUID", '"ID"'),
+        ("UUID[]", '[null, "ID"]'),
+        ("STRUCT(id UUID, n INTEGER)", '{"id": "ID", "n": 1}'),
+        ("MAP(UUID, INTEGER)", '{"ID": 1}'),
+    ],
+)
+def test_what_is_no_uuid_doesnt_fit_one(tmp_path, kind, wrap):
+    uuid = "00000000-0000-0000-0000-00000000000a"
+    values = [wrap.replace("ID", value) for value in (uuid, uuid.upper(), "x", uuid[:-1])]
+    lines = [f'{{"v": {value}}}' for value in (*values, "null")]
+    rows, rejected = of(tmp_path, "\n".join(lines), schema={"v": kind})
+    assert [row["v"] for row in rows] == [rows[0]["v"], rows[0]["v"], None]
+    assert uuid in str(rows[0]["v"])
+    assert [(line, code, column) for line, _, code, column, _ in rejected] == [
+        (3, "cast", "v"),
+        (4, "cast", "v"),
+    ]
+
+
 def test_what_a_sample_didnt_show(tmp_path):
     lines = ['{"a": 1, "o": {"x": 1}}'] * 3 + [
         '{"a": 2.5}',
