@@ -167,6 +167,14 @@ def test_own_formats(tmp_path):
     assert rows_of(zoned) == [(datetime(2026, 1, 31, 9, 5, tzinfo=UTC),)]
 
 
+@pytest.mark.parametrize("lines", ["{0}+02:00\n{0}\n{0}Z\n", "{0}\n{0}Z\n"])
+def test_date_times_without_a_zone_among_some_with_one_are_utc(tmp_path, lines):
+    source = logged(tmp_path, lines.format("2026-01-31T10:00:00"), "(?P<t>.+)")
+    hours = [row[0].hour for row in rows_of(source)]
+    assert source.schema().field("t").type == pa.timestamp("us", "UTC")
+    assert hours == [8, 10, 10][-len(hours) :]
+
+
 def test_a_group_that_is_not_there_is_null(tmp_path):
     source = logged(tmp_path, "a=1\na=2 b=3\n", r"a=(?P<a>\d)(?: b=(?P<b>\d))?")
     assert rows_of(source) == [(1, None), (2, 3)]
