@@ -125,8 +125,8 @@ def elements(text: bytes, keys: Sequence[str]) -> list[tuple[int, int]]:
             bounds.append(at)
             if sign != b",":
                 break
-    ends = [at for sign, at, depth in marks if depth <= 1 and sign in _CLOSING]
-    if (len(ends) == 1) != (level > 1) or text[(ends or bounds)[-1] + 1 :].strip():
+    ends = list(_leave(marks, keys))
+    if len(ends) != len(keys) or text[(ends or bounds)[-1] + 1 :].strip():
         return []
     return _between(text, bounds)
 
@@ -156,6 +156,20 @@ def _enter(marks: Iterator[tuple[bytes, int, int]], keys: Sequence[str]) -> int 
             ready = sign == b":" and _text(key) == keys[entered - 1]
             key = sign
     return None
+
+
+def _leave(marks: Iterator[tuple[bytes, int, int]], keys: Sequence[str]) -> Iterator[int]:
+    """Give where the objects around the list end, up to one that has the key again."""
+    entered, key = len(keys), b""
+    for sign, at, depth in marks:
+        if depth != entered:
+            continue
+        if sign == b":" and _text(key) == keys[entered - 1]:
+            return
+        if sign in _CLOSING:
+            yield at
+            entered -= 1
+        key = sign
 
 
 def _text(key: bytes) -> str | None:

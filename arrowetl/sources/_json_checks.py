@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from arrowetl.sources._json_shape import INTEGERS, Node, Path, place
+from arrowetl.sources._json_shape import INTEGERS, LONG, LONGER, Node, Path, place
+from arrowetl.sources._json_split import TWICE
 from arrowetl.sources._json_types import RAW, Spec, spec_of
 from arrowetl.sql import literal
 
-LONG = "long"
-"""The column that says whether a record may have an integer beyond int64."""
+DIGITS = "digits"
+"""The column that says how many digits an integer in a record has, at most."""
 
 _KINDS: dict[str, frozenset[str]] = {
     "BIGINT": INTEGERS,
@@ -36,7 +37,7 @@ class Check:
         allowed: the kinds of values that may stand there; none if they don't matter.
         keys: the keys that objects there are known to have.
         closed: whether others are wrong; if not, keys that stand twice are.
-        integer: the type that integers there have to fit.
+        integer: the type that integers there have to fit; of doubles, be.
         column: the column that is to blame, if it is one.
     """
 
@@ -104,25 +105,34 @@ class Asked:
             number = f"json_type({value}) IN ('BIGINT', 'UBIGINT', 'DOUBLE')"
             if integer == "HUGEINT":
                 return f"{number} AND NOT regexp_full_match({digits}, '-?[0-9]{{1,38}}')"
+            if integer == "DOUBLE":
+                kept = f"TRY_CAST({digits}::DOUBLE AS HUGEINT) = TRY_CAST({digits} AS HUGEINT)"
+                whole = f"regexp_full_match({digits}, '-?[0-9]+')"
+                return f"CASE WHEN {number} AND {whole} THEN NOT coalesce({kept}, false) END"
             return f"{number} AND TRY_CAST({digits} AS {integer}) IS NULL"
 
         value = f"TRY(json_extract(text, {literal(place(path))}))"
         found = wrong(value)
         if None in path:
             found = f"len(list_filter({value}, lambda x: {wrong('x')})) > 0"
-        # A kind of its own have only those that int64 or uint64 holds.
-        return found if integer == "HUGEINT" else f"CASE WHEN {LONG} THEN {found} ELSE false END"
+        if integer == "HUGEINT":
+            return found  # a kind of its own have only those that int64 or uint64 holds
+        many = LONG if integer == "DOUBLE" else LONGER
+        return f"CASE WHEN {DIGITS} >= {many} THEN {found} ELSE false END"
 
 
 _FUNCTIONS = {"kinds": "type", "keys": "keys"}
 
 
-def record_checks(root: Node, start: Path, *, sure: bool, closed: bool = False) -> Iterator[Check]:
+def record_checks(
+    root: Node, start: Path, *, way: int = 0, sure: bool, closed: bool = False
+) -> Iterator[Check]:
     """Give the checks that records need, whatever their columns are.
 
     Args:
         root: what is known of the documents.
         start: where the records are in them.
+        way: how many steps down documents were taken apart.
         sure: whether it is known of all of them: then only what was seen has to be looked for.
         closed: whether keys that aren't known are wrong.
     """
@@ -132,6 +142,10 @@ def record_checks(root: Node, start: Path, *, sure: bool, closed: bool = False) 
         kind = "ARRAY" if step is None else "OBJECT"
         if not sure or holder.real - {kind}:
             yield Check("record_path", holder.path, frozenset({kind, "NULL"}))
+        if step is not None and depth >= way and (not sure or holder.doubled):
+            # Of a document with two lists only one would be found when it is taken apart.
+            code = "duplicate_key" if None in start[way:depth] else TWICE
+            yield Check(code, holder.path, keys=(step,))
     if not sure or record.kinds - {"OBJECT"}:
         yield Check("not_an_object", record.path, frozenset({"OBJECT"}))
     for node in _typed(record):
@@ -160,7 +174,7 @@ def value_checks(spec: Spec, path: Path, column: str) -> Iterator[Check]:
         yield from value_checks(spec[0], (*path, None), column)
     elif spec in _KINDS:
         yield Check("cast", path, _KINDS[spec] | {"NULL"}, column=column)
-        if spec in {"BIGINT", "UBIGINT", "HUGEINT"}:
+        if spec in _KINDS and spec != "BOOLEAN":
             yield Check("cast", path, integer=spec, column=column)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.types as kinds
 
@@ -17,7 +18,7 @@ from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
 from arrowetl.sources._json_survey import Reading, Survey, survey
 from arrowetl.sources._json_types import RAW, TEXT, number_texts, spec_of, type_name
-from arrowetl.sources._json_values import digits_of, is_list, spec_for
+from arrowetl.sources._json_values import digits_of, is_list, spec_for, uuid_cast
 from arrowetl.typemap import arrow_schema
 
 VALUE = "value"
@@ -64,17 +65,19 @@ class Plan:
         schema = pa.schema([self.schema.field(each) for each in names], self.schema.metadata)
         return replace(self, columns=tuple(known[each] for each in names), schema=schema)
 
-    def checks(self, start: Path) -> tuple[Check, ...]:
-        """Give what rejects a record, where the records are at `start`."""
+    def checks(self, start: Path, way: Path = ()) -> tuple[Check, ...]:
+        """Give what rejects a record, where the records are at `start`; taken apart `way` down."""
         known = next((each for each in self.surveys if each.start == start), None)
         if known is not None:
-            found = record_checks(known.root, start, sure=known.whole, closed=not known.whole)
+            found = record_checks(
+                known.root, start, way=len(way), sure=known.whole, closed=not known.whole
+            )
         else:
             root = Node()
             root.at(start)
             for column in self.columns:
                 _outline(root.at((*start, *column.path)), column.wanted)
-            found = record_checks(root, start, sure=False)
+            found = record_checks(root, start, way=len(way), sure=False)
         checks = [each for each in found if not self._is_value or each.code != "not_an_object"]
         return (*checks, *self._of_values(start))
 
@@ -241,14 +244,14 @@ def _arrives(column: Column) -> str:
 
 
 def _declared(name: str, path: tuple[str, ...], kind: pa.DataType, where: str) -> Column:
-    digits = dict(digits_of(kind))
+    digits = list(digits_of(kind))
     return Column(
         name,
         path,
         spec_for(kind, where=where),
         wanted=kind,
-        texts=frozenset(place for place, exact in digits.items() if exact),
-        long_numbers=not all(digits.values()),
+        texts=frozenset(place for place, asked in digits if asked is None),
+        numbers=frozenset(asked for _, asked in digits if asked is not None),
     )
 
 
@@ -261,7 +264,10 @@ def _with_types(plan: Plan, types: Fields) -> Plan:
     arrow = arrow_schema(types) if types else pa.schema([])
     fields = [arrow.field(each.name) if each.name in declared else each for each in plan.schema]
     columns = tuple(
-        _declared(each.name, each.path, arrow.field(each.name).type, plan.where)
+        replace(
+            _declared(each.name, each.path, arrow.field(each.name).type, plan.where),
+            cast=uuid_cast(duckdb.sqltype(declared[each.name])),
+        )
         if each.name in declared
         else each
         for each in plan.columns
@@ -286,6 +292,7 @@ def _require_alike(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -
 def _merge(into: Node, other: Node) -> None:
     into.kinds |= other.kinds
     into.opaque |= other.opaque
+    into.long |= other.long
     for key, child in other.keys.items():
         _merge(into.below(key), child)
     if other.item is not None:

@@ -19,6 +19,9 @@ from arrowetl.sql import literal, name
 LONG_NUMBER = "regexp_matches(text, '[.][0-9]{8}|[0-9]{8}[.]|[0-9]{16}[eE]|[eE]-[0-9]{3}')"
 """Whether there may be a number that isn't the same as a double: below 16 digits all are."""
 
+TINY_NUMBER = "regexp_matches(text, '[eE]-[0-9]{3}')"
+"""Whether there may be a number that is 0 as a double, and isn't."""
+
 _MINUS_ZERO = "regexp_matches(text, '-0([^0-9.eE]|$)')"
 _STRING, _NUMBER = r'"[^"\\]*(?:\\.[^"\\]*)*"', "-?[0-9]+[.eE][0-9.eE+-]*|-0"
 _NUMERIC = ("BIGINT", "UBIGINT", "HUGEINT", "DOUBLE")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from arrowetl.sources import _json_digits as digits
 from arrowetl.sources._json_checks import Asked, Check
-from arrowetl.sources._json_shape import Path
+from arrowetl.sources._json_shape import Path, place
 from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_types import Spec, written
 from arrowetl.sql import INPUT, literal, name
@@ -29,6 +29,7 @@ REASONS = {
     "duplicate_key": "an object has a key twice",
     "unknown_key": "an object has a key that the sample didn't show",
     "record_path": "there is no list where record_path has [*]",
+    "no_record": "there is nothing at the end of record_path",
     "number": "a number is larger than a double holds",
     "cast": "a value doesn't fit the column's type",
 }
@@ -43,16 +44,19 @@ class Column:
         path: its key in a record; more than one if objects are flattened.
         spec: the type that DuckDB reads.
         wanted: the Arrow type that is made of it then, if it isn't what DuckDB gives.
+        cast: what has to be done before with the text, in DuckDB's words.
         texts: the places in it where text may be a number's, and its digits count.
-        long_numbers: whether there is text of numbers that may be no doubles, and will be some.
+        numbers: what to ask of a record: whether there is a number in it that is no double, and
+            that the wanted type may keep, or must not take for another.
     """
 
     name: str
     path: tuple[str, ...]
     spec: Spec
     wanted: pa.DataType | None = None
+    cast: str | None = None
     texts: frozenset[Path] = frozenset()
-    long_numbers: bool = False
+    numbers: frozenset[str] = frozenset()
 
 
 def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path) -> str:
@@ -108,12 +112,12 @@ def _with_digits(
     mine = [column for column in columns if _has(layer, column.path)]
     texts = {(*before, *column.path, *place) for column in mine for place in column.texts}
     lost = [each for each in [digits.lost(value, given, texts)] if each]
-    lost += [digits.LONG_NUMBER] if any(column.long_numbers for column in mine) else []
+    lost += sorted(frozenset().union(*(column.numbers for column in mine)))
     if not lost:
         return read
     part, kept = layer, f"v{number}"
     if isinstance(layer, dict) and not start:
-        keys = {column.path[0] for column in mine if column.texts or column.long_numbers}
+        keys = {column.path[0] for column in mine if column.texts or column.numbers}
         part = {key: layer[key] for key in layer if key in keys}
         changes = ", ".join(f"{name(key)} := {kept}.{name(key)}" for key in part)
         kept = f"struct_update(r{number}, {changes})"
@@ -177,10 +181,26 @@ def _cases(
     if columns[0].path:
         yield "r0 IS NULL", "not_an_object"
     yield from checks
+    if start and start[-1] is not None:
+        yield _misses_one(start, objects=bool(columns[0].path)), "no_record"
     if start:
         yield _overflow(_within("r0", start), [layers[0]]), "number"
     else:
         yield from ((_overflow(_value(each, layers), each.spec), "number") for each in columns)
+
+
+def _misses_one(start: Path, *, objects: bool) -> str:
+    """Say whether the last keys of the way to the records lead nowhere, in the document or a list.
+
+    Of objects DuckDB has a null there, which costs nothing to see. Other values may be null.
+    """
+    if objects:
+        return f"len(list_filter({_within('r0', start)}, lambda x: x IS NULL)) > 0"
+    if None not in start:
+        return f"NOT json_exists(text, {literal(place(start))})"
+    end = len(start) - start[::-1].index(None)
+    held, found = (f"len(json_type(text, {literal(place(way))}))" for way in (start[:end], start))
+    return f"TRY({held} > {found})"
 
 
 def _code(cases: Iterator[tuple[str, str]]) -> str:

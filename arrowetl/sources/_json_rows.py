@@ -14,14 +14,14 @@ from arrowetl.errors import ArrowETLError, ReadError
 from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_apart import apart, until_a_list, unwrapped, wrapped
-from arrowetl.sources._json_checks import LONG
+from arrowetl.sources._json_checks import DIGITS
 from arrowetl.sources._json_columns import Plan
 from arrowetl.sources._json_read import MARKS, REASONS, select_rows
 from arrowetl.sources._json_shape import Path as Place
-from arrowetl.sources._json_shape import has_long_integers
+from arrowetl.sources._json_shape import longest_integer
 from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_survey import Reading
-from arrowetl.sources._json_values import made
+from arrowetl.sources._json_values import cast_and_made
 from arrowetl.sources._text import unmarked
 
 EXPLAINED = 1000
@@ -64,7 +64,7 @@ class Feed:
                 start, records = self.reading.records(text)
                 self.names.append(text.file.name)
                 exact = text.form.encoding == "utf-8"
-                self.shifts.append(0 if exact else None)
+                self.shifts.append(text.form.mark if exact else None)
                 kept = records if exact else map(_unmarked, records)
                 yield start, _numbered(kept, len(self.names) - 1)
 
@@ -93,8 +93,8 @@ def _unmarked(records: pa.RecordBatch) -> pa.RecordBatch:
 
 def _watched(documents: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in documents:
-        long = has_long_integers([batch["text"]])
-        yield batch.append_column(LONG, pa.repeat(pa.scalar(long), batch.num_rows))
+        digits = pa.scalar(longest_integer([batch["text"]]), pa.int32())
+        yield batch.append_column(DIGITS, pa.repeat(digits, batch.num_rows))
 
 
 def rows_of(
@@ -123,7 +123,7 @@ def _read(
     way: Place = (),
 ) -> Iterator[pa.RecordBatch]:
     """Give what DuckDB reads, and `MARKS`; documents that were taken apart `way` down."""
-    select = select_rows(plan.columns, plan.checks(start), start)
+    select = select_rows(plan.columns, plan.checks(start, way), start)
     if way:
         documents = (_with_text(each, wrapped(each["text"], way)) for each in documents)
     if plan.sampled:
@@ -184,7 +184,8 @@ def _split(batch: pa.RecordBatch, plan: Plan, feed: Feed) -> Found:
     ):
         value, bad = given, None
         if column.wanted is not None:
-            value, bad = (found := made(given, column.wanted)).values, found.bad
+            found = cast_and_made(given, column.wanted, column.cast)
+            value, bad = found.values, found.bad
             if not wanted.nullable and value.null_count:
                 bad = value.is_null()
         values.append(value)

@@ -6,6 +6,7 @@ inside a value is not seen here, unless a quote or a bracket is missing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -37,6 +38,19 @@ class Marks:
     at: Places
     kind: NDArray[np.uint8]
     depth: NDArray[np.int32]
+
+    def parts(self, start: int) -> Iterator[Marks]:
+        """Give the marks from a place in the block on, in parts: each is twice as long as before.
+
+        So it costs little to look for what is near, however often.
+        """
+        import numpy as np
+
+        begin, size = int(np.searchsorted(self.at, start)), 64
+        while begin < len(self.at):
+            part = slice(begin, begin + size)
+            yield Marks(self.at[part], self.kind[part], self.depth[part])
+            begin, size = begin + size, size * 2
 
 
 class Scan:

@@ -24,10 +24,11 @@ KEYS = 1000
 """How many keys an object may have to be a struct; with more it is JSON text."""
 
 INTEGERS = frozenset({"BIGINT", "UBIGINT"})
-NUMBERS = INTEGERS | {"UINT64", "INT128", "HUGE", "DOUBLE"}
+LONG_INTEGERS = frozenset({"UINT64", "INT128", "HUGE"})
+NUMBERS = INTEGERS | LONG_INTEGERS | {"DOUBLE"}
 SCALARS = NUMBERS | {"VARCHAR", "BOOLEAN"}
-_LONG = 19
-"""Digits from which on an integer may be more than int64 holds."""
+LONG, LONGER = 16, 19
+"""Digits from which on an integer may be no double, and from which on more than int64 holds."""
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Node:
         item: the place below, of lists.
         opaque: whether nobody looks below.
         doubled: whether an object has a key twice.
+        long: whether an integer has so many digits that a double may not keep them. Asked where
+            that matters, for integers that int64 holds.
     """
 
     path: Path = ()
@@ -50,11 +53,18 @@ class Node:
     item: Node | None = None
     opaque: bool = False
     doubled: bool = False
+    long: bool = False
 
     @property
     def real(self) -> set[str]:
         """The kinds of values that are there, nulls aside."""
         return self.kinds - {"NULL"}
+
+    @property
+    def may_be_double(self) -> bool:
+        """Whether there are integers that a double may have to keep."""
+        plain = bool(self.kinds & INTEGERS) and self.real <= INTEGERS | {"DOUBLE"}
+        return plain and not self.long and not self.opaque
 
     def walk(self) -> Iterator[Node]:
         """Give this and all below."""
@@ -109,15 +119,17 @@ def learn(
         start: where in a document the records are. Beside the way to it nothing is asked.
     """
     connection.register("documents", documents)
-    exact = has_long_integers(documents["text"].chunks)
+    digits = longest_integer(documents["text"].chunks)
     new = [node for node in root.walk() if not node.opaque]
     while new:
-        found = _ask(connection, new, exact=exact)
+        found = _ask(connection, new, exact=digits >= LONGER)
         new = [
             child
             for node, seen in zip(new, found, strict=True)
             for child in seen.add(node, start, lambda node: _keys_in_order(connection, node))
         ]
+    if digits >= LONG:
+        _ask_digits(connection, [node for node in root.walk() if node.may_be_double])
     connection.unregister("documents")
 
 
@@ -135,10 +147,10 @@ class _Seen:
         known = set(node.kinds)
         node.kinds.update(kind for kind in self.kinds if kind)
         node.doubled |= any(keys and len(keys) != len(set(keys)) for keys in self.keys)
-        if len(node.path) < len(start):
-            return
         if "OBJECT" in node.kinds - known:
             yield node  # for its keys
+        if len(node.path) < len(start):
+            return
         new: list[str | None] = []
         if any(key not in node.keys for keys in self.keys for key in keys or ()):
             new += [key for key in in_order(node) if key not in node.keys]
@@ -181,6 +193,25 @@ def _ask(
     answer: list[Any] = list(connection.sql(_grouped(asked, wanted)).fetchall()[0])
     pairs = zip(answer[::2], answer[1::2], strict=True)
     return [_Seen(kinds or (), keys or ()) for kinds, keys in pairs]
+
+
+def _ask_digits(connection: duckdb.DuckDBPyConnection, nodes: Sequence[Node]) -> None:
+    """Ask which places have integers of so many digits that a double may not keep them."""
+    is_long = f"regexp_full_match({{}}::VARCHAR, '-?[0-9]{{{{{LONG},}}}}')"
+    plain = [node for node in nodes if None not in node.path]
+    asked = {"plain": f"json_extract(text, {_places(plain)})"}
+    wanted = [is_long.format(f"plain[{nth}]") for nth, _ in enumerate(plain, 1)]
+    nested = [node for node in nodes if None in node.path]
+    for number, node in enumerate(nested):
+        asked[f"list{number}"] = f"json_extract(text, {literal(place(node.path))})"
+        wanted.append(f"len(list_filter(list{number}, lambda x: {is_long.format('x')})) > 0")
+    if not wanted:
+        return
+    inner = ", ".join(f"TRY({value}) AS {column}" for column, value in asked.items())
+    answers = ", ".join(f"bool_or({each})" for each in wanted)
+    select = f"SELECT {answers} FROM (SELECT {inner} FROM documents WHERE fault IS NULL)"
+    for node, answer in zip(plain + nested, connection.sql(select).fetchall()[0], strict=True):
+        node.long |= bool(answer)
 
 
 def _all(column: str, lists: bool) -> str:
@@ -236,20 +267,20 @@ def _kind(value: str) -> str:
         WHEN length(ltrim({digits}, '-')) <= 38 THEN 'INT128' ELSE 'HUGE' END"""
 
 
-def has_long_integers(texts: Sequence[pa.Array]) -> bool:
-    """Say whether there may be an integer of so many digits that int64 doesn't hold it."""
-    return any(_has_long(text.buffers()[2]) for text in texts if len(text))
+def longest_integer(texts: Sequence[pa.Array]) -> int:
+    """Give how many digits an integer has at most; 0 if none has so many as `LONG`."""
+    return max((_longest(text.buffers()[2]) for text in texts if len(text)), default=0)
 
 
-def _has_long(data: pa.Buffer | None) -> bool:
+def _longest(data: pa.Buffer | None) -> int:
     import numpy as np
 
     text = np.frombuffer(data or b"", np.uint8)
     # Below 10 for digits; bytes wrap around.
     digits = np.concatenate(([False], text - np.uint8(ord("0")) < 10, [False]))  # noqa: PLR2004
     edges = np.flatnonzero(digits[1:] != digits[:-1])
-    starts, ends = edges[::2], edges[1::2]
-    long = starts[ends - starts >= _LONG]
+    starts, sizes = edges[::2], np.diff(edges)[::2]
+    starts, sizes = starts[sizes >= LONG], sizes[sizes >= LONG]
     # What stands behind a point is a fraction, behind a quote text.
-    number = np.isin(text[long - 1], np.frombuffer(b":[,- \t\r\n", np.uint8)) | (long == 0)
-    return bool(number.any())
+    number = np.isin(text[starts - 1], np.frombuffer(b":[,- \t\r\n", np.uint8)) | (starts == 0)
+    return int(sizes[number].max(initial=0))

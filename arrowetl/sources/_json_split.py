@@ -35,11 +35,12 @@ SHOWN = 1 << 10
 """Bytes of a text that the dead letters get where it isn't a record, or is too long for one."""
 BLANK = b" \t\r\n"
 
-TRUNCATED, TRAILING = "truncated", "trailing_text"
+TRUNCATED, TRAILING, TWICE = "truncated", "trailing_text", "duplicate_path"
 FAULTS = {
     **LINE_FAULTS,
     TRUNCATED: "the file ends in the middle of it",
     TRAILING: "it stands behind the end of the JSON value",
+    TWICE: "an object on the way to the records has a key twice",
 }
 
 RECORDS = pa.schema(
@@ -80,6 +81,7 @@ def cut_elements(blocks: Iterator[bytes], keys: Sequence[str] = ()) -> Records:
     """Give the elements of the list that is found by `keys`, one object in the other.
 
     What else is in the file is passed over. Of files with several values each must have the list.
+    Where a key on the way stands twice, the elements of the later lists have a fault.
 
     Raises:
         ReadError: the list isn't there.
@@ -184,51 +186,61 @@ class _Elements:
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.keys = keys
         self.scan, self.cutter = Scan(), Cutter(blank=True)
-        self.finder: _Finder | None = _Finder(keys)
+        self.finder = _Finder(keys)
         self.in_list = False
 
     def take(self, block: bytes) -> Records:
         marks, done = self.scan.look(block), 0
         while True:
-            if self.finder is not None:
+            if not self.in_list:
                 found = self.finder.find(block, marks, done)
                 self._pass(block[done:] if found is None else block[done:found])
                 if found is None:
                     return
-                self.finder, self.in_list, done = None, True, found
+                self.in_list, done = self.finder.entered > 0, found
             if self.in_list:
-                end = self._end(marks, done, depth=len(self.keys) + 1)
-                yield from self._cut(block, marks, done, end)
+                end = self._end(marks, done)
+                yield from self._cut_list(block, marks, done, end)
                 if end is None:
                     return
+                self.finder.leave()
                 self.in_list, done = False, end
-            closed = self._end(marks, done, depth=1) if self.keys else done
-            self.cutter.skip(block[done:closed])
-            if closed is None:
-                return
-            self.finder, done = _Finder(self.keys, later=True), closed
+            if not self.finder.entered:
+                self.finder = _Finder(self.keys, later=True)
 
     def _pass(self, block: bytes) -> None:
         """Pass over what stands before the list; of what may be no value, keep the beginning."""
-        if self.finder is None or self.finder.entered or not block.strip(BLANK):
+        if self.finder.entered or not block.strip(BLANK):
             self.cutter.skip(block)
         else:
             list(self.cutter.take(block, _newlines(b"")))
 
-    def _end(self, marks: Marks, start: int, *, depth: int) -> int | None:
-        """Give the place behind the next bracket that closes a container of `depth`."""
+    def _end(self, marks: Marks, start: int) -> int | None:
+        """Give the place behind the bracket that closes the list."""
         import numpy as np
 
-        closing = (marks.kind == CLOSE) & (marks.depth == depth) & (marks.at >= start)
-        found = np.flatnonzero(closing)
-        return int(marks.at[found[0]]) + 1 if len(found) else None
+        depth = len(self.keys) + 1
+        for part in marks.parts(start):
+            found = np.flatnonzero((part.kind == CLOSE) & (part.depth == depth))
+            if len(found):
+                return int(part.at[found[0]]) + 1
+        return None
+
+    def _cut_list(self, block: bytes, marks: Marks, start: int, end: int | None) -> Records:
+        for batch in self._cut(block, marks, start, end):
+            if self.finder.behind:
+                faults = batch["fault"].fill_null(TWICE)
+                yield batch.set_column(batch.schema.names.index("fault"), "fault", faults)
+            else:
+                yield batch
 
     def _cut(self, block: bytes, marks: Marks, start: int, end: int | None) -> Records:
         import numpy as np
 
         stop = len(block) if end is None else end
-        within = (marks.kind == COMMA) & (marks.depth == len(self.keys) + 1)
-        commas = marks.at[within & (marks.at >= start) & (marks.at < stop)] - start
+        inside = slice(*np.searchsorted(marks.at, (start, stop)))
+        within = (marks.kind[inside] == COMMA) & (marks.depth[inside] == len(self.keys) + 1)
+        commas = marks.at[inside][within] - start
         part = np.frombuffer(block, np.uint8)[start:stop].copy()
         part[commas] = ord(" ")
         if end is None:
@@ -249,14 +261,14 @@ class _Elements:
         return b"".join(self.cutter.held) if self.cutter.size <= LONGEST else b"long"
 
     def rest(self) -> Records:
-        if self.in_list or (self.finder is None):
+        if self.in_list or self.finder.behind:
             held = self._held() if self.in_list else b""
             if self.cutter.size > LONGEST:
                 yield from self.cutter.rest()
             yield self.cutter.one(held, TRUNCATED)
-        elif self.finder is not None and self.finder.later and not self.finder.entered:
+        elif self.finder.later and not self.finder.entered:
             yield from self.cutter.rest(fault=TRAILING)
-        elif self.finder is not None:
+        else:
             self.finder.refuse(self._held())
 
 
@@ -269,19 +281,19 @@ class _Finder:
         """Whether another value came before this one."""
         self.entered = 0
         """How many containers have been entered."""
+        self.behind = False
+        """Whether a list came before: a key may stand twice."""
         self._ready = True
         self._text = b""
         self._seen: list[str] = []
 
     def find(self, block: bytes, marks: Marks, start: int) -> int | None:
-        """Give the place behind the bracket that opens the list; None if it isn't in the block."""
-        near = (marks.at >= start) & (marks.depth <= len(self.keys) + 1)
+        """Give the place behind the bracket that opens the list; None if it isn't in the block.
+
+        Behind a list it may be that of the value's end, and then nothing is entered any more.
+        """
         last = start
-        # Marks above the list only; those in it are never looked at here.
-        for at, kind, depth in zip(
-            marks.at[near].tolist(), marks.kind[near].tolist(), marks.depth[near].tolist(),
-            strict=True,
-        ):  # fmt: skip
+        for at, kind, depth in self._near(marks, start):
             if self._step(
                 kind, depth, block[at : at + 1], (self._text + block[last:at])[-LONGEST:]
             ):
@@ -291,6 +303,15 @@ class _Finder:
         if len(self._text) > LONGEST:
             self._text = self._text[-LONGEST:]
         return None
+
+    def _near(self, marks: Marks, start: int) -> Iterator[tuple[int, int, int]]:
+        """Give the marks above the list; those in it are never looked at here."""
+        for part in marks.parts(start):
+            near = part.depth <= len(self.keys) + (part.kind >= OPEN)
+            yield from zip(
+                part.at[near].tolist(), part.kind[near].tolist(), part.depth[near].tolist(),
+                strict=True,
+            )  # fmt: skip
 
     def _step(self, kind: int, depth: int, sign: bytes, before: bytes) -> bool:
         if kind == OPEN and self._ready and depth == self.entered + 1:
@@ -303,8 +324,16 @@ class _Finder:
             elif self._ready:
                 raise self._other(self._place(self.entered), before)
             elif kind == CLOSE:
-                self._missing()
+                if not self.behind:
+                    self._missing()
+                self.entered -= 1
+                return not self.entered
         return False
+
+    def leave(self) -> None:
+        """Go on behind the list."""
+        self.entered -= 1
+        self._ready, self.behind = False, self.entered > 0
 
     def _enter(self, sign: bytes) -> bool:
         wanted = b"[" if self.entered == len(self.keys) else b"{"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from arrowetl.sources._json_shape import INTEGERS, KEYS, NUMBERS, SCALARS, Node, Path
+from arrowetl.sources._json_shape import INTEGERS, KEYS, LONG_INTEGERS, NUMBERS, SCALARS, Node, Path
 from arrowetl.sql import name
 
 
@@ -27,12 +27,15 @@ def spec_of(node: Node) -> Spec:
     """Give the type of the values at a place.
 
     Integers are int64, uint64 or decimal128(38, 0), whichever holds them all; with fractions they
-    are doubles. Other scalars that disagree are text, and so are longer integers. Objects are
-    structs, unless keys differ only in case. Lists have one type. What disagrees otherwise is JSON
-    text, and so is what is too large.
+    are doubles, or text where one has more than 15 digits, which a double may not keep. Other
+    scalars that disagree are text, and so are longer integers. Objects are structs, unless keys
+    differ only in case. Lists have one type. What disagrees otherwise is JSON text, and so is what
+    is too large.
 
     >>> spec_of(Node(kinds={"UBIGINT", "DOUBLE", "NULL"})), spec_of(Node(kinds={"NULL"}))
     ('DOUBLE', 'VARCHAR')
+    >>> spec_of(Node(kinds={"UBIGINT", "DOUBLE"}, long=True))
+    'VARCHAR'
     """
     real = node.real
     if node.opaque:
@@ -43,7 +46,7 @@ def spec_of(node: Node) -> Spec:
         return _struct(node)
     if real == {"ARRAY"}:
         return [spec_of(node.item)] if node.item else RAW
-    return _scalar(real)
+    return _scalar(real, long=node.long or bool(real & LONG_INTEGERS))
 
 
 def _struct(node: Node) -> Spec:
@@ -53,14 +56,14 @@ def _struct(node: Node) -> Spec:
     return {key: spec_of(child) for key, child in node.keys.items()}
 
 
-def _scalar(real: set[str]) -> Spec:
+def _scalar(real: set[str], *, long: bool) -> Spec:
     if real in ({"VARCHAR"}, {"BOOLEAN"}):
         return next(iter(real))
     if real <= INTEGERS:
         return "BIGINT"
     if not real <= SCALARS:
         return RAW
-    if not real <= NUMBERS or ("HUGE" in real and "DOUBLE" not in real):
+    if not real <= NUMBERS or "HUGE" in real or (long and "DOUBLE" in real):
         return TEXT
     if "DOUBLE" in real:
         return "DOUBLE"

@@ -14,9 +14,11 @@ import pyarrow.types as kinds
 
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError
+from arrowetl.sources._json_digits import LONG_NUMBER, TINY_NUMBER
 from arrowetl.sources._json_shape import Path
 from arrowetl.sources._json_types import TEXT, Map, Spec
 from arrowetl.sources._parsed import Parsed, parsed
+from arrowetl.sql import name
 
 _NESTED_LISTS: tuple[Callable[[Any], bool], ...] = (
     kinds.is_list,
@@ -64,25 +66,29 @@ def spec_for(kind: Any, *, where: str) -> Spec:
     return TEXT
 
 
-def digits_of(kind: Any) -> Iterator[tuple[Path, bool]]:
+def digits_of(kind: Any) -> Iterator[tuple[Path, str | None]]:
     """Give the places in a type where the digits of a number matter, not only which double it is.
 
-    With each, whether all do, as in text; for decimals 1.10 is as good as 1.1.
+    With each, what to ask of a record to know whether they may; None if all do, as in text. For
+    decimals 1.10 is as good as 1.1.
 
-    >>> list(digits_of(pa.struct({"a": pa.list_(pa.string()), "b": pa.decimal128(9, 2)})))
+    >>> kind = pa.struct({"a": pa.list_(pa.string()), "b": pa.decimal128(9, 2)})
+    >>> [(place, asked is None) for place, asked in digits_of(kind)]
     [(('a', None), True), (('b',), False)]
     """
     kind = _plain(kind)
     if kinds.is_struct(kind):
         for field in kind:
-            yield from (((field.name, *path), exact) for path, exact in digits_of(field.type))
+            yield from (((field.name, *path), asked) for path, asked in digits_of(field.type))
     elif is_list(kind) or kinds.is_map(kind):
         inner = kind.item_type if kinds.is_map(kind) else kind.value_type
-        yield from (((None, *path), exact) for path, exact in digits_of(inner))
+        yield from (((None, *path), asked) for path, asked in digits_of(inner))
     elif any(test(kind) for test in (*_TEXTS, *_BYTES)):
-        yield (), True
+        yield (), None
     elif kinds.is_decimal(kind) or kinds.is_float16(kind) or kinds.is_float32(kind):
-        yield (), False
+        yield (), LONG_NUMBER
+    elif kinds.is_float64(kind):
+        yield (), TINY_NUMBER
 
 
 def _plain(kind: Any) -> Any:
@@ -92,6 +98,46 @@ def _plain(kind: Any) -> Any:
     if kinds.is_dictionary(kind) or kinds.is_run_end_encoded(kind):
         return _plain(kind.value_type)
     return kind
+
+
+def text_type(kind: Any, uuid: str = TEXT) -> str:
+    """Give a type of DuckDB's as it is read, text in containers; UUIDs are what is said.
+
+    >>> import duckdb
+    >>> text_type(duckdb.sqltype("STRUCT(id UUID, n INTEGER)[]"), "UUID")
+    'STRUCT("id" UUID, "n" VARCHAR)[]'
+    """
+    inner = dict(kind.children) if kind.id in {"list", "array", "struct", "map"} else {}
+    match kind.id:
+        case "uuid":
+            return uuid
+        case "list" | "array":
+            return f"{text_type(inner['child'], uuid)}[]"
+        case "struct":
+            fields = (f"{name(key)} {text_type(each, uuid)}" for key, each in inner.items())
+            return f"STRUCT({', '.join(fields)})"
+        case "map":
+            return f"MAP({text_type(inner['key'], uuid)}, {text_type(inner['value'], uuid)})"
+        case _:
+            return TEXT
+
+
+def uuid_cast(kind: Any) -> str | None:
+    """Write what makes all UUIDs of a declared type alike, of text `v`; None if it has none.
+
+    Arrow gets them as text, so its type doesn't say where they are.
+    """
+    plain, strict = text_type(kind), text_type(kind, "UUID")
+    return None if plain == strict else f"v::{strict}::{plain}"
+
+
+def cast_and_made(column: pa.Array, kind: Any, cast: str | None) -> Parsed:
+    """Make a column as `made` does, of what a cast gives."""
+    if cast is None:
+        return made(column, kind)
+    text = _by_duckdb(column, cast)
+    found = made(text.values, kind)
+    return Parsed(found.values, _either([text.bad, found.bad]))
 
 
 def made(column: pa.Array, kind: Any) -> Parsed:
@@ -209,6 +255,10 @@ def _map(column: pa.Array, kind: Any) -> Parsed:
     entries = pa.ListArray.from_arrays(*_entries(column))
     keys, items = entries.flatten().flatten()
     made_keys, made_items = made(keys, kind.key_type), made(items, kind.item_type)
+    if made_keys.bad is not None:  # a key can't be null
+        bad = _rows(entries, made_keys.bad)
+        rest = _map(_emptied(column, bad), kind)
+        return Parsed(rest.values, _either([bad, rest.bad]))
     filled = _offset_list(entries, entries.flatten(), pa.list_(entries.type.value_type))
     values = pa.MapArray.from_arrays(
         filled.offsets,
@@ -218,6 +268,15 @@ def _map(column: pa.Array, kind: Any) -> Parsed:
         mask=column.is_null() if column.null_count else None,
     )
     return Parsed(values, _rows(entries, _either([made_keys.bad, made_items.bad])))
+
+
+def _emptied(column: pa.Array, rows: pa.Array) -> pa.Array:
+    """Make null what is in some rows."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    numbers = pa.array(np.arange(len(column)))
+    return column.take(pc.if_else(rows, pa.scalar(None, numbers.type), numbers))
 
 
 def _entries(column: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -233,7 +292,52 @@ def _leaf(column: pa.Array, kind: Any) -> Parsed:
         return _cast(_by_duckdb(column, "from_base64(v)"), kind)
     if kinds.is_duration(kind):
         return _duration(column, kind)
+    if kinds.is_floating(kind):
+        return _floating(column, kind)
+    if kinds.is_timestamp(kind) and kind.tz is None:
+        return _local(column, kind)
     return parsed(column, kind)
+
+
+def _local(column: pa.Array, kind: Any) -> Parsed:
+    """Read date-times that have no zone: of one that has, it would be lost."""
+    import pyarrow.compute as pc
+
+    zoned = pc.match_substring_regex(column, r"[ T].*(Z|[-+]\d\d(:?\d\d)?)$").fill_null(False)
+    if not pc.any(zoned).as_py():  # small: one value
+        return parsed(column, kind)
+    found = parsed(pc.if_else(zoned, pa.scalar(None, column.type), column), kind)
+    return Parsed(found.values, _either([found.bad, zoned]))
+
+
+def _floating(column: pa.Array, kind: Any) -> Parsed:
+    """Read numbers; none that is too large or too near to 0, nor a whole one that isn't kept."""
+    import pyarrow.compute as pc
+
+    found = parsed(column, kind)
+    values = found.values.cast(pa.float64())
+    large = pc.and_(pc.is_inf(values), pc.match_substring_regex(column, "[0-9]"))
+    small = pc.and_(pc.equal(values, 0), pc.match_substring_regex(column, "^[-+]?[0.]*[1-9]"))
+    odd = pc.or_(pc.or_(large, small), _rounded(column, values, _KEPT[str(kind)])).fill_null(False)
+    if not pc.any(odd).as_py():  # small: one value
+        return found
+    return Parsed(pc.if_else(odd, pa.scalar(None, kind), found.values), _either([found.bad, odd]))
+
+
+_KEPT = {"halffloat": 3, "float": 7, "double": 15}
+"""Digits that every whole number may have."""
+_WIDEST = pa.decimal256(76, 0)
+
+
+def _rounded(column: pa.Array, values: pa.Array, kept: int) -> pa.Array:
+    """Say of which whole numbers the values are others."""
+    import pyarrow.compute as pc
+
+    long = pc.match_substring_regex(column, f"^[-+]?[0-9]{{{kept + 1},}}$")
+    fits = pc.and_(pc.less(pc.binary_length(column), _WIDEST.precision), pc.is_finite(values))
+    asked = pc.and_(long, fits).fill_null(False)
+    told, given = (each.filter(asked).cast(_WIDEST) for each in (column, values))
+    return pc.replace_with_mask(long, asked, pc.not_equal(told, given))
 
 
 def _cast(found: Parsed, kind: Any) -> Parsed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import tempfile
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,10 +41,17 @@ BOMS = (  # the longer ones first: a UTF-16 mark begins a UTF-32 one
 
 @dataclass(frozen=True)
 class Form:
-    """How a text is wrapped."""
+    """How a text is wrapped.
+
+    Attributes:
+        compression: of the file.
+        encoding: of the text.
+        mark: bytes of UTF-8's mark at its beginning, which isn't part of it.
+    """
 
     compression: str
     encoding: str
+    mark: int = field(default=0, compare=False)
 
     @property
     def plain(self) -> bool:
@@ -199,7 +206,8 @@ def form_of(
     found = (marked or "utf-8") if encoding == "auto" else encoding
     if not found.startswith(("utf-16", "utf-32")):
         _check_text(head, f"{where}: {path!r} isn't text", nul=nul)
-    return Form(compression, found)
+    mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    return Form(compression, found, mark)
 
 
 def _check_text(head: bytes, complaint: str, *, nul: bool) -> None:

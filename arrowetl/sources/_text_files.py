@@ -103,7 +103,7 @@ def _numbered(text: Text, record_start: str | None) -> Generator[pa.RecordBatch,
     with closing(text.blocks()) as blocks:
         for batch in cut(blocks, record_start):
             rows = batch.num_rows
-            places = batch["byte"] if exact else pa.nulls(rows, pa.int64())
+            places = pc.add(batch["byte"], text.form.mark) if exact else pa.nulls(rows, pa.int64())
             texts = batch["text"]
             if not exact and batch["fault"].null_count < rows:
                 texts = pc.if_else(batch["fault"].is_valid(), unmarked(texts), texts)

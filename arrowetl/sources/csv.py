@@ -76,7 +76,8 @@ class CSVSource(FileSource):
     is rejected, with its place, its text and the reason; the others arrive. Two columns of one
     name, whatever its case, are told apart as DuckDB does: `a`, `a_1`. An empty value is null,
     as is a quoted empty one unless `quoted_nulls=False`. Spaces are kept. Blank lines are no
-    rows, except in a file of one column, where they are nulls.
+    rows, except in a file of one column, where they are nulls. Where some date-times of a column
+    have a zone, those without are taken to be UTC.
 
     Of columns that a pipeline doesn't use, values aren't converted, and so aren't rejected.
 

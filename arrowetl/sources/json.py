@@ -46,10 +46,10 @@ class JSONSource(FileSource):
 
     A record is an object, and its keys are columns. Types come from all values of all files:
     integers are int64, uint64 or decimal128(38, 0), whichever holds them; with fractions among
-    them, doubles; objects are structs, and lists have one type. Where values of a place disagree
-    otherwise, they are text: of scalars the text itself, with objects or lists among them JSON.
-    Text stays text, also where it looks like a date: declare it, or cast it later. What nobody
-    has a value for is text, too.
+    them, doubles, or text if one has over 15 digits, which a double may not keep; objects are
+    structs, and lists have one type. Where values of a place disagree otherwise, they are text: of
+    scalars the text itself, with objects or lists among them JSON. Text stays text, also where it
+    looks like a date: declare it, or cast it later. What nobody has a value for is text, too.
 
     Rejected, with file, line, byte, text and reason, are: what isn't JSON, or isn't in the file's
     encoding; lone surrogates; what isn't an object, where other records are (if none is, the one
@@ -70,15 +70,18 @@ class JSONSource(FileSource):
         record_path: where in a document the records are: keys with dots between them, quoted as in
             JSON where they have to be, and `[*]` for each element of a list: `data.items[*]`. A
             document is a line, a file's object or array. Up to the first `[*]`, it may be of any
-            size. A line without the list has no records. A record that is bad is rejected by
-            itself, wherever its document can still be cut; if not, the document is.
+            size. A line without the list has no records; where keys at the path's end lead to
+            nothing, that is rejected. A record that is bad is rejected by itself, wherever its
+            document can still be cut; if not, the document is, and so it is if a key on the way
+            stands twice (in a document that is cut while it is read, the later lists are).
         flatten: whether objects become columns: `address_city` in place of `address`.
         columns: the ones to give, in this order; all if None.
         schema: types by column name (Arrow's, or as text DuckDB's), the other columns are
             inferred; or a `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)`
             wrote: then these are all columns, nothing is inferred, and other keys are passed
-            over. A value that doesn't fit, or would lose a digit, rejects its record. Bytes are
-            base64.
+            over. A value that doesn't fit, or would lose a digit, rejects its record; fractions
+            may be the nearest double or float. A date-time with a zone needs a type with one;
+            without, UTC is meant there. Bytes are base64.
         types: what a mapping in `schema` is kept as; `exact`, what a `pa.Schema` is.
         exact: the Arrow schema, serialised, in base64.
         schema_path: where the file with the schema is.

@@ -74,8 +74,8 @@ class TextSource(FileSource):
             where no group is called so. All groups if None.
         schema: types by group (Arrow's, or as text DuckDB's), or a `pa.Schema`. Groups it doesn't
             name are inferred: integers, doubles, booleans, dates, times, date-times with zone
-            or without, in ISO 8601 or as Apache and nginx write them. A number with a leading zero
-            is text.
+            or without, in ISO 8601 or as Apache and nginx write them. Where some have a zone, the
+            others are taken to be UTC. A number with a leading zero is text.
         types: what `schema` is kept as; give one of the two.
         date_format: the dates' `strptime` format. Likewise `timestamp_format`.
         timestamp_format: that of date-times; with `%z` they have a zone.

@@ -214,7 +214,7 @@ def test_bytes_that_arent_in_the_encoding(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path):
     rows, rejected = of(tmp_path, b'\xef\xbb\xbf{"a": 1}\n{"a": \n')
     assert rows == [{"a": 1}]
-    assert [(line, code) for line, _, code, _, _ in rejected] == [(2, "malformed")]
+    assert [(line, byte, code) for line, byte, code, _, _ in rejected] == [(2, 13, "malformed")]
 
 
 @pytest.mark.parametrize("wrap", ["{}\n", "[{}]"])
@@ -311,6 +311,83 @@ def test_values_that_dont_fit_what_is_declared(tmp_path):
     assert [text for *_, text in rejected] == lines[1:-1]
 
 
+@pytest.mark.parametrize(("kind", "key"), [("INTEGER", "1"), ("DATE", "2026-01-31")])
+def test_a_key_of_a_map_that_doesnt_fit_rejects_its_record(tmp_path, kind, key):
+    lines = [
+        '{"o": {"m": null}}',
+        '{"o": {"m": {"KEY": 1, "x": 2}}}',
+        '{"o": {"m": {"KEY": "y"}}}',
+        '{"o": {"m": {"KEY": 4}}}',
+        '{"o": {"m": {"x": "y"}}}',
+        '{"o": {"m": {}}}',
+    ]
+    kind = {"o": f"STRUCT(m MAP({kind}, INTEGER))"}
+    rows, rejected = of(tmp_path, "\n".join(lines).replace("KEY", key), schema=kind)
+    assert [row["o"]["m"] and [value for _, value in row["o"]["m"]] for row in rows] == [
+        None,
+        [4],
+        [],
+    ]
+    assert [(line, column) for line, _, _, column, _ in rejected] == [(2, "o"), (3, "o"), (5, "o")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (
+            pa.float64(),
+            [2**53, 2**53 + 2, 10**22, 2**64, 0, 0.1, "-0.0", "0e5", "1e-320", "Infinity", '"12"'],
+            [2**53 + 1, -(2**53) - 1, 10**40 + 1, 10**80 + 1, "1e400", "-1e400", "1e-400"],
+        ),
+        (pa.float32(), [2**24, 0.1, "NaN", "1e38"], [2**24 + 1, "1e39", "-1e-60", 10**50]),
+        (pa.float16(), [2048, 0.1], [2049, 70000, 1e-20]),
+    ],
+)
+def test_a_double_that_is_declared_keeps_whole_numbers(tmp_path, kind, good, bad):
+    lines = [f'{{"v": {value}, "w": [0.5, {value}]}}' for value in (*good, *bad)]
+    schema = pa.schema({"v": kind, "w": pa.list_(kind)})
+    rows, rejected = of(tmp_path, "\n".join(lines), schema=schema)
+    assert len(rows) == len(good)
+    assert [(code, column) for _, _, code, column, _ in rejected] == [("cast", "v")] * len(bad)
+    rows, rejected = of(tmp_path, "\n".join(lines), schema=schema, columns=["w"])
+    assert (len(rows), len(rejected)) == (len(good), len(bad))
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_S"])
+def test_a_date_time_with_a_zone_doesnt_fit_a_type_without(tmp_path, kind):
+    good = ["2026-01-31T10:00:00", "2026-01-31 10:00", "2026-01-31"]
+    bad = [f"2026-01-31{time}" for time in ("T10:00:00+02:00", "T10:00:00Z", " 10:00-01")]
+    lines = [f'{{"v": "{value}", "l": ["{value}"]}}' for value in (*good, *bad)]
+    for schema in ({"v": kind}, {"l": f"{kind}[]"}):
+        rows, rejected = of(tmp_path, "\n".join(lines), schema=schema)
+        assert len(rows) == len(good)
+        assert [(code, column) for _, _, code, column, _ in rejected] == [("cast", *schema)] * 3
+    rows, _ = of(tmp_path, "\n".join(lines), schema={"v": "TIMESTAMPTZ"})
+    assert [row["v"].hour for row in rows] == [10, 10, 0, 8, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrap"),
+    [
+        ("UUID", '"ID"'),
+        ("UUID[]", '[null, "ID"]'),
+        ("STRUCT(id UUID, n INTEGER)", '{"id": "ID", "n": 1}'),
+        ("MAP(UUID, INTEGER)", '{"ID": 1}'),
+    ],
+)
+def test_what_is_no_uuid_doesnt_fit_one(tmp_path, kind, wrap):
+    uuid = "00000000-0000-0000-0000-00000000000a"
+    values = [wrap.replace("ID", value) for value in (uuid, uuid.upper(), "x", uuid[:-1])]
+    lines = [f'{{"v": {value}}}' for value in (*values, "null")]
+    rows, rejected = of(tmp_path, "\n".join(lines), schema={"v": kind})
+    assert [row["v"] for row in rows] == [rows[0]["v"], rows[0]["v"], None]
+    assert uuid in str(rows[0]["v"])
+    assert [(line, code, column) for line, _, code, column, _ in rejected] == [
+        (3, "cast", "v"),
+        (4, "cast", "v"),
+    ]
+
+
 def test_what_a_sample_didnt_show(tmp_path):
     lines = ['{"a": 1, "o": {"x": 1}}'] * 3 + [
         '{"a": 2.5}',
@@ -343,6 +420,9 @@ def test_what_a_sample_didnt_show(tmp_path):
         ("18446744073709551616", "9" * 38, "9" * 39),
         ("true", "false", "1"),
         ("1.5", "2", '"x"'),
+        ("1.5", str(2**53), str(2**53 + 1)),
+        ("1.5", str(2**64), "1" * 40),
+        ("[1.5]", f"[{10**22}]", f"[1, -{2**53 + 1}]"),
         ("[1]", "[2, null]", "[9223372036854775808]"),
         ("[[1]]", "[[2]]", "[[1.5]]"),
         ('[{"b": true}]', '[{"b": null}]', '[{"b": 1}]'),
@@ -431,6 +511,81 @@ def test_what_is_wrong_around_a_list_rejects_its_document(tmp_path):
     rows, rejected = of(tmp_path, "\n".join(lines), record_path="d[*]")
     assert rows == [{"a": 3}]
     assert [text for *_, text in rejected] == lines[1:]
+
+
+@pytest.mark.parametrize("options", [{}, {"sample_size": 1}, {"schema": pa.schema({"a": "int64"})}])
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("x[*]", ('{"x": [{"a": 3}]}', '{"x": [{"a": 1}], "x": [{"a": 2}]}')),
+        ("d.x[*]", ('{"d": {"x": [{"a": 3}]}}', '{"d": {"x": [{"a": 1}]}, "d": {"x": []}}')),
+        ("x", ('{"x": {"a": 3}}', '{"x": {"a": 1}, "x": {"a": 2}}')),
+        ("x[*]", ('{"x": [{"a": 3}]}', '{"x": [{"a": 1}, {"a": 1, "a": 2}], "x": [{"a": 2}]}')),
+        ("x[*]", ('{"x": [{"a": 3}]}', '{"x": [{"a": 1}, {"a": 1 2}], "x": [{"a": 2}]}')),
+        ("d.x[*]", ('{"d": {"x": [{"a": 3}]}}', '{"d": {"x": [{"a": 1 2}]}, "d": {"x": [1]}}')),
+    ],
+)
+def test_a_key_twice_on_the_way_rejects_the_document(tmp_path, path, lines, options):
+    good, bad = lines
+    text = f"{good}\n{bad}\n{good}\n"
+    rows, rejected = of(tmp_path, text, record_path=path, format="lines", **options)
+    assert rows == [{"a": 3}, {"a": 3}]
+    code = "malformed" if "1 2" in bad else "duplicate_path"
+    assert [(line, code, text) for line, _, code, _, text in rejected] == [(2, code, bad)]
+
+
+def test_a_key_twice_between_two_lists_rejects_what_has_it(tmp_path):
+    bad = '{"x": [{"a": 1}], "x": [{"a": 2}, 7]}'
+    text = f'{{"d": [{bad}, {{"x": [{{"a": 3}}]}}]}}\n'
+    rows, rejected = of(tmp_path, text, record_path="d[*].x[*]", format="lines")
+    assert rows == [{"a": 3}]
+    assert [(code, text) for *_, code, _, text in rejected] == [("duplicate_path", bad)]
+
+
+@pytest.mark.parametrize("size", [1, 30_000])
+@pytest.mark.parametrize(
+    ("path", "wrap"),
+    [
+        ("x[*]", ('{"x": [', '], "y": [{"x": [1]}], "x": [', "]}")),
+        ("d.x[*]", ('{"d": {"x": [', ']}, "e": {"x": [1]}, "d": {"y": 1, "x": [', "]}}")),
+        ("d.x[*]", ('{"d": {"x": [', '], "x": [', ']}, "d": {}}')),
+    ],
+)
+def test_the_second_list_of_a_document_is_rejected(tmp_path, path, wrap, size):
+    good = ", ".join(f'{{"a": {n}, "text": "{"x" * 30}"}}' for n in range(size))
+    opening, between, closing = wrap
+    text = f'{opening}{good}{between}{{"a": -1}}, {{"a": -2}}{closing}\n{opening}{closing}'
+    rows, rejected = of(tmp_path, text, record_path=path, format="object")
+    assert [row["a"] for row in rows] == [*range(size)]
+    assert [(byte, code, text) for _, byte, code, _, text in rejected] == [
+        (text.index(record) + 1, "duplicate_path", record) for record in ('{"a": -1}', '{"a": -2}')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "bad"),
+    [
+        ("d", '{"d": {"a": 1}}\n{"e": 1}\n{}\n{"d": {}}\n', ['{"e": 1}', "{}"]),
+        ("d.e", '{"d": {"e": {"a": 1}}}\n{"d": null}\n{"d": {"e": {}}}\n', ['{"d": null}']),
+        ("i[*].v", '{"i": [{"v": {"a": 1}}, {}, null, {"v": {}}]}\n{}\n', ["{}", "null"]),
+    ],
+)
+def test_where_a_path_leads_to_nothing_there_is_no_row(tmp_path, path, text, bad):
+    for schema in (None, pa.schema({"a": "int64"})):
+        rows, rejected = of(tmp_path, text, record_path=path, format="lines", schema=schema)
+        assert rows == [{"a": 1}, {"a": None}]
+        told = [(code, text) for *_, code, _, text in rejected]
+        assert told == [("no_record", each) for each in bad]
+
+
+def test_where_a_path_leads_to_no_value_there_is_no_row(tmp_path):
+    rows, rejected = of(tmp_path, '{"d": 1}\n{}\n{"d": null}\n', record_path="d")
+    assert rows == [{"value": 1}, {"value": None}]
+    assert [(line, code) for line, _, code, *_ in rejected] == [(2, "no_record")]
+    text = '{"d": [{"e": 1}, {}, {"e": null}]}\n{"d": null}\n'
+    rows, rejected = of(tmp_path, text, record_path="d[*].e")
+    assert rows == [{"value": 1}, {"value": None}]
+    assert [(code, text) for *_, code, _, text in rejected] == [("no_record", "{}")]
 
 
 def test_keys_that_only_broken_documents_have_are_columns(tmp_path):

@@ -167,6 +167,14 @@ def test_own_formats(tmp_path):
     assert rows_of(zoned) == [(datetime(2026, 1, 31, 9, 5, tzinfo=UTC),)]
 
 
+@pytest.mark.parametrize("lines", ["{0}+02:00\n{0}\n{0}Z\n", "{0}\n{0}Z\n"])
+def test_date_times_without_a_zone_among_some_with_one_are_utc(tmp_path, lines):
+    source = logged(tmp_path, lines.format("2026-01-31T10:00:00"), "(?P<t>.+)")
+    hours = [row[0].hour for row in rows_of(source)]
+    assert source.schema().field("t").type == pa.timestamp("us", "UTC")
+    assert hours == [8, 10, 10][-len(hours) :]
+
+
 def test_a_group_that_is_not_there_is_null(tmp_path):
     source = logged(tmp_path, "a=1\na=2 b=3\n", r"a=(?P<a>\d)(?: b=(?P<b>\d))?")
     assert rows_of(source) == [(1, None), (2, 3)]
@@ -342,6 +350,12 @@ def test_bytes_that_are_not_in_the_encoding_cost_their_line(tmp_path):
     assert [row["text"] for row in rows] == ["日本", "語"]
     assert told(rejected) == [(2, "encoding", None, "a\\x81")]
     assert rejected[0]["source"]["byte"] is None
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_bytes_of_a_file_are_counted_from_its_mark_on(tmp_path, pack):
+    path = write(tmp_path / "x", pack(b"\xef\xbb\xbfa\nb\n"))
+    assert rows_of(TextSource(path, columns=["text", "byte"])) == [("a", 4), ("b", 6)]
 
 
 def test_nul_is_a_letter_and_utf16_without_a_mark_is_told(tmp_path):
