@@ -96,7 +96,8 @@ class ReadError(ArrowETLError):
 class InexactError(ReadError):
     """A source came upon a value that would be rounded or cut as it is read.
 
-    A run reads such a source again, with care; only who reads a stream sees this.
+    Such a source is read again, with care; only where rows that went before can't be told from
+    those that come then, this is raised.
     """
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
 
 from arrowetl.errors import InexactError
 from arrowetl.sql import literal
+
+Batches: TypeAlias = Iterator[pa.RecordBatch]
 
 CHANGED = "a value would be rounded or cut"
 """What a statement that comes upon one ends with."""
@@ -51,3 +54,29 @@ def exactly(source: str) -> Iterator[None]:
             "makes room for it"
         )
         raise InexactError(said, bare=said) from error
+
+
+def resumed(batches: Batches, again: Callable[[int], Batches | None]) -> Batches:
+    """Give batches; where they end in an InexactError, those that come another way, from there.
+
+    Args:
+        batches: the first way.
+        again: gives the same rows in the same order from the beginning, for how many are known;
+            None if it can't.
+    """
+    known = 0
+    try:
+        for batch in batches:
+            known += batch.num_rows
+            yield batch
+    except InexactError:
+        rest = again(known)
+        if rest is None:
+            raise
+    else:
+        return
+    for batch in rest:
+        seen = min(known, batch.num_rows)
+        known -= seen
+        if seen < batch.num_rows or not known:
+            yield batch.slice(seen)

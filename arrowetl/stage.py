@@ -20,6 +20,7 @@ import pyarrow as pa
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import connect, describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
+from arrowetl.exactness import resumed
 from arrowetl.findings import Finding as Finding  # noqa: PLC0414 - who diagnoses has it from here
 from arrowetl.findings import found as found  # noqa: PLC0414
 from arrowetl.observing import Observer, passed, without_hidden
@@ -49,11 +50,6 @@ class Scope(Enum):
     """All rows of a key together: exact deduplication, a grouped sum."""
     STREAM = "stream"
     """Every row before the first answer: a global sort, a median."""
-
-    @property
-    def splits(self) -> bool:
-        """Whether the rows may be cut into parts that run apart."""
-        return self is not Scope.STREAM
 
 
 class Rows(Enum):
@@ -132,8 +128,7 @@ class Source(ABC):
     @property
     def rejects(self) -> bool:
         """Whether there may be such rows; `explain` says so."""
-        raises = getattr(self, "on_error", "") == "raise"
-        return not raises and type(self).rejected is not Source.rejected
+        return getattr(self, "on_error", "") != "raise" and type(self).rejected != Source.rejected
 
     def diagnose(self) -> Iterator[Finding]:
         """Try what a run will need, step by step, reading no rows; `arrowetl doctor` shows it.
@@ -178,7 +173,12 @@ class Source(ABC):
             ReadError: while it is read, for the first row that can't be; a pipeline would send
                 it to its dead letters.
         """
-        return reader_of(self.schema(), self._stream(batch_size))
+
+        def again(known: int) -> Iterator[pa.RecordBatch] | None:  # noqa: ARG001 - of any number
+            careful = self.with_care(None)
+            return careful._stream(batch_size) if careful else None  # noqa: SLF001 - its like
+
+        return reader_of(self.schema(), resumed(self._stream(batch_size), again))
 
     def _stream(self, batch_size: int) -> Iterator[pa.RecordBatch]:
         with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:

@@ -256,7 +256,8 @@ class Statement:
         self.cursor.register(STREAM, reader_of(schema, map(unsliced, batches)))
 
     def stream(self, sql: str, batch_size: int) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """Start the statement; give its schema and its rows, which come as they are pulled."""
+        """Start a statement; give its schema and its rows, which come as they are pulled."""
+        self._let_go()
         self._reader = self._tried(lambda: self.cursor.sql(sql).to_arrow_reader(batch_size))
         return self._reader.schema, self._pulled(self._reader)
 
@@ -295,11 +296,14 @@ class Statement:
 
     def close(self) -> None:
         """Close the stream, then the cursor. Safe twice."""
+        self._let_go()
+        self.cursor.close()
+
+    def _let_go(self) -> None:
         if self._reader is not None:
             with suppress(pa.ArrowException, duckdb.Error, OSError):
                 self._reader.close()
             self._reader = None
-        self.cursor.close()
 
     def _tried(self, call: Callable[[], Any]) -> Any:
         files = files_told(self._source if self._parquet else None)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from arrowetl.arrow import conform, reader_of, rebatched
-from arrowetl.duck import BUFFER, connect
+from arrowetl.duck import BUFFER, connect, interrupt_questions
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, StateError, WriteError
+from arrowetl.exactness import resumed
 from arrowetl.fidelity import refuse_rare
 from arrowetl.observing import HIDDEN, SEEN, SET_APART, Observer, unseen
 from arrowetl.planning.bind import bind_step
@@ -29,7 +30,7 @@ from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
 from arrowetl.reliability.deadletters import Rejects
 from arrowetl.remembering import Memory
-from arrowetl.stage import BATCH_ROWS, RowSink, Sink, SQLStage
+from arrowetl.stage import BATCH_ROWS, RowSink, Scope, Sink, SQLStage
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -101,6 +102,7 @@ class LocalRun:
         self.plan = plan
         self.settings = settings
         self.rejects = rejects
+        self._scratch = scratch
         self.trouble = Trouble(told=lambda error, where: Shield(self.plan, 0).told(error, where))
         self.source_meter = Meter()
         self.running: list[Running] = []
@@ -232,6 +234,7 @@ class LocalRun:
     def interrupt(self) -> None:
         """Make everything end soon, from any thread."""
         self.trouble.stop.set()
+        interrupt_questions()
         for running in self.running:
             if running.statement:
                 running.statement.interrupt()
@@ -261,6 +264,8 @@ class LocalRun:
             else:
                 sql = self.plan.statement(number)
                 schema, batches = running.statement.stream(sql, self.settings.batch_size)
+                if not number:
+                    batches = self._kept(resumed(batches, partial(self._again, running.statement)))
             schema, batches = self._looked_at(running, schema, batches)
             if segment.rejects_for is not None:
                 step = segment.rejects_for
@@ -277,6 +282,16 @@ class LocalRun:
         conformed = (_filled(batch, plan.schema_in) for batch in guarded)
         counted_rows = self._kept(self.source_meter.count(conformed))
         return plan.schema_in, rebatched(counted_rows, self.settings.batch_size)
+
+    def _again(self, statement: Statement, known: int) -> Batches | None:
+        """Give the first segment's rows once more, with care; None if they may come otherwise."""
+        steps = self.plan.segments[0].steps
+        in_order = self.settings.ordered and all(each.stage.scope is Scope.ROW for each in steps)
+        plan = self.plan.read_with_care(self._scratch) if in_order or not known else None
+        if plan is None:
+            return None
+        self.plan, self.trouble.first = plan, None
+        return statement.stream(plan.statement(0), self.settings.batch_size)[1]
 
     def _start(self, number: int, schema: pa.Schema, batches: Batches) -> Running:
         before = self.plan.segments[number - 1].steps if number else ()

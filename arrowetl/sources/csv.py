@@ -128,7 +128,8 @@ class CSVSource(FileSource):
             as long as reading them: a fraction in a column of whole numbers, a zone in one of
             date-times without, a digit too many. Their lines are rejected; a ReadError says so if
             there are more than 100,000. Or the columns where it matters. A run that comes upon
-            such a value does it by itself, and begins again; a stream can't, and raises ReadError.
+            such a value does it by itself, and begins again; so does a stream, unless a stage of
+            SQL has given rows whose order nobody knows: that is an InexactError.
 
     Raises:
         ConfigError: an option makes no sense.

@@ -162,19 +162,38 @@ def test_of_columns_that_nobody_needs_values_do_not_matter(tmp_path):
     assert (table["b"].to_pylist(), told) == ([8] * 6, [(8, "b", "2,9.5")])
 
 
-def test_a_stream_can_not_begin_again_and_says_what_to_do(tmp_path):
-    path = write(tmp_path / "x.csv", FIFTH + "1.5,y\n")
-    source = ae.CSVSource(path, sample_size=3)
+LATE = "".join(f"{n},x\n" for n in range(150_000))
+
+
+@pytest.mark.parametrize("stages", [(), (ae.Filter("a >= 0"), ae.Map(lambda batch: batch))])
+def test_a_stream_goes_on_where_it_was(stages, tmp_path):
+    last = f"1.5,y\n{2**62 + 1},z\n"
+    path = write(tmp_path / "x.csv", f"a,b\n{LATE}{last}")
+    pipeline = ae.Pipeline(progress=False, batch_size=1_000).extract(ae.CSVSource(path))
+    for stage in stages:
+        pipeline.transform(stage)
+    rows = pipeline.reader().read_all()
+    assert rows["a"].to_pylist() == [*range(150_000), 2**62 + 1]
+    assert pipeline.result.records_rejected == 1
+    write(path, f"a,b\n{LATE}{2**62 + 1},z\n")
+    assert ae.CSVSource(path).reader().read_all()["a"][-1].as_py() == 2**62 + 1
+    write(path, f"a,b\n{LATE}1.5,y\n")
+    with pytest.raises(ReadError, match=r"'1\.5' would be rounded or cut as BIGINT"):
+        ae.CSVSource(path).reader().read_all()
+
+
+def test_where_the_order_of_rows_is_unknown_a_stream_says_what_to_do(tmp_path):
+    path = write(tmp_path / "x.csv", f"a,b\n{LATE}1.5,y\n")
+    query = "SELECT a FROM input"
     said = r"CSVSource.*rounded or cut: careful=True rejects its line"
     with pytest.raises(InexactError, match=said):
-        source.reader().read_all()
-    with pytest.raises(InexactError, match=said):
-        ae.Pipeline(progress=False).extract(source).transform(
-            "SELECT a FROM input"
+        ae.Pipeline(progress=False, batch_size=1_000).extract(ae.CSVSource(path)).transform(
+            query
         ).reader().read_all()
-    careful = ae.CSVSource(path, sample_size=3, careful=True)
-    reader = ae.Pipeline(progress=False).extract(careful).reader()
-    assert reader.read_all()["a"].to_pylist() == [1] * 5
+    pipeline = ae.Pipeline(progress=False).extract(ae.CSVSource(path)).transform(query)
+    assert pipeline.load(ae.ArrowLoader()).run().result.records_loaded == 150_000
+    careful = ae.Pipeline(progress=False).extract(ae.CSVSource(path, careful=True))
+    assert careful.transform(query).reader().read_all().num_rows == 150_000
 
 
 def test_where_bad_lines_end_the_run_such_a_value_does(tmp_path):
@@ -366,10 +385,9 @@ def test_a_preview_looks_with_care(tmp_path):
 
 
 def test_before_a_mask_the_reason_is_still_said(tmp_path):
-    path = write(tmp_path / "x.csv", FIFTH + "1.5,y\n")
-    source = ae.CSVSource(path, sample_size=3)
-    pipeline = ae.Pipeline(progress=False).extract(source)
-    pipeline.transform(ae.Mask({"a": "hash"}, key="k" * 32))
+    path = write(tmp_path / "x.csv", f"a,b\n{LATE}1.5,y\n")
+    pipeline = ae.Pipeline(progress=False, batch_size=1_000).extract(ae.CSVSource(path))
+    pipeline.transform("SELECT * FROM input").transform(ae.Mask({"a": "hash"}, key="k" * 32))
     with pytest.raises(InexactError, match=r"^CSVSource.*a value would be rounded or cut"):
         pipeline.reader().read_all()
 
@@ -383,7 +401,7 @@ def test_wherever_a_source_is_read_its_own_error_is_raised(tmp_path):
         lambda: run(ae.ArrowSource(source)),
         lambda: run(ae.ArrowSource(pa.table({"a": [1]})), ae.Lookup(source, on="a")),
     ):
-        with pytest.raises(InexactError, match="careful=True"):
+        with pytest.raises(ReadError, match=r"'1\.5' would be rounded or cut"):
             read()
 
 
