@@ -20,8 +20,9 @@ from arrowetl.profiling._forms import FormLook, Forms
 from arrowetl.profiling._sums import Ints
 from arrowetl.profiling.digits import LONGEST, Digits, Whole, as_digits, between, lengths_of
 from arrowetl.profiling.numbers import Numbers
-from arrowetl.profiling.readings import READINGS, TIMED, is_null_word, trimmed
+from arrowetl.profiling.readings import DOUBLE, LOST, READINGS, TIMED, is_null_word, trimmed
 from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
+from arrowetl.sql import literal
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
@@ -44,6 +45,7 @@ _TRAITS = {
 }
 _CAUTIONS = {
     "leading_zeros": "regexp_full_match(t, '[+-]?0[0-9]+')",
+    "digits_lost": f"regexp_full_match(t, {literal(DOUBLE.shape)}) AND {LOST.format('t')}",
     "day_over_12": r"regexp_matches(t, '^(1[3-9]|2[0-9]|3[01])[/.-][0-9]{1,2}[/.-][0-9]{2}')",
     "month_over_12": r"regexp_matches(t, '^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-][0-9]{2}')",
 }

@@ -33,6 +33,11 @@ def inferred(texts: list[str | None], **options: object) -> tuple[str, str | Non
         (["1", "-2", " 3 ", "N/A", None], "int64", None),
         (["1.50", "22", "-.5"], "decimal128(4, 2)", None),
         (["1e3", "2.5"], "double", None),
+        (["0.30000000000000004", "0.1"], "double", None),
+        (["1234567890.1234567891", "1234567890.1234567892"], "decimal128(20, 10)", None),
+        (["1" * 30 + ".5"], "decimal128(31, 1)", None),
+        (["12345678901234567", "2"], "int64", None),
+        (["1" * 35, "2"], "decimal128(35, 0)", None),
         (["yes", "No", "YES"], "bool", None),
         (["2024-01-31", "2023-12-01"], "date32[day]", "%Y-%m-%d"),
         (["20240131", "20231201"], "date32[day]", "%Y%m%d"),
@@ -61,11 +66,28 @@ def test_texts_have_the_type_that_all_of_them_can_be_read_as(texts, type_, forma
         ["", "N/A", None],
         [],
         ["99999999999999999999", "x"],
+        [str(10**39 + each) for each in range(40)],
+        ["1"] * 95 + ["1" * 40] * 5,
+        ["1e400", "2.5"],
+        ["1e-400", "2.5"],
+        ["1.2345678901234567891e5", "1.5e3"],
         ["2024-02-30", "2024-13-01"],
     ],
 )
 def test_texts_stay_texts(texts):
     assert inferred(pa.array(texts, pa.string())) is None
+
+
+def test_numbers_that_a_double_would_round_are_told_and_rejected():
+    ids = pa.table({"c": [str(10**39 + each) for each in range(40)]})
+    [caution] = ae.SchemaInferrer(patterns=SOME).profile(ids).cautions
+    assert caution.text.startswith("39 of 40 (97.50%) have more digits than a double keeps")
+
+    rows = pa.table({"c": ["0.5", "1e3"] * 1000 + ["1" * 20 + ".5", "1e400"]})
+    pipeline = ae.Pipeline().extract(rows).transform(ae.SchemaInferrer(cast=True, patterns=SOME))
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert result.table["c"].type == pa.float64()
+    assert (result.table.num_rows, sum(each.records for each in result.rejected)) == (2000, 2)
 
 
 def test_who_knows_which_comes_first_says_so():
