@@ -165,7 +165,8 @@ def cast(value: str, old: pa.DataType, new: pa.DataType) -> str:
     """Give the SQL of a value in another type; null if anything of it would be lost.
 
     Texts have to be written as the type's values are: no zeros before a number, dates and times as
-    in ISO 8601; and a float has to have the digits of its text. Of others the value must come out again where it is cast back.
+    in ISO 8601; and a float has to have the digits of its text. Of others the value must
+    come out again where it is cast back.
 
     >>> print(cast('"x"', pa.string(), pa.int8()))
     CASE WHEN regexp_full_match("x", '[+-]?(0|[1-9][0-9]*)') THEN TRY_CAST("x" AS TINYINT) END

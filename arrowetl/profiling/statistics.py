@@ -67,6 +67,7 @@ class Column:
         texts: of texts.
         trues: how many are true.
         lengths: of lists.
+        late: the patterns that were counted only from some chunk on.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Column:
     texts: Texts | None = None
     trues: int = 0
     lengths: Numbers | None = None
+    late: frozenset[str] = frozenset()
 
     def merge(self, other: Column) -> Column:
         """Give what is known of both; `self` came first."""
@@ -95,6 +97,7 @@ class Column:
             texts=_merged(self.texts, other.texts),
             trues=self.trues + other.trues,
             lengths=_merged(self.lengths, other.lengths),
+            late=self.late | other.late,
         )
 
 
@@ -120,8 +123,9 @@ class Statistics:
     """What is known of some rows. Statistics of parts merge into those of the whole.
 
     A pattern is counted where at least one in a hundred of 500 different texts has it, which are
-    looked at in the first, second, fourth, eighth... chunk of 65,536 rows; its count is then
-    exact from there on. A rarer one isn't told of.
+    looked at in the first, second, fourth, eighth... chunk of 65,536 rows, and in any other where
+    personal data are among 64 values that weren't in the column before; its count is exact from
+    there on, and says from how many values. A rarer one isn't told of.
 
     Counts, sums, means, deviations, smallest and largest values, quantiles, and what is said of
     different values are the same bit by bit as if all rows had been looked at together. Counts of
@@ -204,6 +208,7 @@ class Looker:
         self._rows = self._bytes = 0
         self._chunks = 0
         self._patterns: dict[str, set[str]] = {}
+        self._late: dict[str, set[str]] = {}
         empty = pa.RecordBatch.from_arrays(
             [pa.nulls(0, each.type) for each in schema], schema=schema
         )
@@ -262,19 +267,35 @@ class Looker:
         return Products.of(names, columns) if names else None
 
     def _look_for_patterns(self, parts: Iterable[Part]) -> None:
-        """Choose the patterns to count: at the first chunk, the second, the fourth, the eighth."""
+        """Choose the patterns to count.
+
+        At the first chunk, the second, the fourth, the eighth; and where personal data show up.
+        """
         self._chunks += 1
-        if self._chunks & (self._chunks - 1):
-            return
         texts = {each.name: each.values for each in parts if is_text(each.values.type)}
         numbers = {each.name: each.values for each in parts if is_number(each.values.type)}
         look = self._looks.get()
         try:
+            if self._chunks & (self._chunks - 1):
+                new = {
+                    each
+                    for each, seen in look.glimpsed(texts, numbers).items()
+                    if seen - self._patterns.get(each, set())
+                }
+                texts = {each: values for each, values in texts.items() if each in new}
+                numbers = {each: values for each, values in numbers.items() if each in new}
             found = {**look.likely(texts), **look.likely_of_numbers(numbers)}
             for name, likely in found.items():
-                self._patterns.setdefault(name, set()).update(likely)
+                self._count(name, likely)
         finally:
             self._looks.put(look)
+
+    def _count(self, column: str, patterns: set[str]) -> None:
+        """Count patterns of a column from now on."""
+        wanted, known = self._patterns.setdefault(column, set()), self.found.columns.get(column)
+        if known and known.rows > known.nulls:
+            self._late.setdefault(column, set()).update(patterns - wanted)
+        wanted.update(patterns)
 
     def _column(self, part: Part) -> Column:
         """Give what is known of a column with one more part of it."""
@@ -282,6 +303,7 @@ class Looker:
         made = Column(
             part.name, part.kind, len(values), values.null_count, stretches=_stretches(values)
         )
+        made = replace(made, late=frozenset(self._late.get(part.name, ())))
         look = self._looks.get()
         try:
             wanted = self._patterns.get(part.name, ())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.types as kinds
 
+from arrowetl.profiling._shown import masked, without_personal
 from arrowetl.profiling._types import schema_to_text
 from arrowetl.profiling.cautions import cautions_of, unreadable_rows
 from arrowetl.profiling.inferring import inferred, types_of
@@ -82,6 +83,8 @@ def profile_of(
     """
     sample = sample or Sample(statistics.rows, statistics.rows)
     columns = tuple(_column(each, reading, sample) for each in statistics.columns.values())
+    if reading.detect_pii and not reading.show_values:
+        columns = without_personal(columns, reading.patterns)
     products = statistics.products
     return Profile(
         rows=statistics.rows,
@@ -202,25 +205,6 @@ def _is_code(chosen: TypeFound, pii: tuple[PiiFound, ...]) -> bool:
 _CODES = {"phone", "credit_card", "us_ssn", "iban", "ip", "postal_code", "tax_id", "passport"}
 
 
-def masked(text: str) -> str:
-    """Give a text that shows how a value is written, and not what it is.
-
-    Letters become x, digits 9, and what is between them stays.
-
-    >>> masked("Ada.L@example.org"), masked("+44 20 7946")
-    ('Xxx.X@xxxxxxx.xxx', '+99 99 9999')
-    """
-    return "".join(_masked(each) for each in text)
-
-
-def _masked(letter: str) -> str:
-    if letter.isdigit():
-        return "9"
-    if letter.isalpha():
-        return "X" if letter.isupper() else "x"
-    return letter
-
-
 def _patterns(column: Column, known: Mapping[str, Pattern]) -> tuple[PatternFound, ...]:
     looked_at = column.texts or column.digits
     counts = looked_at.patterns if looked_at else {}
@@ -229,7 +213,10 @@ def _patterns(column: Column, known: Mapping[str, Pattern]) -> tuple[PatternFoun
         counts = {each: n for each, n in counts.items() if not each.startswith("postal_code")}
     found = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     of = _present(column)
-    return tuple(PatternFound(each, known[each].title, n, of, known[each].pii) for each, n in found)
+    return tuple(
+        PatternFound(each, known[each].title, n, of, known[each].pii, each in column.late)
+        for each, n in found
+    )
 
 
 def _top(column: Column, values: Values, *, hidden: bool) -> tuple[ValueCount, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import io
 import pickle
@@ -13,8 +14,8 @@ import pytest
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.profiling._shown import masked
 from arrowetl.profiling.profile import Profile
-from arrowetl.profiling.summarise import masked
 
 CUSTOMERS = Path(__file__).parents[2] / "fixtures" / "customers"
 SOME = ["email", "ipv4", "uuid"]
@@ -88,6 +89,32 @@ def test_numbers_that_a_double_would_round_are_told_and_rejected():
     result = pipeline.load(ae.ArrowLoader()).run().result
     assert result.table["c"].type == pa.float64()
     assert (result.table.num_rows, sum(each.records for each in result.rejected)) == (2000, 2)
+
+
+@pytest.mark.parametrize("form", ["%m-%d-%Y", "%d.%m.%Y", "%d-%m-%Y"])
+def test_dates_are_no_telephone_numbers(form):
+    days = [dt.date(2024, 1, 1) + dt.timedelta(each) for each in range(252)]
+    texts = pa.table({"c": [each.strftime(form) for each in days]})
+    found = ae.SchemaInferrer(patterns=["phone"]).profile(texts).column("c")
+    assert (found.inferred.format, found.pii) == (form, ())
+
+
+def test_no_value_that_is_shown_is_personal_data():
+    rows = pa.table({"c": ["ada@example.org", "x", "y"] * 10, "n": range(30)})
+    for options in ({}, {"show_values": True}, {"detect_pii": False}):
+        found = ae.SchemaInferrer(patterns=SOME, **options).profile(rows).column("c")
+        assert not found.pii
+        shown = (found.minimum, *(each.value for each in found.top), *(found.enum or ()))
+        assert ("ada@example.org" in shown) == bool(options)
+        assert (found.enum is None) == (not options)
+
+
+def test_a_pattern_that_shows_up_late_is_said_to_be_at_least_so_frequent(monkeypatch):
+    monkeypatch.setattr("arrowetl.profiling.statistics.CHUNK", 100)
+    rows = pa.table({"c": ["x"] * 200 + [f"ada{n}@example.org" for n in range(300)]})
+    found = ae.SchemaInferrer(patterns=SOME).profile(rows)
+    assert found.column("c").pii[0].evidence[0].startswith("at least 300 of 500 values have")
+    assert Profile.from_json(found.to_json()) == found
 
 
 def test_who_knows_which_comes_first_says_so():

@@ -229,6 +229,18 @@ def test_batches_dont_matter(batch_size):
 
 
 @pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("first", [20, 40, 60])
+@pytest.mark.parametrize("turns", [False, True])
+def test_personal_data_that_begin_in_any_chunk_are_counted(monkeypatch, first, turns):
+    monkeypatch.setattr(statistics, "CHUNK", 1000)
+    words = [f"word {n}" for n in range(first * 100)]
+    mails = [f"ada{n}@example.org" if n % 2 or not turns else "word" for n in range(1000)]
+    found = of(pa.table({"c": words + mails})).columns["c"]
+    assert found.texts.patterns["email"] == sum("@" in each for each in mails)
+    assert found.late == {"email"}
+    assert not of(pa.table({"c": mails})).columns["c"].late
+
+
 def test_statistics_count_what_is_there():
     found = of(TABLE).columns
     text = found['te"xt']
