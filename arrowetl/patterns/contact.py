@@ -166,4 +166,5 @@ CONTACT = (
 """Email addresses are those that can be delivered to: dot-atoms, no quoted local parts, no
 literal hosts. Telephone numbers with a country code have as many digits as the country's have;
 without one they are North American (three, three and four digits with something between) or
-begin with the trunk prefix 0, and aren't written as dates are; other national forms can't be told from other numbers."""
+begin with the trunk prefix 0, and aren't written as dates are; other national forms can't be told
+from other numbers."""

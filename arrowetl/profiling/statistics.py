@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ class Column:
         stretches: rows and nulls of stretches of rows, in order.
         values: which values; None for nested ones.
         numbers: of numbers; of times the ticks (days, or what the type counts).
+        low: the smallest of whole numbers and decimals, which doubles may round; None of others.
+        high: the largest.
         digits: of the whole numbers among numbers.
         per_second: how many ticks are a second; 0 for what isn't a time.
         texts: of texts.
@@ -77,6 +80,8 @@ class Column:
     stretches: tuple[tuple[int, int], ...] = ()
     values: Values | None = None
     numbers: Numbers | None = None
+    low: int | Decimal | None = None
+    high: int | Decimal | None = None
     digits: Digits | None = None
     per_second: float = 0.0
     texts: Texts | None = None
@@ -93,6 +98,8 @@ class Column:
             stretches=_coarser((*self.stretches, *other.stretches)),
             values=_merged(self.values, other.values),
             numbers=_merged(self.numbers, other.numbers),
+            low=_end(min, self.low, other.low),
+            high=_end(max, self.high, other.high),
             digits=_merged(self.digits, other.digits),
             texts=_merged(self.texts, other.texts),
             trues=self.trues + other.trues,
@@ -103,6 +110,11 @@ class Column:
 
 def _merged(mine: Any, theirs: Any) -> Any:
     return mine.merge(theirs) if mine is not None and theirs is not None else mine or theirs
+
+
+def _end(choose: Any, *ends: int | Decimal | None) -> Any:
+    there = [each for each in ends if each is not None]
+    return choose(there) if there else None
 
 
 def _coarser(stretches: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
@@ -348,6 +360,8 @@ def _others(
     return {
         "values": found,
         "numbers": Numbers.of(doubles(values.drop_null())),
+        "low": pc.min(values).as_py(),  # small: one
+        "high": pc.max(values).as_py(),  # small: one
         "digits": look.digits(*look.decimals(as_text=wide), patterns),
     }
 
@@ -376,7 +390,8 @@ def _ticks(values: pa.Array) -> dict[str, Any]:
 def _integers(found: Any, counts: Any) -> dict[str, Any]:
     keys = found.view(np.int64) if found.dtype == np.uint64 else found.astype(np.int64)
     numbers = Numbers.of(found.astype(np.float64), counts)
-    return {"numbers": numbers, "values": _values(keys, counts, found)}
+    low, high = (int(found[0]), int(found[-1])) if len(found) else (None, None)
+    return {"numbers": numbers, "low": low, "high": high, "values": _values(keys, counts, found)}
 
 
 def _numbers(values: pa.Array, look: TextLook, patterns: Collection[str]) -> dict[str, Any]:

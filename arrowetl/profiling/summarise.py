@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pyarrow.types as kinds
@@ -272,7 +273,19 @@ def _ends(column: Column, chosen: TypeFound | None) -> tuple[str | None, str | N
         ends = (numbers.minimum, numbers.maximum)
         low, high = (moment(each / column.per_second, column) for each in ends)
         return low, high
+    if column.low is not None and column.high is not None:
+        return _exact(column.low), _exact(column.high)
     return _number(numbers.minimum), _number(numbers.maximum)
+
+
+def _exact(value: int | Decimal) -> str:
+    """Give a number with all its digits, but for zeros at the end of a fraction.
+
+    >>> _exact(2**64 - 1), _exact(Decimal("-1.50")), _exact(Decimal(100))
+    ('18446744073709551615', '-1.5', '100')
+    """
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _number(value: float) -> str:

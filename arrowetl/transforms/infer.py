@@ -49,9 +49,9 @@ class SchemaInferrer(SQLStage):
     Texts are tried as booleans, whole numbers, decimals, doubles, dates and times in some thirty
     formats; the type is inferred that at least `confidence` of them have. Leading zeros and codes
     like ``5.54E+15`` speak against numbers. No digit is lost: numbers that a double would round
-    are decimals, or stay text where 38 digits aren't enough. Dates whose day and month can't be told apart stay
-    text, unless `day_first` says which it is. Words like ``N/A`` are counted as null-like, and are
-    in nobody's way.
+    are decimals, or stay text where 38 digits aren't enough. Dates whose day and month can't
+    be told apart stay text, unless `day_first` says which it is. Words like ``N/A`` are counted as
+    null-like, and are in nobody's way.
 
     One pass; memory is bounded. Counts, sums, means, deviations and ends are exact. Quantiles are
     exact of up to 16,384 different numbers, and say their error beyond. Different values are exact

@@ -6,6 +6,7 @@ import math
 import statistics as slow
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiling.profiles import profile
 
 from arrowetl.duck import describing
 from arrowetl.errors import SchemaError
@@ -239,6 +241,25 @@ def test_personal_data_that_begin_in_any_chunk_are_counted(monkeypatch, first, t
     assert found.texts.patterns["email"] == sum("@" in each for each in mails)
     assert found.late == {"email"}
     assert not of(pa.table({"c": mails})).columns["c"].late
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        (pa.int64(), [2**53 + 1, 1], ("1", "9007199254740993")),
+        (pa.int64(), [-(2**63), None], ("-9223372036854775808",) * 2),
+        (pa.uint64(), [2**64 - 1, 3], ("3", "18446744073709551615")),
+        (pa.decimal128(19, 2), ["-99999999999999999.99", "1.50"], ("-99999999999999999.99", "1.5")),
+        (pa.decimal256(50, 2), ["9" * 48, "-1"], ("-1", "9" * 48)),
+        (pa.decimal128(5, 2), [None], (None, None)),
+    ],
+)
+def test_ends_have_all_digits(kind, values, shown):
+    values = [Decimal(each) if isinstance(each, str) else each for each in values]
+    rows = pa.table({"n": pa.array([*values, *[None] * 20, *values], kind)})
+    [column] = profile(rows).columns
+    assert (column.minimum, column.maximum) == shown
 
 
 def test_statistics_count_what_is_there():
