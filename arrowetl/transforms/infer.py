@@ -25,7 +25,7 @@ from arrowetl.sampling import RowSample
 from arrowetl.spool import spooled
 from arrowetl.sql import INPUT
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
-from arrowetl.transforms._arguments import words
+from arrowetl.transforms._arguments import flag, words
 from arrowetl.transforms._infer_cast import InferredCast, marked
 from arrowetl.transforms._second_look import with_exact_keys
 
@@ -100,11 +100,18 @@ class SchemaInferrer(SQLStage):
         size = self.sample_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ConfigError(f"SchemaInferrer: sample_size is {size!r}: it takes 1 or more rows")
-        if not 0.5 < self.confidence <= 1:  # noqa: PLR2004
+        number = isinstance(self.confidence, (int, float)) and not isinstance(self.confidence, bool)
+        if not number or not 0.5 < self.confidence <= 1:  # noqa: PLR2004
             raise ConfigError(
                 f"SchemaInferrer: confidence is {self.confidence!r}: it has to be above 0.5, "
                 "and 1 at most"
             )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ConfigError(f"SchemaInferrer: seed is {self.seed!r}: it has to be a whole number")
+        for option in ("detect_pii", "show_values", "correlations", "cast"):
+            flag(getattr(self, option), where="SchemaInferrer", option=option)
+        if self.day_first is not None:
+            flag(self.day_first, where="SchemaInferrer", option="day_first")
         if self.patterns is not None:
             given = words(self.patterns, where="SchemaInferrer", option="patterns")
             object.__setattr__(self, "patterns", given)

@@ -458,6 +458,10 @@ def test_what_cannot_be_cast_is_told_in_the_users_words():
     [
         ({"sample_size": 0}, "sample_size is 0"),
         ({"confidence": 0.5}, "confidence is 0.5"),
+        ({"confidence": "x"}, "confidence is 'x'"),
+        ({"seed": "a"}, "seed is 'a'"),
+        ({"cast": "yes"}, "cast is 'yes': it has to be True or False"),
+        ({"day_first": "x"}, "day_first is 'x'"),
         ({"patterns": ["emial"]}, "did you mean 'email'"),
     ],
 )

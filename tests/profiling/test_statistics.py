@@ -252,6 +252,7 @@ def test_personal_data_that_begin_in_any_chunk_are_counted(monkeypatch, first, t
         (pa.uint64(), [2**64 - 1, 3], ("3", "18446744073709551615")),
         (pa.decimal128(19, 2), ["-99999999999999999.99", "1.50"], ("-99999999999999999.99", "1.5")),
         (pa.decimal256(50, 2), ["9" * 48, "-1"], ("-1", "9" * 48)),
+        (pa.decimal32(5, 2), ["1.50", "-2"], ("-2", "1.5")),
         (pa.decimal128(5, 2), [None], (None, None)),
     ],
 )

@@ -204,6 +204,7 @@ def test_ranges_without_an_upper_limit_are_for_every_type(kind, value, least):
     [
         ({"weights": {"validty": 1}}, "no criterion 'validty'; did you mean 'validity'?"),
         ({"weights": {"validity": -1}}, "isn't a number from 0"),
+        ({"criteria": "yes"}, "criteria is 'yes': it has to be True or False"),
         (
             {"weights": dict.fromkeys(("completeness", "validity", "consistency"), 0)},
             "every weight",
