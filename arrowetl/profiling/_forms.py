@@ -96,6 +96,10 @@ class Forms:
         """Count texts of nothing but digits by their length."""
         return self._summed({at: each.digits for at, each in enumerate(self.forms) if each.digits})
 
+    def long(self) -> bool:
+        """Whether some begin with more digits than a double keeps."""
+        return any(each.long for each in self.forms)
+
     def fractions(self) -> bool:
         """Whether some may be numbers with a point."""
         return any(each.after for each in self.forms)
@@ -110,7 +114,7 @@ class Forms:
         """Say what has to be asked of the texts themselves, since their digits matter to it."""
         asked = {
             "leading_zeros": any(each.whole for each in self.forms),
-            "digits_lost": any(each.long or each.scientific for each in self.forms),
+            "digits_lost": self.long() or any(each.scientific for each in self.forms),
             "day_over_12": any(each.first_of_two for each in self.forms),
             "month_over_12": any(each.second_of_two for each in self.forms),
         }

@@ -260,12 +260,7 @@ def moment(seconds: float, column: Column | None = None) -> str | None:
 
 def _ends(column: Column, chosen: TypeFound | None) -> tuple[str | None, str | None]:
     if column.texts:
-        read = _read(column, chosen)
-        if read is None or not read.count:
-            return column.texts.first, column.texts.last
-        if chosen and chosen.type.startswith(("date", "timestamp", "time")):
-            return _moment_as(read.minimum, chosen), _moment_as(read.maximum, chosen)
-        return _number(read.minimum), _number(read.maximum)
+        return _text_ends(column, column.texts, chosen)
     numbers = column.numbers
     if numbers is None or not numbers.count:
         return None, None
@@ -276,6 +271,19 @@ def _ends(column: Column, chosen: TypeFound | None) -> tuple[str | None, str | N
     if column.low is not None and column.high is not None:
         return _exact(column.low), _exact(column.high)
     return _number(numbers.minimum), _number(numbers.maximum)
+
+
+def _text_ends(
+    column: Column, texts: Texts, chosen: TypeFound | None
+) -> tuple[str | None, str | None]:
+    read = _read(column, chosen)
+    if chosen is None or read is None or not read.count:
+        return texts.first, texts.last
+    if chosen.type.startswith(("date", "timestamp", "time")):
+        return _moment_as(read.minimum, chosen), _moment_as(read.maximum, chosen)
+    if texts.ends and chosen.type != NUMBER:
+        return _exact(texts.ends[0]), _exact(texts.ends[1])
+    return _number(read.minimum), _number(read.maximum)
 
 
 def _exact(value: int | Decimal) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,7 +21,15 @@ from arrowetl.profiling._forms import FormLook, Forms
 from arrowetl.profiling._sums import Ints
 from arrowetl.profiling.digits import LONGEST, Digits, Whole, as_digits, between, lengths_of
 from arrowetl.profiling.numbers import Numbers
-from arrowetl.profiling.readings import DOUBLE, LOST, READINGS, TIMED, is_null_word, trimmed
+from arrowetl.profiling.readings import (
+    DECIMAL,
+    DOUBLE,
+    LOST,
+    READINGS,
+    TIMED,
+    is_null_word,
+    trimmed,
+)
 from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
 from arrowetl.sql import literal
 
@@ -72,6 +81,8 @@ class Texts:
         widths: the most digits before and after the point.
         first: the smallest text by its code points, those for null left out; None of none.
         last: the largest.
+        ends: the smallest and the largest number, where some have more digits than a double keeps;
+            None where it keeps all, or no decimal has so many.
     """
 
     count: int = 0
@@ -84,6 +95,7 @@ class Texts:
     widths: Mapping[str, int] = field(default_factory=dict)
     first: str | None = None
     last: str | None = None
+    ends: tuple[Decimal, Decimal] | None = None
 
     @property
     def meant(self) -> int:
@@ -117,12 +129,21 @@ class Texts:
             },
             first=_one_of(min, self.first, other.first),
             last=_one_of(max, self.last, other.last),
+            ends=_outer(self, other) if self.ends or other.ends else None,
         )
 
 
 def _one_of(choose: Callable[[list[str]], str], *texts: str | None) -> str | None:
     there = [each for each in texts if each is not None]
     return choose(there) if there else None
+
+
+def _outer(*texts: Texts) -> tuple[Decimal, Decimal]:
+    """Give the ends of the numbers of several; what has none of its own, a double keeps."""
+    ends = [each.ends for each in texts if each.ends]
+    kept = [each.read[NUMBER] for each in texts if not each.ends and NUMBER in each.read]
+    ends += [(Decimal(repr(e.minimum)), Decimal(repr(e.maximum))) for e in kept if e.count]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 class TextLook:
@@ -216,6 +237,7 @@ class TextLook:
             widths=forms.widths(),
             first=ends["min"].as_py(),  # small: one
             last=ends["max"].as_py(),  # small: one
+            ends=self._long_ends(forms),
         ), Values.of(Counted(meant["h"].to_numpy(), meant["n"].to_numpy(), meant["v"]), bound)
 
     def others(self, column: pa.Array, bound: int) -> Values:
@@ -291,6 +313,17 @@ class TextLook:
         number = value if reading == NUMBER else f"epoch({value})"
         return self._numbers(f"SELECT ({number})::DOUBLE AS x, n FROM readable WHERE x IS NOT NULL")
 
+    def _long_ends(self, forms: Forms) -> tuple[Decimal, Decimal] | None:
+        """Give the smallest and the largest number exactly, if a double may not keep them."""
+        widths = forms.widths()
+        if not forms.long() or sum(widths.values()) > _LONGEST_DECIMAL:
+            return None
+        number = f"TRY_CAST(t AS DECIMAL({_LONGEST_DECIMAL}, {widths['after']}))"
+        ends = f"SELECT min({number}), max({number}) FROM readable"
+        shaped = f"{ends} WHERE regexp_full_match(t, {literal(DECIMAL.shape)})"
+        [(low, high)] = self._rows(shaped)
+        return None if low is None else (low, high)
+
     def _traits_of(self, forms: Forms, *, cautions: bool) -> Counter[str]:
         """Count what forms say; where something can be read also what is to be said of that."""
         traits = Counter({f"{DIGITS}{length}": n for length, n in forms.digits().items()})
@@ -356,6 +389,7 @@ _NO_TEXTS = pa.RecordBatch.from_pylist(
         {"v": pa.string(), "n": pa.int64(), "len": pa.int64(), "h": pa.uint64(), "word": pa.bool_()}
     ),
 )
+_LONGEST_DECIMAL = 38
 _KEPT_READINGS = (NUMBER, *(each.name for each in TIMED))
 """The readings whose numbers are kept."""
 

@@ -263,6 +263,21 @@ def test_ends_have_all_digits(kind, values, shown):
     assert (column.minimum, column.maximum) == shown
 
 
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (["9007199254740993", "-5"], ("-5", "9007199254740993")),
+        (["1234567890.1234567892", "1234567890.1234567891"],
+         ("1234567890.1234567891", "1234567890.1234567892")),
+        (["-" + "9" * 30, "7.5"], ("-" + "9" * 30, "7.5")),
+    ],
+)  # fmt: skip
+def test_ends_of_numbers_in_texts_have_all_digits(texts, shown):
+    [column] = profile(pa.table({"n": [texts[0], *[None] * 20, texts[1]]})).columns
+    assert (column.minimum, column.maximum) == shown
+
+
 def test_statistics_count_what_is_there():
     found = of(TABLE).columns
     text = found['te"xt']
