@@ -86,6 +86,24 @@ def _typed_literal(value: object) -> str:
             raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
 
 
+def same_digits(text: str, number: str) -> str:
+    """Give the test that a text of a number and the number read from it have the same digits.
+
+    DuckDB writes a float with as few digits as tell it from all others, so that digits which were
+    rounded away are missed; and it writes zero and ``inf`` for what is beyond a float.
+
+    >>> import duckdb
+    >>> texts = "(VALUES ('0.10'), ('1e3'), ('9007199254740993'), ('1e400')) AS texts(x)"
+    >>> duckdb.sql(f"SELECT {same_digits('x', 'x::DOUBLE')} FROM {texts}").fetchall()
+    [(True,), (True,), (False,), (False,)]
+    """
+    mine, theirs = (
+        f"trim(replace(regexp_extract({each}, '^[+-]?([0-9.]*)', 1), '.', ''), '0')"
+        for each in (text, f"({number})::VARCHAR")
+    )
+    return f"({mine} = {theirs})"
+
+
 def options(settings: Mapping[str, object]) -> str:
     """Write named arguments of a table function, each with a comma before it.
 

@@ -82,8 +82,8 @@ def profile(
     """
     if fail_on and not compare:
         raise click.UsageError("--fail-on says when changes are too grave: give --compare OLD too")
-    for path in filter(None, (html, save, contract)):
-        _check_folder(path)
+    written = {"--html": html, "--save": save, "--contract": contract}
+    _check_places(file, compare, {option: path for option, path in written.items() if path})
     old = _saved(compare) if compare else None
     found = _profile(file, exact_keys=contract is not None, **options)
     if save:
@@ -96,6 +96,28 @@ def profile(
         _learn(file, contract, found, told=output != "json", **options)
     if drift is not None and fail_on:
         _judge(drift, fail_on)
+
+
+def _check_places(file: str, compare: Path | None, written: Mapping[str, Path]) -> None:
+    """See that each file can be made, and is none that is read, before anything is.
+
+    Raises:
+        UsageError: one would be written over what is read, or over another.
+        WriteError: there is no such folder.
+    """
+    from glob import glob
+
+    files = glob(file, recursive=True)  # noqa: PTH207 - a source's glob, as a text
+    taken = {Path(each).resolve(): "FILE" for each in (file, *files)}
+    if compare:
+        taken[compare.resolve()] = "--compare"
+    for option, path in written.items():
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise click.UsageError(
+                f"{option} would write over {path}, which is {other}, too: give another path"
+            )
+        _check_folder(path)
 
 
 def _check_folder(path: Path) -> None:
@@ -239,11 +261,13 @@ def _counting(file: str) -> Iterator[Callable[[int], None] | None]:
 
 
 def _saved(path: Path) -> Profile:
-    from arrowetl.errors import ConfigError
+    from arrowetl.errors import ConfigError, ReadError
     from arrowetl.profiling.profile import Profile
 
     try:
         return Profile.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReadError(f"{path}: {error.strerror}; --compare takes a saved profile") from error
     except (ConfigError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: {error}; write one with: arrowetl profile FILE --save {path}"

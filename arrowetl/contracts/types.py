@@ -11,7 +11,7 @@ import pyarrow.types as kinds
 
 from arrowetl.duck import describe_select
 from arrowetl.errors import ConfigError, closest, did_you_mean
-from arrowetl.sql import INPUT, literal, name
+from arrowetl.sql import INPUT, literal, name, same_digits
 from arrowetl.typemap.duckdb import duck_types, duckable
 
 STRUCT, LIST = "struct", "list"
@@ -152,7 +152,7 @@ _SHAPES = (
     (kinds.is_boolean, "(?i)true|false"),
     (
         kinds.is_floating,
-        r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i)[+-]?inf(inity)?|nan",
+        r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i)[+-]?inf(inity)?|nan",
     ),
     (kinds.is_date, "[0-9]{4,6}-[0-9]{2}-[0-9]{2}"),
     (kinds.is_time, r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"),
@@ -165,7 +165,8 @@ def cast(value: str, old: pa.DataType, new: pa.DataType) -> str:
     """Give the SQL of a value in another type; null if anything of it would be lost.
 
     Texts have to be written as the type's values are: no zeros before a number, dates and times as
-    in ISO 8601. Of others the value must come out again where it is cast back.
+    in ISO 8601; and a float has to have the digits of its text. Of others the value must
+    come out again where it is cast back.
 
     >>> print(cast('"x"', pa.string(), pa.int8()))
     CASE WHEN regexp_full_match("x", '[+-]?(0|[1-9][0-9]*)') THEN TRY_CAST("x" AS TINYINT) END
@@ -176,19 +177,10 @@ def cast(value: str, old: pa.DataType, new: pa.DataType) -> str:
     if kinds.is_string(old) and (shape := _shape(new)):
         fits = f"regexp_full_match({value}, {literal(shape)})"
         if kinds.is_floating(new):
-            fits += f" AND NOT {_beyond(value, tried)}"
+            fits += f" AND {same_digits(value, tried)}"
         return f"CASE WHEN {fits} THEN {tried} END"
     back = f"TRY_CAST({tried} AS {sql_type(old)})"
     return f"CASE WHEN {back} IS NOT DISTINCT FROM {value} THEN {tried} END"
-
-
-def _beyond(value: str, number: str) -> str:
-    """Give the test that a text of digits is too large or too near to zero for a float."""
-    # Infinity is written in letters; of zero the digits before an exponent are zeros.
-    return (
-        f"((isinf({number}) AND NOT regexp_matches({value}, '(?i)inf')) "
-        f"OR ({number} = 0 AND regexp_matches({value}, '^[^eE]*[1-9]')))"
-    )
 
 
 def _shape(kind: Any) -> str | None:

@@ -22,7 +22,7 @@ _PLAIN = r"[^\s<>\"\\^`{|}\x00-\x20\x7f]"
 _WEB = (
     r"(?i:https?|ftps?|sftp|ssh|git|rtmps?|rtsp|telnet|irc|wss?)://"
     r"(?:[^\s/?#@\[\]]+@)?"
-    rf"(?:{_HOST}|localhost|{IPV4}|\[(?:{IPV6})\]){_PORT}"
+    rf"(?:{_HOST}\.?|localhost|{IPV4}|\[(?:{IPV6})\]){_PORT}"
     rf"(?:[/?#]{_PLAIN}*)?"
 )
 
@@ -99,6 +99,8 @@ _TRUNK = (
     rf"(?:\(0[1-9][0-9]{{0,5}}\)|0[1-9][0-9]{{0,5}})[ ./-]{{1,3}}(?:[0-9]{{1,8}}[ .-]?){{1,5}}"
     rf"{_EXTENSION}|0[1-9][0-9]{{7,10}}"
 )
+_DATE = "|".join(rf"[0-9]{{2}}{each}[0-9]{{1,2}}{each}[0-9]{{4}}" for each in (r"\.", "-", "/"))
+"""What is a date rather than a number with a trunk prefix."""
 
 
 def _phone(text: str) -> str:
@@ -108,6 +110,7 @@ def _phone(text: str) -> str:
         f"WHEN regexp_full_match({text}, {literal(_AMERICAN)}) THEN true "
         f"WHEN regexp_full_match({text}, {literal(_TRUNK)}) THEN "
         f"length(regexp_replace({text}, '[^0-9]', '', 'g')) BETWEEN 8 AND 15 "
+        f"AND NOT regexp_full_match({text}, {literal(_DATE)}) "
         f"WHEN {text} IS NOT NULL THEN false END"
     )
 
@@ -135,18 +138,33 @@ CONTACT = (
             "030 901820",
             "0049 30 123456",
         ),
-        bad=("2024-01-15", "192.168.1.1", "12345", "123-45-6789", "+999 12345678", "0.5"),
+        bad=(
+            "2024-01-15",
+            "192.168.1.1",
+            "12345",
+            "123-45-6789",
+            "+999 12345678",
+            "0.5",
+            "01.02.2024",
+            "01-2-2024",
+        ),
     ),
     Pattern(
         "url",
         "Web address",
         guarded(_WEB, _known_host),
         hints=("url", "link", "website", "href"),
-        good=("https://example.com/a?b=1#c", "http://[::1]:8080/", "ftp://user:pw@files.example"),
+        good=(
+            "https://example.com/a?b=1#c",
+            "http://[::1]:8080/",
+            "ftp://user:pw@files.example",
+            "https://example.com.",
+        ),
         bad=("example.com", "http://", "https://exa mple.com", "http://a.b:70000", "mailto:a@b.c"),
     ),
 )
 """Email addresses are those that can be delivered to: dot-atoms, no quoted local parts, no
 literal hosts. Telephone numbers with a country code have as many digits as the country's have;
 without one they are North American (three, three and four digits with something between) or
-begin with the trunk prefix 0; other national forms can't be told from other numbers."""
+begin with the trunk prefix 0, and aren't written as dates are; other national forms can't be told
+from other numbers."""

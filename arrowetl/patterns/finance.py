@@ -65,9 +65,8 @@ _AMOUNT = (
     r"|[0-9]+(?:[.,][0-9]{1,4})?)"
 )
 _UNIT = rf"(?:{_SIGN}|{_MONEY})"
-_CURRENCY = (
-    rf"\(?[+-]?(?:{_UNIT}[ \x{{a0}}]?[+-]?{_AMOUNT}(?:[.,]-)?|{_AMOUNT}[ \x{{a0}}]?{_UNIT})\)?"
-)
+_SUM = rf"[+-]?(?:{_UNIT}[ \x{{a0}}]?[+-]?{_AMOUNT}(?:[.,]-)?|{_AMOUNT}[ \x{{a0}}]?{_UNIT})"
+_CURRENCY = rf"{_SUM}|\({_SUM}\)"
 
 FINANCE = (
     Pattern(
@@ -103,7 +102,7 @@ FINANCE = (
         full(_CURRENCY),
         hints=("price", "amount", "cost", "total"),
         good=("$1,234.50", "1.234,50 €", "USD 12", "-£3", "CHF 1'000.00", "(12.00 EUR)"),
-        bad=("12.50", "$", "$1,23.4", "USD", "12 XYZ"),
+        bad=("12.50", "$", "$1,23.4", "USD", "12 XYZ", "(£3", "£3)"),
     ),
     Pattern(
         "percentage",

@@ -83,8 +83,8 @@ DATE_FORMATS: Formats = {
 `date_slash_dmy` and `date_slash_mdy` share most of their values: only a day over 12 tells."""
 
 _ISO = (
-    "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
-    "(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
+    "(?:[Zz]|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
 )
 
 DATETIME_FORMATS: Formats = {
@@ -110,9 +110,18 @@ DATETIME_FORMATS: Formats = {
 """Date-times by format, likewise; the ISO one has no format of strptime's, it is cast."""
 
 
+def _json(text: str) -> str:
+    """Give the check of RFC 8259: what stands outside of texts is checked against its extensions.
+
+    DuckDB takes a comma behind the last element, ``NaN`` and ``Infinity`` for JSON.
+    """
+    outside = rf"""regexp_replace({text}, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
+    return rf"json_valid({text}) AND NOT regexp_matches({outside}, '(?i)nan|inf|,\s*[]}}]')"
+
+
 def _dated(text: str, form: str | None) -> str:
     if form is None:
-        return f"TRY_CAST(replace({text}, ',', '.') AS TIMESTAMPTZ) IS NOT NULL"
+        return f"TRY_CAST(replace(upper({text}), ',', '.') AS TIMESTAMPTZ) IS NOT NULL"
     return f"try_strptime({text}, {literal(form)}) IS NOT NULL"
 
 
@@ -174,10 +183,10 @@ WORDS = (
     Pattern(
         "json",
         "JSON object or array",
-        guarded(r"(?s)\s*[\[{].*[\]}]\s*", lambda text: f"json_valid({text})"),
+        guarded(r"(?s)\s*[\[{].*[\]}]\s*", _json),
         hints=("json", "payload"),
-        good=('{"a": 1}', "[1, 2]", "[]"),
-        bad=("{a: 1}", '"text"', "12", "[1, 2"),
+        good=('{"a": 1}', "[1, 2]", "[]", '{"nan": ",}"}', '["\\\\",null]', '["\\\\\\","]'),
+        bad=("{a: 1}", '"text"', "12", "[1, 2", "[1,]", '{"a": NaN}', "[-Infinity]"),
     ),
     *_FORMATS,
     _any_of("date_", "date", "Date, in any known format"),

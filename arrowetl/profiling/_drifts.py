@@ -238,13 +238,30 @@ def numbers(old: ColumnProfile, new: ColumnProfile, limits: Thresholds) -> Chang
     told = [_spread(each) for each in (first, second)]
     if found := _apart(curves, (first.count, second.count), limits):
         text = f"the numbers are spread otherwise (Kolmogorov-Smirnov distance {found:.2f})"
-        yield Change("warning", "distribution", old.name, told[0], told[1], text)
+        severity = "warning"
+        if _goes_on(old, new, first, second):
+            text, severity = f"{text}: a key that goes on", "info"
+        yield Change(severity, "distribution", old.name, told[0], told[1], text)
         return
     shift = mean_shift(first, second)
     if abs(shift.effect) >= limits.mean and shift.chance < limits.alpha:
         text = f"the mean has moved by {abs(shift.effect):.2g} standard deviations"
         means = (number(first.mean), number(second.mean))
         yield Change("warning", "mean", old.name, *means, text)
+
+
+def _goes_on(
+    old: ColumnProfile, new: ColumnProfile, first: NumberStatistics, second: NumberStatistics
+) -> bool:
+    """Say whether whole numbers that identify rows grow, as the times of the rows do."""
+    if not (old.key and new.key) or None in (first.minimum, first.maximum):
+        return False
+    whole = first.whole == first.count and second.whole == second.count
+    ends = (
+        (second.minimum or 0) >= (first.minimum or 0),
+        (second.maximum or 0) > (first.maximum or 0),
+    )
+    return whole and all(ends)
 
 
 def _spread(found: NumberStatistics) -> str:

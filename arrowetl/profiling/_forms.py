@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from arrowetl.profiling._sums import Ints
-from arrowetl.profiling.readings import READINGS
+from arrowetl.profiling.readings import EXACT_DIGITS, READINGS
 from arrowetl.sql import literal
 
 Kind = TypeVar("Kind", bound=Hashable)
@@ -35,6 +35,7 @@ _ASKED = (
     "CASE WHEN regexp_full_match(s, '9+') THEN length(s) ELSE 0 END",
     r"regexp_full_match(s, '[+-]?9+(\.9*)?[eE][+-]?9+')",
     "regexp_full_match(s, '[+-]?99+')",
+    rf"regexp_matches(s, '^[+-]?\.?(9\.?){{{EXACT_DIGITS + 1}}}')",
     "regexp_matches(s, '^99[/.-]99?[/.-]99')",
     "regexp_matches(s, '^99?[/.-]99[/.-]99')",
 )
@@ -52,6 +53,7 @@ class Form:
         digits: how many digits it is, if it is nothing else; 0 if not.
         scientific: whether it is a number with an exponent.
         whole: whether it is a number of two digits or more, which may have leading zeros.
+        long: whether it begins with more digits than a double keeps.
         first_of_two: whether two digits come first of a date's three parts.
         second_of_two: whether two digits come second.
         readings: for each reading whether it is of this form.
@@ -62,6 +64,7 @@ class Form:
     digits: int
     scientific: bool
     whole: bool
+    long: bool
     first_of_two: bool
     second_of_two: bool
     readings: Sequence[bool]
@@ -93,6 +96,10 @@ class Forms:
         """Count texts of nothing but digits by their length."""
         return self._summed({at: each.digits for at, each in enumerate(self.forms) if each.digits})
 
+    def long(self) -> bool:
+        """Whether some begin with more digits than a double keeps."""
+        return any(each.long for each in self.forms)
+
     def fractions(self) -> bool:
         """Whether some may be numbers with a point."""
         return any(each.after for each in self.forms)
@@ -107,6 +114,7 @@ class Forms:
         """Say what has to be asked of the texts themselves, since their digits matter to it."""
         asked = {
             "leading_zeros": any(each.whole for each in self.forms),
+            "digits_lost": self.long() or any(each.scientific for each in self.forms),
             "day_over_12": any(each.first_of_two for each in self.forms),
             "month_over_12": any(each.second_of_two for each in self.forms),
         }

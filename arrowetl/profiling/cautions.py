@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from arrowetl.profiling.inferring import ambiguous
 from arrowetl.profiling.profile import Caution, ColumnProfile
 from arrowetl.profiling.statistics import Column
+from arrowetl.profiling.texts import NUMBER
 
 _MOST = 0.5
 """The share from which on texts are thought to have a pattern or a type."""
@@ -104,6 +105,18 @@ def _zeros_lost(_: ColumnProfile, statistics: Column) -> Found:
         yield "zeros_lost", text
 
 
+def _digits_lost(column: ColumnProfile, statistics: Column) -> Found:
+    """Look for numbers that a double would round, where nothing else holds them."""
+    texts = statistics.texts
+    lost = texts.traits["digits_lost"] if texts else 0
+    if texts is None or not lost or texts.readings[NUMBER] < _MOST * texts.meant:
+        return
+    if column.inferred is None or column.inferred.type == NUMBER:
+        left = "can't be cast" if column.inferred else "stay text"
+        said = f"{_share(lost, texts.meant)} have more digits than a double keeps, or are beyond it"
+        yield "digits_lost", f"{said}: they {left}"
+
+
 def _formats(column: ColumnProfile, statistics: Column) -> Found:
     timed = [each for each in column.types if each.format and each.count > _FEW * each.of]
     shapes = {str(each.format).replace("%d", "%m") for each in timed}
@@ -172,6 +185,7 @@ _LOOKS: tuple[Callable[[ColumnProfile, Column], Found], ...] = (
     _type,
     _notes,
     _zeros_lost,
+    _digits_lost,
     _formats,
     _patterns,
     _texts,

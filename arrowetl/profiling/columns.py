@@ -48,6 +48,9 @@ def _parts(name: str, values: pa.Array) -> Iterator[Part]:
         values = _list_of(values)
     if kinds.is_dictionary(kind):
         values = values.dictionary_decode()
+    if kinds.is_decimal32(kind) or kinds.is_decimal64(kind):
+        # Arrow has no functions for the smaller ones.
+        values = values.cast(pa.decimal128(values.type.precision, values.type.scale))
     yield Part(name, values, kind)
     if kinds.is_struct(kind):
         for field, part in zip(kind, values.flatten(), strict=True):

@@ -20,17 +20,20 @@ def types_of(texts: Texts) -> tuple[TypeFound, ...]:
 
     Of types that as many texts have, the narrowest is first: integers before decimals.
     """
-    names = sorted(texts.readings, key=lambda each: (-texts.readings[each], _ORDER[each]))
-    return tuple(
+    counts = dict(texts.readings)
+    if DOUBLE.name in counts:
+        counts[DOUBLE.name] -= texts.traits["digits_lost"]
+    found = [
         TypeFound(
             _type(READINGS[each], texts),
-            texts.readings[each],
+            counts[each],
             texts.meant,
             READINGS[each].format,
             _notes(READINGS[each], texts),
         )
-        for each in names
-    )
+        for each in sorted(counts, key=lambda each: (-counts[each], _ORDER[each]))
+    ]
+    return tuple(each for each in found if each.count)
 
 
 def inferred(
@@ -83,7 +86,17 @@ def _twin(found: TypeFound, types: Sequence[TypeFound]) -> TypeFound | None:
 def _spoken_against(found: TypeFound, texts: Texts) -> bool:
     if found.type not in {"int64", "double"} and not found.type.startswith("decimal"):
         return False
-    return bool(_codes(texts))
+    return bool(_codes(texts) or (_is_rounded(texts) and not _is_exact(texts, found)))
+
+
+def _is_exact(texts: Texts, found: TypeFound) -> bool:
+    """Say whether a type that isn't a double's has the digits of all numbers."""
+    return found.type != DOUBLE.type and _decimal(texts) is not None
+
+
+def _is_rounded(texts: Texts) -> bool:
+    """Say whether doubles would be other numbers, of more texts than mistakes are."""
+    return texts.traits["digits_lost"] > _RARE * texts.meant
 
 
 def _codes(texts: Texts) -> tuple[str, ...]:
@@ -103,15 +116,22 @@ def _codes(texts: Texts) -> tuple[str, ...]:
 def _type(reading: Reading, texts: Texts) -> str:
     if reading is not DECIMAL:
         return reading.type
+    after = texts.widths.get("after", 0)
+    return (_decimal(texts) if after <= _SCALE or texts.traits["digits_lost"] else None) or (
+        DOUBLE.type
+    )
+
+
+def _decimal(texts: Texts) -> str | None:
+    """Give the decimal that has all digits of all numbers; None if there is none."""
     before, after = texts.widths.get("before", 0), texts.widths.get("after", 0)
-    if after > _SCALE or before + after > _LONGEST:
-        return DOUBLE.type
-    return f"decimal128({max(before + after, 1)}, {after})"
+    digits = max(before + after, 1)
+    return f"decimal128({digits}, {after})" if digits <= _LONGEST else None
 
 
 def _notes(reading: Reading, texts: Texts) -> tuple[str, ...]:
     if reading in {INTEGER, DECIMAL, DOUBLE}:
-        return _codes(texts)
+        return (*_codes(texts), *_rounding(reading, texts))
     swapped = _twin_reading(reading)
     if swapped is None:
         return ()
@@ -125,6 +145,14 @@ def _notes(reading: Reading, texts: Texts) -> tuple[str, ...]:
     if other:
         notes.append(f"{other:,} have it the other way round")
     return tuple(notes)
+
+
+def _rounding(reading: Reading, texts: Texts) -> tuple[str, ...]:
+    """Say how many numbers a double would round."""
+    lost = texts.traits["digits_lost"]
+    if not lost or (reading is not DOUBLE and _decimal(texts)):
+        return ()
+    return (f"{lost:,} have more digits than a double keeps, or are beyond it",)
 
 
 def _twin_reading(reading: Reading) -> str | None:

@@ -122,6 +122,8 @@ def pii_of(
         label: PiiFound(label, each.count, each.of, _evidence(name, each, hinted=label in hinted))
         for label, each in best.items()
         if each.share >= (HINTED if label in hinted else ENOUGH)
+        # Values that read as dates or times aren't telephone numbers for their looks.
+        if kind != "time" or label in hinted
     }
     for hint in hints:
         if hint.label not in found and kind != "time":
@@ -156,5 +158,6 @@ _PATTERNED = frozenset({"email", "phone", "credit_card", "us_ssn", "iban", "ip"}
 
 
 def _evidence(name: str, found: PatternFound, *, hinted: bool) -> tuple[str, ...]:
-    seen = f"{found.count:,} of {found.of:,} values have the pattern {found.title}"
+    at_least = "at least " if found.least else ""
+    seen = f"{at_least}{found.count:,} of {found.of:,} values have the pattern {found.title}"
     return (seen, f"the column is called {name!r}") if hinted else (seen,)

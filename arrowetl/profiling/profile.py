@@ -82,6 +82,8 @@ class PatternFound:
         count: how many values have it.
         of: out of how many, nulls and words for null left out.
         pii: the label of personal data that it is a sign of, if it is one.
+        least: whether it was counted only from some row on, where it first showed up: some values
+            before may have it, too.
     """
 
     name: str
@@ -89,6 +91,7 @@ class PatternFound:
     count: int
     of: int
     pii: str | None = None
+    least: bool = False
 
     @property
     def share(self) -> float:

@@ -1,14 +1,15 @@
 """As which types a text can be read: SQL that tests it, and SQL that casts it.
 
 A reading is stricter than DuckDB's casts, which round ``1.5`` to an integer. What it tests is what
-it casts: a text that passes is never null afterwards.
+it casts: a text that passes is never null afterwards; but of doubles those that would lose digits
+are counted by themselves.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from arrowetl.sql import literal
+from arrowetl.sql import literal, same_digits
 
 _BLANKS = " \t\n\r\f\v\u00a0"
 SPACE = literal(_BLANKS)
@@ -67,8 +68,13 @@ BOOLEAN = Reading(
     f"lower({{}}) IN ({', '.join(map(literal, _TRUE))})",
 )
 INTEGER = Reading("integer", "int64", "[+-]?[0-9]{1,19}", "TRY_CAST({} AS BIGINT)")
+EXACT_DIGITS = 15
+"""Digits of a number that a double keeps, whatever they are."""
 DECIMAL = Reading(
-    "decimal", "decimal128", r"[+-]?[0-9]*\.[0-9]+|[+-]?[0-9]+\.?", "TRY_CAST({} AS DECIMAL(38, 9))"
+    "decimal",
+    "decimal128",
+    r"[+-]?[0-9]*\.[0-9]+|[+-]?[0-9]+\.?",
+    "coalesce(TRY_CAST({0} AS DECIMAL(38, 9)), TRY_CAST({0} AS DECIMAL(38, 0)))",
 )
 DOUBLE = Reading(
     "double",
@@ -76,6 +82,13 @@ DOUBLE = Reading(
     r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i)[+-]?(inf|infinity)",
     "TRY_CAST({} AS DOUBLE)",
 )
+LOST = (
+    f"(strlen({{0}}) > {EXACT_DIGITS} OR contains({{0}}, 'e') OR contains({{0}}, 'E')) "
+    f"AND NOT {same_digits('{0}', DOUBLE.cast.format('{0}'))}"
+)
+"""SQL that tests whether a double would not be the number that a text is."""
+EXACT = replace(DOUBLE, cast=f"CASE WHEN NOT ({LOST}) THEN {DOUBLE.cast.format('{0}')} END")
+"""Doubles that are cast: those of which no digit is lost."""
 NUMBERS = (INTEGER, DECIMAL, DOUBLE)
 
 _T = "[0-9]{1,2}:[0-9]{2}"

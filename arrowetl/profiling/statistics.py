@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +63,14 @@ class Column:
         stretches: rows and nulls of stretches of rows, in order.
         values: which values; None for nested ones.
         numbers: of numbers; of times the ticks (days, or what the type counts).
+        low: the smallest of whole numbers and decimals, which doubles may round; None of others.
+        high: the largest.
         digits: of the whole numbers among numbers.
         per_second: how many ticks are a second; 0 for what isn't a time.
         texts: of texts.
         trues: how many are true.
         lengths: of lists.
+        late: the patterns that were counted only from some chunk on.
     """
 
     name: str
@@ -76,11 +80,14 @@ class Column:
     stretches: tuple[tuple[int, int], ...] = ()
     values: Values | None = None
     numbers: Numbers | None = None
+    low: int | Decimal | None = None
+    high: int | Decimal | None = None
     digits: Digits | None = None
     per_second: float = 0.0
     texts: Texts | None = None
     trues: int = 0
     lengths: Numbers | None = None
+    late: frozenset[str] = frozenset()
 
     def merge(self, other: Column) -> Column:
         """Give what is known of both; `self` came first."""
@@ -91,15 +98,23 @@ class Column:
             stretches=_coarser((*self.stretches, *other.stretches)),
             values=_merged(self.values, other.values),
             numbers=_merged(self.numbers, other.numbers),
+            low=_end(min, self.low, other.low),
+            high=_end(max, self.high, other.high),
             digits=_merged(self.digits, other.digits),
             texts=_merged(self.texts, other.texts),
             trues=self.trues + other.trues,
             lengths=_merged(self.lengths, other.lengths),
+            late=self.late | other.late,
         )
 
 
 def _merged(mine: Any, theirs: Any) -> Any:
     return mine.merge(theirs) if mine is not None and theirs is not None else mine or theirs
+
+
+def _end(choose: Any, *ends: int | Decimal | None) -> Any:
+    there = [each for each in ends if each is not None]
+    return choose(there) if there else None
 
 
 def _coarser(stretches: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
@@ -120,8 +135,9 @@ class Statistics:
     """What is known of some rows. Statistics of parts merge into those of the whole.
 
     A pattern is counted where at least one in a hundred of 500 different texts has it, which are
-    looked at in the first, second, fourth, eighth... chunk of 65,536 rows; its count is then
-    exact from there on. A rarer one isn't told of.
+    looked at in the first, second, fourth, eighth... chunk of 65,536 rows, and in any other where
+    personal data are among 64 values that weren't in the column before; its count is exact from
+    there on, and says from how many values. A rarer one isn't told of.
 
     Counts, sums, means, deviations, smallest and largest values, quantiles, and what is said of
     different values are the same bit by bit as if all rows had been looked at together. Counts of
@@ -204,6 +220,7 @@ class Looker:
         self._rows = self._bytes = 0
         self._chunks = 0
         self._patterns: dict[str, set[str]] = {}
+        self._late: dict[str, set[str]] = {}
         empty = pa.RecordBatch.from_arrays(
             [pa.nulls(0, each.type) for each in schema], schema=schema
         )
@@ -262,19 +279,35 @@ class Looker:
         return Products.of(names, columns) if names else None
 
     def _look_for_patterns(self, parts: Iterable[Part]) -> None:
-        """Choose the patterns to count: at the first chunk, the second, the fourth, the eighth."""
+        """Choose the patterns to count.
+
+        At the first chunk, the second, the fourth, the eighth; and where personal data show up.
+        """
         self._chunks += 1
-        if self._chunks & (self._chunks - 1):
-            return
         texts = {each.name: each.values for each in parts if is_text(each.values.type)}
         numbers = {each.name: each.values for each in parts if is_number(each.values.type)}
         look = self._looks.get()
         try:
+            if self._chunks & (self._chunks - 1):
+                new = {
+                    each
+                    for each, seen in look.glimpsed(texts, numbers).items()
+                    if seen - self._patterns.get(each, set())
+                }
+                texts = {each: values for each, values in texts.items() if each in new}
+                numbers = {each: values for each, values in numbers.items() if each in new}
             found = {**look.likely(texts), **look.likely_of_numbers(numbers)}
             for name, likely in found.items():
-                self._patterns.setdefault(name, set()).update(likely)
+                self._count(name, likely)
         finally:
             self._looks.put(look)
+
+    def _count(self, column: str, patterns: set[str]) -> None:
+        """Count patterns of a column from now on."""
+        wanted, known = self._patterns.setdefault(column, set()), self.found.columns.get(column)
+        if known and known.rows > known.nulls:
+            self._late.setdefault(column, set()).update(patterns - wanted)
+        wanted.update(patterns)
 
     def _column(self, part: Part) -> Column:
         """Give what is known of a column with one more part of it."""
@@ -282,6 +315,7 @@ class Looker:
         made = Column(
             part.name, part.kind, len(values), values.null_count, stretches=_stretches(values)
         )
+        made = replace(made, late=frozenset(self._late.get(part.name, ())))
         look = self._looks.get()
         try:
             wanted = self._patterns.get(part.name, ())
@@ -326,6 +360,8 @@ def _others(
     return {
         "values": found,
         "numbers": Numbers.of(doubles(values.drop_null())),
+        "low": pc.min(values).as_py(),  # small: one
+        "high": pc.max(values).as_py(),  # small: one
         "digits": look.digits(*look.decimals(as_text=wide), patterns),
     }
 
@@ -354,7 +390,8 @@ def _ticks(values: pa.Array) -> dict[str, Any]:
 def _integers(found: Any, counts: Any) -> dict[str, Any]:
     keys = found.view(np.int64) if found.dtype == np.uint64 else found.astype(np.int64)
     numbers = Numbers.of(found.astype(np.float64), counts)
-    return {"numbers": numbers, "values": _values(keys, counts, found)}
+    low, high = (int(found[0]), int(found[-1])) if len(found) else (None, None)
+    return {"numbers": numbers, "low": low, "high": high, "values": _values(keys, counts, found)}
 
 
 def _numbers(values: pa.Array, look: TextLook, patterns: Collection[str]) -> dict[str, Any]:

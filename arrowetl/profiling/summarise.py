@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pyarrow.types as kinds
 
+from arrowetl.profiling._shown import masked, without_personal
 from arrowetl.profiling._types import schema_to_text
 from arrowetl.profiling.cautions import cautions_of, unreadable_rows
 from arrowetl.profiling.inferring import inferred, types_of
@@ -82,6 +84,8 @@ def profile_of(
     """
     sample = sample or Sample(statistics.rows, statistics.rows)
     columns = tuple(_column(each, reading, sample) for each in statistics.columns.values())
+    if reading.detect_pii and not reading.show_values:
+        columns = without_personal(columns, reading.patterns)
     products = statistics.products
     return Profile(
         rows=statistics.rows,
@@ -202,25 +206,6 @@ def _is_code(chosen: TypeFound, pii: tuple[PiiFound, ...]) -> bool:
 _CODES = {"phone", "credit_card", "us_ssn", "iban", "ip", "postal_code", "tax_id", "passport"}
 
 
-def masked(text: str) -> str:
-    """Give a text that shows how a value is written, and not what it is.
-
-    Letters become x, digits 9, and what is between them stays.
-
-    >>> masked("Ada.L@example.org"), masked("+44 20 7946")
-    ('Xxx.X@xxxxxxx.xxx', '+99 99 9999')
-    """
-    return "".join(_masked(each) for each in text)
-
-
-def _masked(letter: str) -> str:
-    if letter.isdigit():
-        return "9"
-    if letter.isalpha():
-        return "X" if letter.isupper() else "x"
-    return letter
-
-
 def _patterns(column: Column, known: Mapping[str, Pattern]) -> tuple[PatternFound, ...]:
     looked_at = column.texts or column.digits
     counts = looked_at.patterns if looked_at else {}
@@ -229,7 +214,10 @@ def _patterns(column: Column, known: Mapping[str, Pattern]) -> tuple[PatternFoun
         counts = {each: n for each, n in counts.items() if not each.startswith("postal_code")}
     found = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     of = _present(column)
-    return tuple(PatternFound(each, known[each].title, n, of, known[each].pii) for each, n in found)
+    return tuple(
+        PatternFound(each, known[each].title, n, of, known[each].pii, each in column.late)
+        for each, n in found
+    )
 
 
 def _top(column: Column, values: Values, *, hidden: bool) -> tuple[ValueCount, ...]:
@@ -272,12 +260,7 @@ def moment(seconds: float, column: Column | None = None) -> str | None:
 
 def _ends(column: Column, chosen: TypeFound | None) -> tuple[str | None, str | None]:
     if column.texts:
-        read = _read(column, chosen)
-        if read is None or not read.count:
-            return column.texts.first, column.texts.last
-        if chosen and chosen.type.startswith(("date", "timestamp", "time")):
-            return _moment_as(read.minimum, chosen), _moment_as(read.maximum, chosen)
-        return _number(read.minimum), _number(read.maximum)
+        return _text_ends(column, column.texts, chosen)
     numbers = column.numbers
     if numbers is None or not numbers.count:
         return None, None
@@ -285,7 +268,32 @@ def _ends(column: Column, chosen: TypeFound | None) -> tuple[str | None, str | N
         ends = (numbers.minimum, numbers.maximum)
         low, high = (moment(each / column.per_second, column) for each in ends)
         return low, high
+    if column.low is not None and column.high is not None:
+        return _exact(column.low), _exact(column.high)
     return _number(numbers.minimum), _number(numbers.maximum)
+
+
+def _text_ends(
+    column: Column, texts: Texts, chosen: TypeFound | None
+) -> tuple[str | None, str | None]:
+    read = _read(column, chosen)
+    if chosen is None or read is None or not read.count:
+        return texts.first, texts.last
+    if chosen.type.startswith(("date", "timestamp", "time")):
+        return _moment_as(read.minimum, chosen), _moment_as(read.maximum, chosen)
+    if texts.ends and chosen.type != NUMBER:
+        return _exact(texts.ends[0]), _exact(texts.ends[1])
+    return _number(read.minimum), _number(read.maximum)
+
+
+def _exact(value: int | Decimal) -> str:
+    """Give a number with all its digits, but for zeros at the end of a fraction.
+
+    >>> _exact(2**64 - 1), _exact(Decimal("-1.50")), _exact(Decimal(100))
+    ('18446744073709551615', '-1.5', '100')
+    """
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _number(value: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,8 +21,17 @@ from arrowetl.profiling._forms import FormLook, Forms
 from arrowetl.profiling._sums import Ints
 from arrowetl.profiling.digits import LONGEST, Digits, Whole, as_digits, between, lengths_of
 from arrowetl.profiling.numbers import Numbers
-from arrowetl.profiling.readings import READINGS, TIMED, is_null_word, trimmed
+from arrowetl.profiling.readings import (
+    DECIMAL,
+    DOUBLE,
+    LOST,
+    READINGS,
+    TIMED,
+    is_null_word,
+    trimmed,
+)
 from arrowetl.profiling.values import FREQUENT, KEPT, SHOWN_BYTES, Counted, Values
+from arrowetl.sql import literal
 
 if TYPE_CHECKING:
     from arrowetl.patterns import Pattern
@@ -44,6 +54,7 @@ _TRAITS = {
 }
 _CAUTIONS = {
     "leading_zeros": "regexp_full_match(t, '[+-]?0[0-9]+')",
+    "digits_lost": f"regexp_full_match(t, {literal(DOUBLE.shape)}) AND {LOST.format('t')}",
     "day_over_12": r"regexp_matches(t, '^(1[3-9]|2[0-9]|3[01])[/.-][0-9]{1,2}[/.-][0-9]{2}')",
     "month_over_12": r"regexp_matches(t, '^[0-9]{1,2}[/.-](1[3-9]|2[0-9]|3[01])[/.-][0-9]{2}')",
 }
@@ -70,6 +81,8 @@ class Texts:
         widths: the most digits before and after the point.
         first: the smallest text by its code points, those for null left out; None of none.
         last: the largest.
+        ends: the smallest and the largest number, where some have more digits than a double keeps;
+            None where it keeps all, or no decimal has so many.
     """
 
     count: int = 0
@@ -82,6 +95,7 @@ class Texts:
     widths: Mapping[str, int] = field(default_factory=dict)
     first: str | None = None
     last: str | None = None
+    ends: tuple[Decimal, Decimal] | None = None
 
     @property
     def meant(self) -> int:
@@ -115,12 +129,21 @@ class Texts:
             },
             first=_one_of(min, self.first, other.first),
             last=_one_of(max, self.last, other.last),
+            ends=_outer(self, other) if self.ends or other.ends else None,
         )
 
 
 def _one_of(choose: Callable[[list[str]], str], *texts: str | None) -> str | None:
     there = [each for each in texts if each is not None]
     return choose(there) if there else None
+
+
+def _outer(*texts: Texts) -> tuple[Decimal, Decimal]:
+    """Give the ends of the numbers of several; what has none of its own, a double keeps."""
+    ends = [each.ends for each in texts if each.ends]
+    kept = [each.read[NUMBER] for each in texts if not each.ends and NUMBER in each.read]
+    ends += [(Decimal(repr(e.minimum)), Decimal(repr(e.maximum))) for e in kept if e.count]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 class TextLook:
@@ -146,14 +169,23 @@ class TextLook:
     def likely_of_numbers(self, numbers: Mapping[str, pa.Array]) -> dict[str, set[str]]:
         """Say by a look at some of the numbers of columns which patterns are worth a count."""
         known = {each: found.digits for each, found in self.patterns.items() if found.digits}
-        shortest = min((least for least, _ in known.values()), default=0)
-        texts = {each: as_digits(_some_of(column)) for each, column in numbers.items()}
-        some = {
-            each: found
-            for each, found in texts.items()
-            if (pc.max(pc.utf8_length(found)).as_py() or 0) >= shortest  # small: one
-        }
-        return self._likely([*known], some, _WORTH_OF_NUMBERS)
+        some = {each: as_digits(_some_of(column)) for each, column in numbers.items()}
+        return self._likely([*known], _long_enough(some, known), _WORTH_OF_NUMBERS)
+
+    def glimpsed(
+        self, texts: Mapping[str, pa.Array], numbers: Mapping[str, pa.Array]
+    ) -> dict[str, set[str]]:
+        """Say which personal data are among a few values of columns, by a far cheaper look.
+
+        What half of the values are is among these, but once in more chunks than there are.
+        """
+        personal = [each for each, found in self.patterns.items() if found.pii]
+        lengths = {each: self.patterns[each].digits for each in personal}
+        digits = {each: found for each, found in lengths.items() if found}
+        few = {each: _few_of(column).cast(pa.string()) for each, column in texts.items()}
+        others = {each: as_digits(_few_of(column)) for each, column in numbers.items()}
+        numbered = self._likely([*digits], _long_enough(others, digits), _ANY)
+        return {**self._likely(personal, few, _ANY), **numbered}
 
     def _likely(
         self, known: Sequence[str], some: Mapping[str, pa.Array], worth: float
@@ -205,6 +237,7 @@ class TextLook:
             widths=forms.widths(),
             first=ends["min"].as_py(),  # small: one
             last=ends["max"].as_py(),  # small: one
+            ends=self._long_ends(forms),
         ), Values.of(Counted(meant["h"].to_numpy(), meant["n"].to_numpy(), meant["v"]), bound)
 
     def others(self, column: pa.Array, bound: int) -> Values:
@@ -280,6 +313,17 @@ class TextLook:
         number = value if reading == NUMBER else f"epoch({value})"
         return self._numbers(f"SELECT ({number})::DOUBLE AS x, n FROM readable WHERE x IS NOT NULL")
 
+    def _long_ends(self, forms: Forms) -> tuple[Decimal, Decimal] | None:
+        """Give the smallest and the largest number exactly, if a double may not keep them."""
+        widths = forms.widths()
+        if not forms.long() or sum(widths.values()) > _LONGEST_DECIMAL:
+            return None
+        number = f"TRY_CAST(t AS DECIMAL({_LONGEST_DECIMAL}, {widths['after']}))"
+        ends = f"SELECT min({number}), max({number}) FROM readable"
+        shaped = f"{ends} WHERE regexp_full_match(t, {literal(DECIMAL.shape)})"
+        [(low, high)] = self._rows(shaped)
+        return None if low is None else (low, high)
+
     def _traits_of(self, forms: Forms, *, cautions: bool) -> Counter[str]:
         """Count what forms say; where something can be read also what is to be said of that."""
         traits = Counter({f"{DIGITS}{length}": n for length, n in forms.digits().items()})
@@ -320,6 +364,10 @@ _LOOKED_AT = 500
 """Of how many different texts of a column a first look is taken."""
 _WORTH = 0.01
 """The share of these that has to have a pattern."""
+_GLIMPSED = 64
+"""Of how many values a cheaper look is taken."""
+_ANY = 1e-9
+"""The share that says: at least one."""
 _WORTH_OF_NUMBERS = 0.05
 """That of numbers: check digits are right by chance, in 3 of 100 numbers of sixteen digits."""
 _GROUPED = f"""
@@ -341,6 +389,7 @@ _NO_TEXTS = pa.RecordBatch.from_pylist(
         {"v": pa.string(), "n": pa.int64(), "len": pa.int64(), "h": pa.uint64(), "word": pa.bool_()}
     ),
 )
+_LONGEST_DECIMAL = 38
 _KEPT_READINGS = (NUMBER, *(each.name for each in TIMED))
 """The readings whose numbers are kept."""
 
@@ -354,9 +403,33 @@ def _lengths(texts: pa.RecordBatch) -> Numbers:
 
 def _some_of(column: pa.Array) -> pa.Array:
     """Give some different values of a column, from all over it."""
-    different = column.unique().drop_null()
-    step = -(-len(different) // _LOOKED_AT) or 1
-    return different.take(pa.array(np.arange(0, len(different), step)))
+    return _spread_over(column.unique().drop_null(), _LOOKED_AT)
+
+
+def _few_of(column: pa.Array) -> pa.Array:
+    """Give a few values of a column as they come, from all over it."""
+    return _spread_over(column.drop_null(), _GLIMPSED)
+
+
+def _long_enough(
+    texts: Mapping[str, pa.Array], digits: Mapping[str, tuple[int, int]]
+) -> dict[str, pa.Array]:
+    """Give the columns of digits of which some are as many as a pattern has."""
+    shortest = min((least for least, _ in digits.values()), default=0)
+    return {
+        each: found
+        for each, found in texts.items()
+        if (pc.max(pc.utf8_length(found)).as_py() or 0) >= shortest  # small: one
+    }
+
+
+def _spread_over(values: pa.Array, size: int) -> pa.Array:
+    """Give so many of some values: one of each stretch, by chance, since values may take turns."""
+    if len(values) <= size:
+        return values
+    # The same chance for all, so that a profile is the same tomorrow.
+    places = np.arange(size) + np.random.default_rng(size).random(size)
+    return values.take(pa.array((places * (len(values) / size)).astype(np.int64)))
 
 
 def _named(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:

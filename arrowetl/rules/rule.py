@@ -182,7 +182,7 @@ class Rule:
                 low, high = self.range or (None, None)
                 tests = [
                     *([f"{column} >= {literal(low)}"] if low is not None else []),
-                    *([f"{column} <= {literal(high)}"] if high is not None else []),
+                    f"{column} <= {literal(high)}" if high is not None else _no_nan(column, low),
                 ]
                 return f"({' AND '.join(tests)})"
             case "regex":
@@ -217,6 +217,14 @@ class Rule:
         column = name(self.column or "")
         shown = f"coalesce(' ' || left({column}::VARCHAR, {SHOWN}), '')"
         return f"{literal(self.column)} || {shown} || {literal(f' {self.expected}')}"
+
+
+def _no_nan(column: str, low: Any) -> str:
+    """Give the test that a value isn't NaN, which is greater than any number to DuckDB."""
+    if isinstance(low, (int, float, Decimal)):
+        return f"{column} <= {literal(math.inf)}"
+    # A text may be a number's limit; of times nothing is NaN.
+    return f"{column}::VARCHAR <> 'nan'" if isinstance(low, str) else "true"
 
 
 def _check_range(rule: Rule) -> None:

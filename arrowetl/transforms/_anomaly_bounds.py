@@ -177,11 +177,12 @@ class Bounds:
             low, middle, high = ends[self.method]
             return low, middle, high
         lows, _, highs = zip(*ends.values(), strict=True)
-        return self._median(lows), ends["mad"][1], self._median(highs)
+        return self._second(lows, "DESC"), ends["mad"][1], self._second(highs, "ASC")
 
     @staticmethod
-    def _median(values: tuple[str, ...]) -> str:
-        return f"list_median([{', '.join(values)}])"
+    def _second(bounds: tuple[str, ...], order: str) -> str:
+        """Give the bound beyond which a value is outside for two; null where there aren't two."""
+        return f"list_sort([{', '.join(bounds)}], '{order}', 'NULLS LAST')[2]"
 
     def _zscore(self, column: str) -> tuple[str, str, str]:
         mean = f"c.{self.at('mean', column)}"

@@ -65,10 +65,10 @@ def share_factor(score: str, source: str, contamination: float | None) -> str:
     if contamination is None:
         return ""
     scores = f"SELECT {score} AS score FROM {source}"
-    return (
-        f", {FACTOR} AS (SELECT coalesce(nullif(quantile_disc(score, "
-        f"{literal(1 - contamination)}), 0), 1) AS factor FROM ({scores}))"
-    )
+    # Of more infinities than the share all are found, and nothing else.
+    largest = "coalesce(max(score) FILTER (isfinite(score)), 1)"
+    wanted = f"least(quantile_disc(score, {literal(1 - contamination)}), {largest})"
+    return f", {FACTOR} AS (SELECT coalesce(nullif({wanted}, 0), 1) AS factor FROM ({scores}))"
 
 
 def bounded(bounds: Bounds, contamination: float | None) -> Said:

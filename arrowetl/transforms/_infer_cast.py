@@ -9,7 +9,15 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.profiling.profile import Profile, TypeFound
-from arrowetl.profiling.readings import DECIMAL, READINGS, Reading, is_null_word, trimmed
+from arrowetl.profiling.readings import (
+    DECIMAL,
+    DOUBLE,
+    EXACT,
+    READINGS,
+    Reading,
+    is_null_word,
+    trimmed,
+)
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rejection, Rows, SQLStage
 
@@ -104,6 +112,8 @@ def _reading(mark: str) -> Reading:
             shape=rf"[+-]?[0-9]*\.[0-9]{{0,{scale}}}0*|[+-]?[0-9]+",
             cast=f"TRY_CAST({{}} AS DECIMAL({digits}, {scale}))",
         )
+    if type_ == DOUBLE.type:
+        return EXACT
     return next(
         each
         for each in READINGS.values()

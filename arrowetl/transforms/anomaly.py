@@ -69,7 +69,8 @@ class AnomalyDetector(SQLStage):
       deviations (3.5; Iglewicz and Hoaglin, *How to Detect and Handle Outliers*, 1993). Where more
       than half of the values are the same, the mean absolute deviation counts, times 1.2533.
     - ``combined``: the middle one of the three lower bounds and of the three upper bounds. A value
-      is outside if at least two of the methods say so.
+      is outside if at least two of the methods say so: where there is nothing between the
+      quartiles, both others have to.
 
     A row's score is the distance of its worst value from the centre, over that of the bound: above
     1 it is an anomaly. Nulls and NaN aren't judged, nor do they count; an infinity is an anomaly,
@@ -179,7 +180,7 @@ class AnomalyDetector(SQLStage):
         if self.columns is not None and not self.columns:
             raise ConfigError("AnomalyDetector: columns is empty; leave it out to have them chosen")
         object.__setattr__(self, "threshold", _thresholds(self.method, self.threshold))
-        if self.contamination is not None and not 0 < self.contamination <= 0.5:  # noqa: PLR2004
+        if not (self.contamination is None or _is_share(self.contamination)):
             raise ConfigError(
                 f"AnomalyDetector: contamination is a share above 0, up to a half, not "
                 f"{self.contamination!r}"
@@ -338,6 +339,12 @@ class AnomalyDetector(SQLStage):
     @property
     def _limits(self) -> tuple[tuple[str, float], ...]:
         return tuple(self.threshold)  # type: ignore[arg-type]  # pairs, since it was checked
+
+
+def _is_share(value: Any) -> bool:
+    """Say whether a value is a share of rows that can be unlike the others."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value <= 0.5  # noqa: PLR2004
 
 
 def _words_of(column: str) -> str:

@@ -25,7 +25,7 @@ from arrowetl.sampling import RowSample
 from arrowetl.spool import spooled
 from arrowetl.sql import INPUT
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
-from arrowetl.transforms._arguments import words
+from arrowetl.transforms._arguments import flag, words
 from arrowetl.transforms._infer_cast import InferredCast, marked
 from arrowetl.transforms._second_look import with_exact_keys
 
@@ -48,9 +48,10 @@ class SchemaInferrer(SQLStage):
 
     Texts are tried as booleans, whole numbers, decimals, doubles, dates and times in some thirty
     formats; the type is inferred that at least `confidence` of them have. Leading zeros and codes
-    like ``5.54E+15`` speak against numbers. Dates whose day and month can't be told apart stay
-    text, unless `day_first` says which it is. Words like ``N/A`` are counted as null-like, and are
-    in nobody's way.
+    like ``5.54E+15`` speak against numbers. No digit is lost: numbers that a double would round
+    are decimals, or stay text where 38 digits aren't enough. Dates whose day and month can't
+    be told apart stay text, unless `day_first` says which it is. Words like ``N/A`` are counted as
+    null-like, and are in nobody's way.
 
     One pass; memory is bounded. Counts, sums, means, deviations and ends are exact. Quantiles are
     exact of up to 16,384 different numbers, and say their error beyond. Different values are exact
@@ -99,11 +100,18 @@ class SchemaInferrer(SQLStage):
         size = self.sample_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ConfigError(f"SchemaInferrer: sample_size is {size!r}: it takes 1 or more rows")
-        if not 0.5 < self.confidence <= 1:  # noqa: PLR2004
+        number = isinstance(self.confidence, (int, float)) and not isinstance(self.confidence, bool)
+        if not number or not 0.5 < self.confidence <= 1:  # noqa: PLR2004
             raise ConfigError(
                 f"SchemaInferrer: confidence is {self.confidence!r}: it has to be above 0.5, "
                 "and 1 at most"
             )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ConfigError(f"SchemaInferrer: seed is {self.seed!r}: it has to be a whole number")
+        for option in ("detect_pii", "show_values", "correlations", "cast"):
+            flag(getattr(self, option), where="SchemaInferrer", option=option)
+        if self.day_first is not None:
+            flag(self.day_first, where="SchemaInferrer", option="day_first")
         if self.patterns is not None:
             given = words(self.patterns, where="SchemaInferrer", option="patterns")
             object.__setattr__(self, "patterns", given)

@@ -22,7 +22,7 @@ UNITS = ("year", "quarter", "month", "week", "day", "hour")
 METHODS = ("hash", "tokenise", "redact", "nullify", *UNITS)
 _KEYED = ("hash", "tokenise")
 _SPELLINGS = {"tokenize": "tokenise", "null": "nullify"}
-_PART = re.compile(r"\{(first|last)(\d{1,3})\}")
+_PART = re.compile(r"\{(first|last)([1-9]\d{0,2})\}")
 _DIGITS = 64
 _BYTES = 32
 

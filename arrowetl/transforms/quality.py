@@ -16,7 +16,7 @@ from arrowetl.rules import broken_names as names_sql
 from arrowetl.rules import broken_reasons as reasons_sql
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._arguments import refuse_taken
+from arrowetl.transforms._arguments import flag, refuse_taken
 from arrowetl.transforms._arguments import words as column_words
 from arrowetl.transforms._quality_summary import Summary
 from arrowetl.transforms._wanted import refuse_twins
@@ -102,6 +102,8 @@ class QualityScorer(SQLStage):
             raise ConfigError("QualityScorer: every weight is 0; nothing would count")
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "columns", _columns(self.columns))
+        for option in ("filter_low_quality", "criteria"):
+            flag(getattr(self, option), where="QualityScorer", option=option)
         if self.filter_low_quality and self.min_score is None:
             raise ConfigError("QualityScorer: filter_low_quality needs min_score, the least score")
         least = self.min_score

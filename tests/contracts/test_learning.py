@@ -178,6 +178,14 @@ def test_what_tomorrows_rows_may_break_is_not_learned(values):
     assert not {check for column, check in found if column == "values"} - {"not_null"}
 
 
+def test_no_range_is_learned_of_what_arrives_as_text():
+    numbers = [Decimal(each) for each in range(40)]
+    rows = pa.table({"n": pa.array(numbers, pa.decimal256(50, 2))})
+    learned = ae.Contract.learn(ae.SchemaInferrer(patterns=[]).profile(rows))
+    assert [(each.type, each.nullable) for each in learned.fields] == [("string", False)]
+    assert not learned.checked_rules
+
+
 def test_years_are_wide_and_wider_by_centuries():
     profile = ae.SchemaInferrer().profile(
         pa.table({"a": [dt.date(2024, 1, 1)] * 40, "b": [dt.date(1815, 12, 10)] * 40})

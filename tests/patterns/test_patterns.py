@@ -34,6 +34,7 @@ DISPUTED = {
         "https://example.org?q=search');alert(document.domain);",
         "https://www.example.com/foo/?bar=baz&inga=42&quux",
         "https://foo.com/img/bar/baz.jpg?-62169987208",
+        "http://www.foo.bar./",  # a host may end with a dot, the root's (3.2.2)
         "https://foo.bar.net/baz.php?-/inga/test-lenient-query/",
         "https://example.com/foo/?bar#!baz/inga/8SA-M3as7A8",
     },
@@ -91,6 +92,13 @@ def test_nine_hundred_and_ninety_of_a_thousand_are_right_with_the_disputed():
         wrong += sum(said is not right for said, right in zip(answers, known.values(), strict=True))
     assert total > 2_900
     assert wrong / total < 0.01
+
+
+def test_offsets_are_those_of_a_day():
+    offsets = {"Z": True, "z": True, "+23:59": True, "-0530": True, "+14": True}
+    offsets |= {"+25:00": False, "+99:99": False, "+24": False, "+05:60": False}
+    texts = [f"2024-01-01t10:00:00{each}" for each in offsets]
+    assert judged("datetime_iso", texts) == [*offsets.values()]
 
 
 ODD = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=40)

@@ -109,6 +109,16 @@ def test_what_changed_is_told(name):
     assert mine[0].text
 
 
+def test_a_key_that_goes_on_is_information():
+    first, next_, fewer = (pa.table({"order_id": range(n, n + ROWS)}) for n in (0, ROWS, -ROWS))
+    [change] = drift(next_, first).changes
+    assert (change.severity, change.kind) == ("info", "distribution")
+    assert change.text.endswith("a key that goes on")
+    assert told(drift(fewer, first)) == {("distribution", "order_id")}
+    amounts = [pa.table({"x": [float(n) + 0.5 for n in range(at, at + ROWS)]}) for at in (0, ROWS)]
+    assert told(drift(*amounts[::-1])) == {("distribution", "x")}
+
+
 @pytest.mark.parametrize("rows", [6_000, 8_193])
 def test_one_repeat_in_a_large_key_is_a_warning(rows):
     first, again = (pa.table({"id": [*range(rows), last]}) for last in (rows, 5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import io
 import pickle
@@ -13,8 +14,8 @@ import pytest
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.profiling._shown import masked
 from arrowetl.profiling.profile import Profile
-from arrowetl.profiling.summarise import masked
 
 CUSTOMERS = Path(__file__).parents[2] / "fixtures" / "customers"
 SOME = ["email", "ipv4", "uuid"]
@@ -33,6 +34,11 @@ def inferred(texts: list[str | None], **options: object) -> tuple[str, str | Non
         (["1", "-2", " 3 ", "N/A", None], "int64", None),
         (["1.50", "22", "-.5"], "decimal128(4, 2)", None),
         (["1e3", "2.5"], "double", None),
+        (["0.30000000000000004", "0.1"], "double", None),
+        (["1234567890.1234567891", "1234567890.1234567892"], "decimal128(20, 10)", None),
+        (["1" * 30 + ".5"], "decimal128(31, 1)", None),
+        (["12345678901234567", "2"], "int64", None),
+        (["1" * 35, "2"], "decimal128(35, 0)", None),
         (["yes", "No", "YES"], "bool", None),
         (["2024-01-31", "2023-12-01"], "date32[day]", "%Y-%m-%d"),
         (["20240131", "20231201"], "date32[day]", "%Y%m%d"),
@@ -61,11 +67,54 @@ def test_texts_have_the_type_that_all_of_them_can_be_read_as(texts, type_, forma
         ["", "N/A", None],
         [],
         ["99999999999999999999", "x"],
+        [str(10**39 + each) for each in range(40)],
+        ["1"] * 95 + ["1" * 40] * 5,
+        ["1e400", "2.5"],
+        ["1e-400", "2.5"],
+        ["1.2345678901234567891e5", "1.5e3"],
         ["2024-02-30", "2024-13-01"],
     ],
 )
 def test_texts_stay_texts(texts):
     assert inferred(pa.array(texts, pa.string())) is None
+
+
+def test_numbers_that_a_double_would_round_are_told_and_rejected():
+    ids = pa.table({"c": [str(10**39 + each) for each in range(40)]})
+    [caution] = ae.SchemaInferrer(patterns=SOME).profile(ids).cautions
+    assert caution.text.startswith("39 of 40 (97.50%) have more digits than a double keeps")
+
+    rows = pa.table({"c": ["0.5", "1e3"] * 1000 + ["1" * 20 + ".5", "1e400"]})
+    pipeline = ae.Pipeline().extract(rows).transform(ae.SchemaInferrer(cast=True, patterns=SOME))
+    result = pipeline.load(ae.ArrowLoader()).run().result
+    assert result.table["c"].type == pa.float64()
+    assert (result.table.num_rows, sum(each.records for each in result.rejected)) == (2000, 2)
+
+
+@pytest.mark.parametrize("form", ["%m-%d-%Y", "%d.%m.%Y", "%d-%m-%Y"])
+def test_dates_are_no_telephone_numbers(form):
+    days = [dt.date(2024, 1, 1) + dt.timedelta(each) for each in range(252)]
+    texts = pa.table({"c": [each.strftime(form) for each in days]})
+    found = ae.SchemaInferrer(patterns=["phone"]).profile(texts).column("c")
+    assert (found.inferred.format, found.pii) == (form, ())
+
+
+def test_no_value_that_is_shown_is_personal_data():
+    rows = pa.table({"c": ["ada@example.org", "x", "y"] * 10, "n": range(30)})
+    for options in ({}, {"show_values": True}, {"detect_pii": False}):
+        found = ae.SchemaInferrer(patterns=SOME, **options).profile(rows).column("c")
+        assert not found.pii
+        shown = (found.minimum, *(each.value for each in found.top), *(found.enum or ()))
+        assert ("ada@example.org" in shown) == bool(options)
+        assert (found.enum is None) == (not options)
+
+
+def test_a_pattern_that_shows_up_late_is_said_to_be_at_least_so_frequent(monkeypatch):
+    monkeypatch.setattr("arrowetl.profiling.statistics.CHUNK", 100)
+    rows = pa.table({"c": ["x"] * 200 + [f"ada{n}@example.org" for n in range(300)]})
+    found = ae.SchemaInferrer(patterns=SOME).profile(rows)
+    assert found.column("c").pii[0].evidence[0].startswith("at least 300 of 500 values have")
+    assert Profile.from_json(found.to_json()) == found
 
 
 def test_who_knows_which_comes_first_says_so():
@@ -409,6 +458,10 @@ def test_what_cannot_be_cast_is_told_in_the_users_words():
     [
         ({"sample_size": 0}, "sample_size is 0"),
         ({"confidence": 0.5}, "confidence is 0.5"),
+        ({"confidence": "x"}, "confidence is 'x'"),
+        ({"seed": "a"}, "seed is 'a'"),
+        ({"cast": "yes"}, "cast is 'yes': it has to be True or False"),
+        ({"day_first": "x"}, "day_first is 'x'"),
         ({"patterns": ["emial"]}, "did you mean 'email'"),
     ],
 )

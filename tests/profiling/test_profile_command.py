@@ -34,6 +34,33 @@ def test_it_prints_what_it_found():
     assert "user1@" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "other"),
+    [
+        (["--contract", "people.csv"], "FILE"),
+        (["--save", "./people.csv"], "FILE"),
+        (["--html", "link.csv"], "FILE"),
+        (["--compare", "old.json", "--save", "old.json"], "--compare"),
+        (["--html", "new", "--save", "new"], "--html"),
+    ],
+)
+@pytest.mark.parametrize("file", ["people.csv", "p*.csv"])
+def test_nothing_is_written_over_what_is_read(file, options, other):
+    Path("link.csv").symlink_to("people.csv")
+    before = Path("people.csv").read_text()
+    done = profile(file, *options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"which is {other}, too" in done.stderr
+    assert Path("people.csv").read_text() == before
+    assert not Path("new").exists()
+
+
+def test_a_saved_profile_that_isnt_there_is_told():
+    done = profile("people.csv", "--compare", "nope.json")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "nope.json: No such file or directory; --compare takes a saved profile" in done.stderr
+
+
 def test_codes_keep_their_zeros():
     done = profile("people.csv", "--output", "json")
     found = Profile.from_json(done.stdout)

@@ -6,6 +6,7 @@ import math
 import statistics as slow
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiling.profiles import profile
 
 from arrowetl.duck import describing
 from arrowetl.errors import SchemaError
@@ -229,6 +231,53 @@ def test_batches_dont_matter(batch_size):
 
 
 @pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("first", [20, 40, 60])
+@pytest.mark.parametrize("turns", [False, True])
+def test_personal_data_that_begin_in_any_chunk_are_counted(monkeypatch, first, turns):
+    monkeypatch.setattr(statistics, "CHUNK", 1000)
+    words = [f"word {n}" for n in range(first * 100)]
+    mails = [f"ada{n}@example.org" if n % 2 or not turns else "word" for n in range(1000)]
+    found = of(pa.table({"c": words + mails})).columns["c"]
+    assert found.texts.patterns["email"] == sum("@" in each for each in mails)
+    assert found.late == {"email"}
+    assert not of(pa.table({"c": mails})).columns["c"].late
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        (pa.int64(), [2**53 + 1, 1], ("1", "9007199254740993")),
+        (pa.int64(), [-(2**63), None], ("-9223372036854775808",) * 2),
+        (pa.uint64(), [2**64 - 1, 3], ("3", "18446744073709551615")),
+        (pa.decimal128(19, 2), ["-99999999999999999.99", "1.50"], ("-99999999999999999.99", "1.5")),
+        (pa.decimal256(50, 2), ["9" * 48, "-1"], ("-1", "9" * 48)),
+        (pa.decimal32(5, 2), ["1.50", "-2"], ("-2", "1.5")),
+        (pa.decimal128(5, 2), [None], (None, None)),
+    ],
+)
+def test_ends_have_all_digits(kind, values, shown):
+    values = [Decimal(each) if isinstance(each, str) else each for each in values]
+    rows = pa.table({"n": pa.array([*values, *[None] * 20, *values], kind)})
+    [column] = profile(rows).columns
+    assert (column.minimum, column.maximum) == shown
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (["9007199254740993", "-5"], ("-5", "9007199254740993")),
+        (["1234567890.1234567892", "1234567890.1234567891"],
+         ("1234567890.1234567891", "1234567890.1234567892")),
+        (["-" + "9" * 30, "7.5"], ("-" + "9" * 30, "7.5")),
+    ],
+)  # fmt: skip
+def test_ends_of_numbers_in_texts_have_all_digits(texts, shown):
+    [column] = profile(pa.table({"n": [texts[0], *[None] * 20, texts[1]]})).columns
+    assert (column.minimum, column.maximum) == shown
+
+
 def test_statistics_count_what_is_there():
     found = of(TABLE).columns
     text = found['te"xt']

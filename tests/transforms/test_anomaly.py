@@ -51,7 +51,7 @@ def combined(values):
         bounds for bounds in (zscore(values), iqr(values), mad(values)) if bounds[0] < bounds[2]
     ]
     lows, _, highs = zip(*each, strict=True)
-    return statistics.median(lows), mad(values)[1], statistics.median(highs)
+    return sorted(lows)[-2], mad(values)[1], sorted(highs)[1]
 
 
 def expected(rows, method, least):
@@ -291,6 +291,32 @@ def test_contamination_finds_that_share(share, found):
         assert sorted(kept, reverse=True)[: found - 1] == worst
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("infinities", [[math.inf] * 2, [-math.inf, math.inf, -math.inf]])
+def test_more_infinities_than_the_share_are_found_all(method, infinities):
+    numbers = [*map(float, range(1, 10)), *infinities]
+    stage = ae.AnomalyDetector(method=method, columns=["x"], contamination=0.1)
+    found = run_stage(stage, pa.table({"x": numbers}))
+    assert found["is_anomaly"].to_pylist() == [math.isinf(each) for each in numbers]
+    scores = found["anomaly_score"].to_pylist()
+    assert all(map(math.isinf, scores[9:]))
+    assert all(0 <= each <= 1 for each in scores[:9])
+
+
+def test_where_every_row_has_an_infinity():
+    near, far = [*map(float, range(1, 10))], [math.inf] * 9
+    rows = pa.table({"x": near + far, "y": far + near})
+    assert all(flags(ae.AnomalyDetector(method="iqr", contamination=0.1), rows))
+
+
+def test_what_one_of_two_methods_says_is_not_combined():
+    rows = pa.table({"x": [1.0] * 30 + [1.1, 0.9, 1.2, 1.25, 1.15]})
+    each = [flags(ae.AnomalyDetector(method=one), rows) for one in ("zscore", "mad")]
+    both = [one and other for one, other in zip(*each, strict=True)]
+    assert flags(ae.AnomalyDetector(), rows) == both
+    assert both != each[0] or both != each[1]
+
+
 def test_thresholds():
     assert flags(ae.AnomalyDetector(method="mad", threshold=500), AMOUNTS) == [False] * 8
     assert sum(flags(ae.AnomalyDetector(method="mad", threshold=0.5), AMOUNTS)) > 1
@@ -332,6 +358,7 @@ def test_flights_that_took_far_longer_than_others_on_their_way():
     [
         ({"method": "zscor"}, "zscore"),
         ({"action": "drop"}, "flag"),
+        ({"contamination": "a"}, "a share above 0"),
         ({"scale": "logarithm"}, "log"),
         ({"columns": []}, "columns is empty"),
         ({"contamination": 0}, "contamination"),

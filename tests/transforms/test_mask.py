@@ -197,6 +197,7 @@ def test_the_key_is_shown_nowhere():
         ({"method": "hsah"}, "did you mean 'hash'"),
         ({"method": "{frist4}"}, "no method"),
         ({"method": "{first4} {name}"}, "no method"),
+        ({"method": "{first0}"}, "no method"),
         ({"method": 7}, "no method 7"),
         ({"key": "short"}, "5 bytes.*secrets.token_hex"),
         ({"key": 12}, "text or bytes"),

@@ -174,11 +174,37 @@ def test_it_is_what_a_slow_loop_says(rows, batch_size, threads):
         assert got == pytest.approx(0.4 * complete + 0.4 * validity + 0.2 * greater, abs=1e-9)
 
 
+@pytest.mark.parametrize("limits", [(0, None), ("0", None), (None, 5), (0, 5), (0, math.inf)])
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32()])
+def test_nan_is_in_no_range(limits, kind):
+    rows = pa.table({"x": pa.array([math.nan, 1.0, -1.0, None], kind)})
+    rule = ae.Rule("x", range=limits)
+    scores = run(ae.QualityScorer(rules=[rule]), source=rows).table["quality_score"]
+    nan, inside, *_ = scores.to_pylist()
+    assert nan < inside
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "least"),
+    [
+        (pa.int64(), 2**60, 0),
+        (pa.decimal128(38, 2), Decimal(5), Decimal(1)),
+        (pa.date32(), dt.date(2024, 1, 1), "2023-01-01"),
+        (pa.time64("us"), dt.time(10), dt.time(9)),
+    ],
+)
+def test_ranges_without_an_upper_limit_are_for_every_type(kind, value, least):
+    rows = pa.table({"x": pa.array([value], kind)})
+    rule = ae.Rule("x", range=(least, None))
+    assert run(ae.QualityScorer(rules=[rule]), source=rows).table["quality_score"][0].as_py() == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"weights": {"validty": 1}}, "no criterion 'validty'; did you mean 'validity'?"),
         ({"weights": {"validity": -1}}, "isn't a number from 0"),
+        ({"criteria": "yes"}, "criteria is 'yes': it has to be True or False"),
         (
             {"weights": dict.fromkeys(("completeness", "validity", "consistency"), 0)},
             "every weight",

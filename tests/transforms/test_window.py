@@ -262,6 +262,7 @@ def test_what_it_says_of_itself():
     [
         ({}, "either size"),
         ({"size": "1 hour", "gap": "1 hour"}, "either size"),
+        ({"size": "1 hour", "empty": "yes"}, "empty is 'yes': it has to be True or False"),
         ({"size": "an hour"}, "size is 'an hour', which is no length of time"),
         ({"size": "1 huor"}, "no unit of time"),
         ({"size": 60}, "no unit of time|which has no unit"),
