@@ -113,7 +113,8 @@ def _check_places(file: str, compare: Path | None, written: Mapping[str, Path]) 
         taken[compare.resolve()] = "--compare"
     for option, path in written.items():
         other = taken.setdefault(path.resolve(), option)
-        if other != option:
+        # Today's profile in place of yesterday's, which has been read by then, is what is wanted.
+        if other != option and (option, other) != ("--save", "--compare"):
             raise click.UsageError(
                 f"{option} would write over {path}, which is {other}, too: give another path"
             )

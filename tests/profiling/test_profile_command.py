@@ -40,7 +40,7 @@ def test_it_prints_what_it_found():
         (["--contract", "people.csv"], "FILE"),
         (["--save", "./people.csv"], "FILE"),
         (["--html", "link.csv"], "FILE"),
-        (["--compare", "old.json", "--save", "old.json"], "--compare"),
+        (["--compare", "old.json", "--html", "old.json"], "--compare"),
         (["--html", "new", "--save", "new"], "--html"),
     ],
 )
@@ -53,6 +53,12 @@ def test_nothing_is_written_over_what_is_read(file, options, other):
     assert f"which is {other}, too" in done.stderr
     assert Path("people.csv").read_text() == before
     assert not Path("new").exists()
+
+
+def test_a_profile_takes_the_place_of_the_one_it_is_compared_with():
+    assert profile("people.csv", "--save", "last.json").exit_code == 0
+    assert profile("people.csv", "--compare", "last.json", "--save", "last.json").exit_code == 0
+    assert Profile.from_json(Path("last.json").read_text(encoding="utf-8")).columns
 
 
 def test_a_saved_profile_that_isnt_there_is_told():
