@@ -51,7 +51,8 @@ def reader_from(data: Any) -> pa.RecordBatchReader:
     """
     if isinstance(data, pa.RecordBatchReader):
         return data
-    return data.reader() if hasattr(data, "reader") else pa.RecordBatchReader.from_stream(data)
+    own = getattr(data, "reader", None)
+    return own() if callable(own) else pa.RecordBatchReader.from_stream(data)
 
 
 _UNDECIDED = b"arrowetl:undecided"

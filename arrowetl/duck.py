@@ -7,6 +7,7 @@ of one in-memory instance, so that they share its threads and its memory limit.
 from __future__ import annotations
 
 import atexit
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -181,6 +182,31 @@ def describing(attached: Mapping[str, str] = _NONE) -> duckdb.DuckDBPyConnection
         return connect(threads=1, attached=attached)
     _mount_all(_describing_root())
     return _describing_root().cursor()
+
+
+@cache
+def _unsteady() -> re.Pattern[str]:
+    """Give the pattern of what may be otherwise the next time: chance, the clock, a sample."""
+    with describing() as connection:
+        names_of = "SELECT DISTINCT function_name FROM duckdb_functions()"
+        found = connection.sql(f"{names_of} WHERE stability = 'VOLATILE'").fetchall()
+    calls = "|".join([re.escape(word) for (word,) in found if word.isidentifier()] + _CLOCKS)
+    return re.compile(rf'(?i)\b(?:{calls})"?\s*\(|\b(?:current_\w+|localtime\w*|using\s+sample)\b')
+
+
+_CLOCKS = ["now", "today", "get_current_\\w+", "transaction_timestamp"]
+"""Functions that are the same in all of a statement, but not in the next."""
+
+
+def is_steady(select: str) -> bool:
+    """Tell whether a statement over the same rows gives the same again; in doubt it doesn't.
+
+    >>> is_steady("SELECT * FROM input WHERE a > 1"), is_steady("SELECT random() AS r FROM input")
+    (True, False)
+    >>> is_steady("SELECT * FROM input WHERE year = 2026 AND month(day) < 3")
+    True
+    """
+    return _unsteady().search(select) is None
 
 
 _asking: set[duckdb.DuckDBPyConnection] = set()

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import duckdb
 import pyarrow as pa
 
-from arrowetl.errors import InexactError
+from arrowetl.errors import InexactError, ReadError
 from arrowetl.sql import literal
 
 Batches: TypeAlias = Iterator[pa.RecordBatch]
@@ -63,6 +63,9 @@ def resumed(batches: Batches, again: Callable[[int], Batches | None]) -> Batches
         batches: the first way.
         again: gives the same rows in the same order from the beginning, for how many are known;
             None if it can't.
+
+    Raises:
+        ReadError: it gives fewer rows than are known: the source has changed.
     """
     known = 0
     try:
@@ -80,3 +83,5 @@ def resumed(batches: Batches, again: Callable[[int], Batches | None]) -> Batches
         known -= seen
         if seen < batch.num_rows or not known:
             yield batch.slice(seen)
+    if known:
+        raise ReadError(f"the source has changed while it was read: {known:,} rows are gone")

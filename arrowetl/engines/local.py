@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from arrowetl.arrow import conform, reader_of, rebatched
-from arrowetl.duck import BUFFER, connect, interrupt_questions
+from arrowetl.duck import BUFFER, connect, interrupt_questions, is_steady
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
@@ -30,7 +30,7 @@ from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
 from arrowetl.planning.rules import input_schema
 from arrowetl.reliability.deadletters import Rejects
 from arrowetl.remembering import Memory
-from arrowetl.stage import BATCH_ROWS, RowSink, Scope, Sink, SQLStage
+from arrowetl.stage import BATCH_ROWS, Rows, RowSink, Scope, Sink, SQLStage
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -286,8 +286,13 @@ class LocalRun:
     def _again(self, statement: Statement, known: int) -> Batches | None:
         """Give the first segment's rows once more, with care; None if they may come otherwise."""
         steps = self.plan.segments[0].steps
-        in_order = self.settings.ordered and all(each.stage.scope is Scope.ROW for each in steps)
-        plan = self.plan.read_with_care(self._scratch) if in_order or not known else None
+        same = all(
+            each.stage.scope is Scope.ROW
+            and (each.stage.rows is Rows.SAME or is_steady(each.select or ""))
+            for each in steps
+        )
+        certain = not known or (same and self.settings.ordered and not self.plan.holds)
+        plan = self.plan.read_with_care(self._scratch) if certain else None
         if plan is None:
             return None
         self.plan, self.trouble.first = plan, None

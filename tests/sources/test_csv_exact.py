@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, InexactError, ReadError, SchemaError
+from arrowetl.exactness import resumed
 from arrowetl.sources import _care, _cells
 from arrowetl.sources._cells import rows_of as cell_rows
 from arrowetl.sources._mend import Signs
@@ -162,6 +163,19 @@ def test_of_columns_that_nobody_needs_values_do_not_matter(tmp_path):
     assert (table["b"].to_pylist(), told) == ([8] * 6, [(8, "b", "2,9.5")])
 
 
+def test_a_source_that_changes_while_it_is_read_again_is_told():
+    first = pa.RecordBatch.from_pydict({"a": [1, 2, 3]})
+
+    def batches():
+        yield first
+        raise InexactError("x")
+
+    with pytest.raises(ReadError, match="has changed while it was read: 1 rows are gone"):
+        list(resumed(batches(), lambda _: iter([first.slice(0, 2)])))
+    with pytest.raises(InexactError):
+        list(resumed(batches(), lambda _: None))
+
+
 LATE = "".join(f"{n},x\n" for n in range(150_000))
 
 
@@ -186,10 +200,10 @@ def test_where_the_order_of_rows_is_unknown_a_stream_says_what_to_do(tmp_path):
     path = write(tmp_path / "x.csv", f"a,b\n{LATE}1.5,y\n")
     query = "SELECT a FROM input"
     said = r"CSVSource.*rounded or cut: careful=True rejects its line"
-    with pytest.raises(InexactError, match=said):
-        ae.Pipeline(progress=False, batch_size=1_000).extract(ae.CSVSource(path)).transform(
-            query
-        ).reader().read_all()
+    for stage in (query, ae.Filter("random() >= 0"), ae.Filter("now() > '2000-01-01'")):
+        pipeline = ae.Pipeline(progress=False, batch_size=1_000).extract(ae.CSVSource(path))
+        with pytest.raises(InexactError, match=said):
+            pipeline.transform(stage).reader().read_all()
     pipeline = ae.Pipeline(progress=False).extract(ae.CSVSource(path)).transform(query)
     assert pipeline.load(ae.ArrowLoader()).run().result.records_loaded == 150_000
     careful = ae.Pipeline(progress=False).extract(ae.CSVSource(path, careful=True))
@@ -408,6 +422,7 @@ def test_wherever_a_source_is_read_its_own_error_is_raised(tmp_path):
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import arrowetl as ae
+from arrowetl.exactness import resumed
 from arrowetl.sources import _care
 number, look = int(sys.argv[2]), _care.Care.faults
 def faults(*given, **asked):
