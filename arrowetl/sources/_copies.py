@@ -73,71 +73,62 @@ class Readable:
     joined: bool
 
 
-def readable(
-    file: FileStamp,
-    layout: Layout,
-    folder: Path,
-    *,
-    surveys: Surveys,
-    care: Care | None,
-    where: str,
-) -> Readable:
-    """Give a file that DuckDB reads row by row: the file itself, or a copy in `folder`.
+@dataclass(frozen=True)
+class Copier:
+    """Makes files of one layout readable.
 
-    A copy takes as much disk as the text does; memory stays at some megabytes.
-
-    Args:
-        file: the file.
-        layout: its layout.
-        folder: the run's own.
+    Attributes:
+        layout: their layout.
+        folder: the run's own, for copies.
         surveys: of the files.
         care: looks for values that DuckDB would change; None if somebody else does.
         where: what the source is called.
-
-    Raises:
-        ReadError: the file is cut off or corrupt.
     """
-    with local_file(file, folder, where=where) as path:
-        return _made_readable(
-            file, path, layout, folder, surveys=surveys, care=care, where=f"{where}: {file.name!r}"
-        )
 
+    layout: Layout
+    folder: Path
+    surveys: Surveys
+    care: Care | None
+    where: str
 
-def _made_readable(
-    file: FileStamp,
-    given: str,
-    layout: Layout,
-    folder: Path,
-    *,
-    surveys: Surveys,
-    care: Care | None,
-    where: str,
-) -> Readable:
-    path, exact = given, layout.form.encoding == "utf-8"
-    signs = layout.dialect.signs
-    if not layout.form.plain:
-        path = str(_next(folder, file))
-        write_plain(given, layout.form, Path(path), where=where, member=file.member)
-        if given != file.path:
-            Path(given).unlink()  # it may be as large as all that is left of the disk
-    clocks = any(kind in SECONDS for _, kind in layout.columns)
-    seen = surveys.of(path, signs, clocks=clocks)
-    if seen.returns and mixed_line_ends(path):
-        mended = _next(folder, file)
-        write_line_feeds(path, mended, signs)
-        path, exact = str(mended), False
-    spoilt: tuple[Spoilt, ...] = ()
-    for look in (partial(_faults, nulls=surveys.nulls, seen=seen), care.faults if care else None):
-        # The second looks at what the first has left.
-        bad = look(path, layout, where=where) if look else []
-        if bad and path == file.path:
-            path = shutil.copyfile(path, _next(folder, file)).as_posix()
-        spoilt += tuple(spoil(Path(path), bad, signs)) if bad else ()
-    if path != file.path:
-        told = vars(Origin(file.name, exact, layout.form.encoding == "utf-8", spoilt))
-        note = json.dumps({**told, "spoilt": [vars(row) for row in spoilt]})
-        Path(path + NOTE).write_text(note, encoding="utf-8")
-    return Readable(path, seen.clocks, seen.joined)
+    def readable(self, file: FileStamp) -> Readable:
+        """Give a file that DuckDB reads row by row: the file itself, or a copy.
+
+        A copy takes as much disk as the text does; memory stays at some megabytes.
+
+        Raises:
+            ReadError: the file is cut off or corrupt.
+        """
+        with local_file(file, self.folder, where=self.where) as path:
+            return self._made_readable(file, path)
+
+    def _made_readable(self, file: FileStamp, given: str) -> Readable:
+        form, signs = self.layout.form, self.layout.dialect.signs
+        path, exact = given, form.encoding == "utf-8"
+        if not form.plain:
+            path = str(_next(self.folder, file))
+            write_plain(given, form, Path(path), where=self.where, member=file.member)
+            if given != file.path:
+                Path(given).unlink()  # it may be as large as all that is left of the disk
+        clocks = any(kind in SECONDS for _, kind in self.layout.columns)
+        seen = self.surveys.of(path, signs, clocks=clocks)
+        if seen.returns and mixed_line_ends(path):
+            mended = _next(self.folder, file)
+            write_line_feeds(path, mended, signs)
+            path, exact = str(mended), False
+        spoilt: tuple[Spoilt, ...] = ()
+        others = partial(_faults, nulls=self.surveys.nulls, seen=seen)
+        for look in (others, self.care.faults if self.care else None):
+            # The second looks at what the first has left.
+            bad = look(path, self.layout, where=f"{self.where}: {file.name!r}") if look else []
+            if bad and path == file.path:
+                path = shutil.copyfile(path, _next(self.folder, file)).as_posix()
+            spoilt += tuple(spoil(Path(path), bad, signs)) if bad else ()
+        if path != file.path:
+            told = vars(Origin(file.name, exact, form.encoding == "utf-8", spoilt))
+            note = json.dumps({**told, "spoilt": [vars(row) for row in spoilt]})
+            Path(path + NOTE).write_text(note, encoding="utf-8")
+        return Readable(path, seen.clocks, seen.joined)
 
 
 def _faults(

@@ -27,7 +27,7 @@ from arrowetl.sources._columns import (
     require_all,
     select_list,
 )
-from arrowetl.sources._copies import Readable, readable
+from arrowetl.sources._copies import Copier, Readable
 from arrowetl.sources._cuts import loses_its_end
 from arrowetl.sources._dialect import (
     SHORT_SAMPLE,
@@ -360,11 +360,8 @@ class CSVSource(FileSource):
     ) -> str:
         reading = self._reading()
         care = self._care(reading, columns) if self.careful else None
-
-        def made_readable(file: FileStamp) -> Readable:
-            return readable(file, layout, scratch, surveys=surveys, care=care, where=self.label)
-
-        found = side_by_side(made_readable, files)
+        copier = Copier(layout, scratch, surveys, care, self.label)
+        found = side_by_side(copier.readable, files)
         guards = _guards(layout, found, care.columns if care else frozenset())
         read = _typed(layout, {each: guards[each].read for each in guards}, layout.long)
         wanted = select_list(columns, _values(layout, guards, dict(columns)))
