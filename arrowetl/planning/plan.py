@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -151,6 +152,8 @@ class Plan:
     """Where rejected rows go; None if they are only counted."""
     notes: tuple[str, ...] = ()
     """What a user should know beforehand: columns that will be added or dropped."""
+    trees: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What DuckDB said of statements while it was planned: several rules ask the same."""
 
     @property
     def steps(self) -> Iterator[Step]:

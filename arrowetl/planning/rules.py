@@ -31,7 +31,7 @@ UNCOUNTABLE = "DuckDB would rewrite the fused statement so that its rows could n
 
 def optimise(plan: Plan) -> Plan:
     """Apply every rule once, in order; the order is the whole story."""
-    return reduce(lambda plan, rule: rule(plan), RULES, plan)
+    return replace(reduce(lambda plan, rule: rule(plan), RULES, plan), trees={})
 
 
 def push_into_scan(plan: Plan) -> Plan:
@@ -114,6 +114,16 @@ def _apart(segment: Segment) -> list[Segment]:
 
 def explain_tree(plan: Plan, number: int) -> dict[str, Any] | None:
     """Ask DuckDB for the plan of a segment's statement; None if that needs the real input."""
+    # The same text may mean other side tables in another place.
+    stages = tuple(id(step.stage) for step in plan.segments[number].steps)
+    key = (plan.statement(number), stages, input_schema(plan, number))
+    if key not in plan.trees:
+        plan.trees[key] = _explained(plan, number)
+    tree: dict[str, Any] | None = plan.trees[key]
+    return tree
+
+
+def _explained(plan: Plan, number: int) -> dict[str, Any] | None:
     connection = segment_connection(plan, number)
     try:
         text = connection.execute(f"EXPLAIN (FORMAT json) {plan.statement(number)}").fetchall()

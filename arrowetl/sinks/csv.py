@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect
+from arrowetl.duck import connect, describing
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.sinks.csv_files import BY_DUCKDB, CODECS, DAMAGED, header_of
 from arrowetl.sinks.feed import MEMORY, Feed, writing
@@ -206,7 +206,7 @@ class CSVLoader(OneFileSink):
     def _header_file(self, schema: pa.Schema) -> Path:
         path = self._rows.with_name("header")
         readable = duckable_schema(schema)
-        with closing(connect(threads=1)) as connection:
+        with describing() as connection:
             connection.register(INPUT, reader_of(readable, [empty_batch(readable)]))
             connection.execute(self._copy(f"FROM {INPUT}", schema, header=True, to=path))
         return path

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect
+from arrowetl.duck import connect, describing
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
 from arrowetl.sinks.folders import partitions_of
@@ -400,7 +400,7 @@ def _returns(column: pa.Field) -> bool:
     """Whether a column that went through DuckDB can be cast back to its type."""
     schema = pa.schema([column])
     readable = duckable_schema(schema)
-    with closing(connect(threads=1)) as connection:
+    with describing() as connection:
         connection.register(INPUT, reader_of(readable, [empty_batch(readable)]))
         through = connection.sql(f"FROM {INPUT}").to_arrow_table()
     try:
