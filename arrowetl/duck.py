@@ -1,7 +1,7 @@
-"""DuckDB connections, and the streams in and out of them.
+"""What is asked of DuckDB, and the streams in and out of it.
 
-This is the only place that opens a connection of the engine's. All segments of a run are cursors
-of one in-memory instance, so that they share its threads and its memory limit.
+All segments of a run are cursors of one instance (`instances.py`), so that they share its threads
+and its memory limit.
 """
 
 from __future__ import annotations
@@ -10,113 +10,24 @@ import atexit
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_from, reader_of, unsliced
-from arrowetl.errors import ArrowETLError, ConfigError, SchemaError, without_values
-from arrowetl.exactness import MACROS, exactly
-from arrowetl.sql import INPUT, STREAM, literal, name, nest
-
-SETTINGS = {
-    # A column called like a Python variable must not read that variable.
-    "python_enable_replacements": False,
-    # Times are the same on every machine.
-    "TimeZone": "UTC",
-    # Nothing is fetched from a network without being asked for.
-    "autoinstall_known_extensions": False,
-}
-
+from arrowetl.errors import ArrowETLError, ConfigError, SchemaError, first_line, without_values
+from arrowetl.exactness import exactly
+from arrowetl.instances import Instance, mount_all
+from arrowetl.sql import INPUT, STREAM, name, nest
 
 BUFFER = "arrowetl_buffer"
 """A variable of a connection: bytes of a CSV file that are read at a time, if it is set."""
 
 _NONE: Mapping[str, str] = {}
-
-
-_filesystems: dict[str, Any] = {}
-"""What is mounted, by protocol."""
-
-
-def connect(
-    *,
-    memory_limit: str | None = None,
-    kept_memory: str | None = None,
-    threads: int | None = None,
-    scratch: Path | None = None,
-    ordered: bool = True,
-    attached: Mapping[str, str] = _NONE,
-    reads: str | None = None,
-) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB as the engine wants it.
-
-    Args:
-        memory_limit: for instance ``"1GB"``; what doesn't fit is spilled to `scratch`.
-        kept_memory: how much stays with the connection once it was used: to have each block of
-            rows anew from the system takes a twentieth of the time of copying a file.
-        threads: how many at most; as many as there are cores if None.
-        scratch: where to spill; without it nothing is spilled.
-        ordered: whether rows keep the source's order.
-        attached: DuckDB files to be read, by the names of their catalogs.
-        reads: the SELECT by which it will read files; those that are mounted are read ahead.
-
-    Raises:
-        ConfigError: a setting makes no sense.
-        duckdb.Error: a file can't be read.
-
-    >>> connect(threads=1).sql("SELECT current_setting('threads')").fetchall()
-    [(1,)]
-    """
-    connection = duckdb.connect(":memory:")
-    # In an interactive session DuckDB would print a bar of its own.
-    connection.execute("SET enable_progress_bar = false")
-    asked = {
-        "memory_limit": memory_limit,
-        "block_allocator_memory": kept_memory,
-        "threads": threads,
-        "preserve_insertion_order": ordered,
-    }
-    settings = SETTINGS | {key: value for key, value in asked.items() if value is not None}
-    # Whole column chunks would be read ahead: 3 GB of a row group of 3 GB, where page by page takes
-    # 0.2 and is as quick on a disk. Over a network each request counts.
-    mounted = any(f"{protocol}://" in (reads or "") for protocol in _filesystems)
-    settings["disable_parquet_prefetching"] = not mounted
-    if ordered:
-        # DuckDB turns a long IN list into a join, and a join lets large chunks overtake small ones.
-        settings["disabled_optimizers"] = "in_clause"
-    # An empty name switches spilling off: no `.tmp` beside whoever imports us.
-    settings["temp_directory"] = str(scratch) if scratch else ""
-    for key, value in settings.items():
-        try:
-            # GLOBAL, or a cursor would have the machine's time zone and read Python's variables.
-            connection.execute(f"SET GLOBAL {key} = {literal(value)}")
-        except duckdb.Error as error:
-            connection.close()
-            raise ConfigError(f"{key}={value!r}: {first_line(error)}") from error
-    connection.execute(MACROS)
-    _mount_all(connection)
-    try:
-        for catalog, path in attached.items():
-            connection.execute(f"ATTACH {literal(path)} AS {name(catalog)} (READ_ONLY)")
-    except duckdb.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def mount(filesystem: Any) -> None:
-    """Let every connection from now on read what a filesystem of fsspec's holds.
-
-    Its protocol is its name; one of that name that is there already stays.
-    """
-    _filesystems.setdefault(filesystem.protocol, filesystem)
-
 
 _raised: deque[ArrowETLError] = deque(maxlen=16)
 
@@ -154,17 +65,13 @@ def unwrapped(source: str = "") -> Iterator[None]:
         raise own from error
 
 
-def _mount_all(connection: duckdb.DuckDBPyConnection) -> None:
-    for protocol, filesystem in _filesystems.items():
-        if not connection.filesystem_is_registered(protocol):
-            connection.register_filesystem(filesystem)
-
-
 @cache
 def _describing_root() -> duckdb.DuckDBPyConnection:
-    root = connect(threads=1)
+    root = Instance(threads=1)
+    # A process that is forked has no threads, and would wait for them.
+    root.connection.execute("SET GLOBAL async_threads = 0")
     atexit.register(root.close)
-    return root
+    return root.connection
 
 
 def describing(attached: Mapping[str, str] = _NONE) -> duckdb.DuckDBPyConnection:
@@ -179,8 +86,8 @@ def describing(attached: Mapping[str, str] = _NONE) -> duckdb.DuckDBPyConnection
     ['x']
     """
     if attached:
-        return connect(threads=1, attached=attached)
-    _mount_all(_describing_root())
+        return Instance(threads=1, attached=attached).connection
+    mount_all(_describing_root())
     return _describing_root().cursor()
 
 
@@ -227,17 +134,6 @@ def interrupt_questions() -> None:
     """Make questions that take long end soon, from any thread."""
     for connection in list(_asking):
         connection.interrupt()
-
-
-def first_line(error: BaseException) -> str:
-    r"""Give the sentence of DuckDB's message, without its kind, its hints and its arrows.
-
-    >>> first_line(ValueError("Binder Error: no such thing\n\nLINE 1: ..."))
-    'no such thing'
-    """
-    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    kind, separator, rest = line.partition(" Error: ")
-    return rest if separator and " " not in kind.removeprefix("Invalid ") else line
 
 
 @lru_cache(maxsize=1024)
@@ -447,7 +343,7 @@ def stream_select(
     first = next(batches, None)
     if first is None:
         return
-    with closing(connect()) as connection, own_errors() as remembering:
+    with Instance() as connection, own_errors() as remembering:
         given = map(unsliced, chain((first,), remembering(batches)))
         connection.register(STREAM, reader_of(first.schema, given))
         register_tables(connection, tables or {}, watched=remembering)
@@ -482,11 +378,8 @@ def own_errors() -> Iterator[Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Re
 
 
 __all__ = [
-    "connect",
     "describe_select",
     "expression_text",
-    "first_line",
-    "mount",
     "name",
     "register_tables",
     "schema_error",

@@ -231,3 +231,14 @@ def describe(value: Any, *, limit: int = 80) -> str:
     """
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def first_line(error: BaseException) -> str:
+    r"""Give the sentence of DuckDB's message, without its kind, its hints and its arrows.
+
+    >>> first_line(ValueError("Binder Error: no such thing\n\nLINE 1: ..."))
+    'no such thing'
+    """
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    kind, separator, rest = line.partition(" Error: ")
+    return rest if separator and " " not in kind.removeprefix("Invalid ") else line

@@ -9,7 +9,6 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,11 +17,12 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect, describe_select, stream_select, unwrapped
+from arrowetl.duck import describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
 from arrowetl.exactness import resumed
 from arrowetl.findings import Finding as Finding  # noqa: PLC0414 - who diagnoses has it from here
 from arrowetl.findings import found as found  # noqa: PLC0414
+from arrowetl.instances import Instance
 from arrowetl.observing import Observer, passed, without_hidden
 from arrowetl.rejected import REJECTED_SCHEMA as REJECTED_SCHEMA  # noqa: PLC0414
 from arrowetl.rejected import Rejection as Rejection  # noqa: PLC0414
@@ -188,8 +188,8 @@ class Source(ABC):
                 for batch in self.rejected(None):
                     raise refusal(batch, where=self.label)
                 return
-            own = connect(scratch=Path(folder), attached=self.attached, reads=relation)
-            with closing(own) as connection:
+            own = Instance(scratch=Path(folder), attached=self.attached, reads=relation)
+            with own as connection:
                 with (
                     translated(self.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
                     unwrapped(self.label),

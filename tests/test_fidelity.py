@@ -7,7 +7,6 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import time, timedelta, timezone
 from decimal import Context, Decimal
@@ -24,9 +23,9 @@ from hypothesis import strategies as st
 
 import arrowetl as ae
 from arrowetl.config import load_config
-from arrowetl.duck import connect
 from arrowetl.errors import SchemaError, WriteError
 from arrowetl.fidelity import TYPES, passages
+from arrowetl.instances import Instance
 from arrowetl.stage import Sink, Source
 from arrowetl.testing import same
 from arrowetl.typemap import Fate, Stored, duckable
@@ -168,7 +167,7 @@ def equal_in_duckdb(values: pa.Array, back: pa.Array) -> bool:
     one, other = (
         pa.table({"x": in_duckdb(each), "n": range(len(each))}) for each in (values, back)
     )
-    with closing(connect()) as connection:
+    with Instance() as connection:
         connection.register("one", one)
         connection.register("other", other)
         (kind, _) = connection.sql("FROM one").types

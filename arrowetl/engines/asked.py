@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from arrowetl.duck import connect
 from arrowetl.engines.local import Settings
 from arrowetl.errors import ConfigError
+from arrowetl.instances import Instance
 from arrowetl.stage import BATCH_ROWS, Sink
 
 
@@ -31,7 +31,7 @@ def settings_of(
     if memory_limit is not None:
         if not isinstance(memory_limit, str):
             raise ConfigError(f'memory_limit is {memory_limit!r}: it is a text, "1GB" say')
-        connect(memory_limit=memory_limit).close()  # DuckDB knows its units
+        Instance(memory_limit=memory_limit).close(done=True)  # DuckDB knows its units
     flag(ordered, "ordered")
     return Settings(batch_size or BATCH_ROWS, memory_limit, threads, ordered)
 

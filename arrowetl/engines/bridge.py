@@ -21,8 +21,8 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of, unsliced
-from arrowetl.duck import first_line, own_error, register_tables
-from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError, bared
+from arrowetl.duck import own_error, register_tables
+from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError, bared, first_line
 from arrowetl.exactness import exactly
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from arrowetl.arrow import conform, reader_of, rebatched
-from arrowetl.duck import BUFFER, connect, interrupt_questions, is_steady
+from arrowetl.duck import BUFFER, interrupt_questions, is_steady
 from arrowetl.engines.bridge import Meter, Statement, Trouble
 from arrowetl.engines.ledger import Counts, counted
 from arrowetl.engines.shield import Shield, Shielded
 from arrowetl.errors import ArrowETLError, LedgerError, SchemaError, StateError, WriteError
 from arrowetl.exactness import resumed
 from arrowetl.fidelity import refuse_rare
+from arrowetl.instances import Instance
 from arrowetl.observing import HIDDEN, SEEN, SET_APART, Observer, unseen
 from arrowetl.planning.bind import bind_step
 from arrowetl.planning.plan import REJECTED, Plan, Segment, Step
@@ -110,7 +111,7 @@ class LocalRun:
         self._open: list[Batches] = []
         self._memories: list[Memory] = []
         with self.trouble.explained(plan.source.label):
-            self._root = connect(
+            self._duckdb = Instance(
                 memory_limit=settings.memory_limit,
                 kept_memory=settings.kept_memory,
                 threads=settings.threads,
@@ -241,6 +242,8 @@ class LocalRun:
 
     def close(self) -> None:
         """Close the streams from the last to the first, then DuckDB. Safe twice."""
+        untroubled = self.trouble.first is None and not self.trouble.stop.is_set()
+        done = untroubled and all(running.meter.ended for running in self.running)
         self.trouble.stop.set()
         for running in reversed(self.running):
             if running.statement:
@@ -250,7 +253,7 @@ class LocalRun:
         self._open.clear()
         for memory in self._memories:
             memory.abort()
-        self._root.close()
+        self._duckdb.close(done=done)
 
     # --- the chain -------------------------------------------------------------------------
 
@@ -309,7 +312,7 @@ class LocalRun:
         if segment.sql:
             source = self.plan.source.label
             statement = Statement(
-                self._root,
+                self._duckdb.connection,
                 where=segment.label or source,
                 trouble=self.trouble,
                 tables=_side_tables(segment),

@@ -44,6 +44,9 @@ KEPT_MEGABYTES = 100
 """A thread's share of the memory that isn't given back before a run's end: asked for again and
 again it takes 5 % of the time of a copy, 10 % of an exact deduplication's."""
 
+SMALL = 16 << 20
+"""Bytes of a source for which no memory needs to be kept."""
+
 LEAN_BUFFER = 32_000_000
 """Bytes of a CSV file at a time: with 8 MB more rows wait, and 20 million take 730 MB."""
 
@@ -120,7 +123,7 @@ def _attempt(job: Job, sink: Sink, memory: MemoryPeak) -> None:
 
 
 def _within_memory(job: Job, sink: Sink, memory: MemoryPeak) -> None:
-    job = replace(job, settings=_keeping(job.settings))
+    job = replace(job, settings=_keeping(job))
     lean = _lean(job)
     wider = job.settings if lean is not job.settings else job.fallback
     if wider is not None:
@@ -138,9 +141,10 @@ def _threads(settings: Settings) -> int:
     return settings.threads or os.cpu_count() or 1
 
 
-def _keeping(settings: Settings) -> Settings:
+def _keeping(job: Job) -> Settings:
     """Let a run keep memory that it has used, unless the user says how much there is."""
-    if settings.memory_limit is not None:
+    settings, size = job.settings, job.plan.source.size
+    if settings.memory_limit is not None or (size is not None and size <= SMALL):
         return settings
     return replace(settings, kept_memory=f"{KEPT_MEGABYTES * _threads(settings)}MB")
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from arrowetl.duck import connect
 from arrowetl.errors import SchemaError
+from arrowetl.instances import Instance
 from arrowetl.profiling.columns import (
     Part,
     doubles,
@@ -210,11 +210,11 @@ class Looker:
         """Look at rows of `schema` for some patterns."""
         self.found = Statistics(schema)
         self.correlations = correlations
-        self._root = connect(threads=threads, memory_limit=_MEMORY)
+        self._duckdb = Instance(threads=threads, memory_limit=_MEMORY)
         workers = threads or os.cpu_count() or 1
         self._looks = SimpleQueue[TextLook]()
         for _ in range(workers):
-            self._looks.put(TextLook(self._root.cursor(), patterns))
+            self._looks.put(TextLook(self._duckdb.connection.cursor(), patterns))
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="arrowetl-profile")
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
@@ -231,7 +231,7 @@ class Looker:
         self._workers.shutdown()
         while not self._looks.empty():
             self._looks.get().connection.close()
-        self._root.close()
+        self._duckdb.close(done=True)
 
     def see(self, batch: pa.RecordBatch) -> None:
         """Look at more rows."""

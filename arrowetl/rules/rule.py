@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from arrowetl.duck import describe_select, describing, expression_text, first_line
-from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
+from arrowetl.duck import describe_select, describing, expression_text
+from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean, first_line
 from arrowetl.patterns import PATTERNS, pattern
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import require

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect, describing
+from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.instances import Instance
 from arrowetl.sinks.csv_files import BY_DUCKDB, CODECS, DAMAGED, header_of
 from arrowetl.sinks.feed import MEMORY, Feed, writing
 from arrowetl.sinks.one_file import FileRun, OneFileSink
@@ -172,7 +172,7 @@ class CSVLoader(OneFileSink):
         scratch = self._rows.parent / "spill"
         with (
             feed.written(self.label),
-            closing(connect(memory_limit=MEMORY, scratch=scratch)) as connection,
+            Instance(memory_limit=MEMORY, scratch=scratch) as connection,
         ):
             connection.register(INPUT, feed.reader())
             connection.execute(self._copy(f"FROM {INPUT}", batches.schema, header=header))

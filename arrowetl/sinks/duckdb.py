@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import SETTINGS, first_line
-from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.errors import ConfigError, SchemaError, WriteError, first_line
 from arrowetl.files import destination_path
+from arrowetl.instances import SETTINGS
 from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
 from arrowetl.sinks.rounding import exact
 from arrowetl.sinks.table import (

@@ -13,8 +13,15 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import decoded, reader_of, unsliced
-from arrowetl.duck import first_line
-from arrowetl.errors import ArrowETLError, ConfigError, Transient, WriteError, closest, did_you_mean
+from arrowetl.errors import (
+    ArrowETLError,
+    ConfigError,
+    Transient,
+    WriteError,
+    closest,
+    did_you_mean,
+    first_line,
+)
 from arrowetl.stores.s3 import Address, is_s3
 
 _Choice = TypeVar("_Choice", bound=Enum)

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.instances import Instance
 from arrowetl.sinks.csv_files import BY_DUCKDB, DAMAGED, packed
 from arrowetl.sinks.feed import MEMORY, Feed, choice, path_text, writing
 from arrowetl.sinks.json_files import check_first, check_last, indented
@@ -180,7 +180,7 @@ class JSONLoader(OneFileSink):
         scratch = self._rows.parent / "spill"
         with (
             feed.written(self.label),
-            closing(connect(memory_limit=MEMORY, scratch=scratch)) as connection,
+            Instance(memory_limit=MEMORY, scratch=scratch) as connection,
         ):
             connection.register(INPUT, feed.reader())
             connection.execute(self._copy(f"FROM {INPUT}", batches.schema))

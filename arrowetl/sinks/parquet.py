@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import connect, describing
+from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
+from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
 from arrowetl.sinks.folders import partitions_of
 from arrowetl.sinks.parquet_files import Layout, coded
@@ -346,7 +347,7 @@ class ParquetLoader(Sink):
     def _duckdb(self, feed: Feed) -> Iterator[Any]:
         scratch = self._target.parent / "spill"
         threads = 1 if self._is_cut else None
-        with closing(connect(memory_limit=MEMORY, scratch=scratch, threads=threads)) as connection:
+        with Instance(memory_limit=MEMORY, scratch=scratch, threads=threads) as connection:
             connection.register(INPUT, feed.reader())
             yield connection
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from arrowetl.adbc import Connection
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
+from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, first_bytes, path_text, writing
 from arrowetl.sinks.rounding import exact
 from arrowetl.sinks.sqlite_rows import as_kept, fitting
@@ -291,7 +291,7 @@ class SQLiteLoader(Sink):
         if not any(each.convert for each, _ in pairs) and len(pairs) == len(feed.columns):
             yield feed.reader()
             return
-        with closing(connect(memory_limit=MEMORY)) as connection:
+        with Instance(memory_limit=MEMORY) as connection:
             connection.register(INPUT, feed.reader())
             query = connection.sql(f"SELECT {values} FROM {INPUT}")
             with query.to_arrow_reader(self.batch_rows) as reader:

@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
-from arrowetl.duck import describing, first_line, foreign_part
-from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
+from arrowetl.duck import describing, foreign_part
+from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean, first_line
 from arrowetl.sql import name
 
 Fields = tuple[tuple[str, str], ...]

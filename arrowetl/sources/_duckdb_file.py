@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from arrowetl.duck import SETTINGS, connect, first_line
-from arrowetl.errors import ArrowETLError, ConfigError, ReadError
+from arrowetl.errors import ArrowETLError, ConfigError, ReadError, first_line
+from arrowetl.instances import SETTINGS, Instance
 from arrowetl.sources._tables import LockedError, head, no_table
 from arrowetl.sql import literal, name
 
@@ -61,9 +61,9 @@ def opened(
         if not shared:
             try:
                 catalog = where_it_is(path)
-                connection = connect(
+                connection = Instance(
                     memory_limit=memory_limit, scratch=scratch, attached={catalog: str(path)}
-                )
+                ).connection
             except duckdb.Error as error:
                 if "already attached" not in str(error):
                     raise

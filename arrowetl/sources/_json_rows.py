@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import first_line, stream_select
-from arrowetl.errors import ArrowETLError, ReadError
+from arrowetl.duck import stream_select
+from arrowetl.errors import ArrowETLError, ReadError, first_line
 from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_apart import apart, until_a_list, unwrapped, wrapped

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from arrowetl.duck import connect
 from arrowetl.errors import ReadError
+from arrowetl.instances import Instance
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_apart import with_parts
 from arrowetl.sources._json_format import Format, format_of, head_of
@@ -121,7 +121,7 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
     roots: dict[Place, Node] = {}
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch,
-        closing(connect(memory_limit=MEMORY, scratch=Path(scratch))) as connection,
+        Instance(memory_limit=MEMORY, scratch=Path(scratch)) as connection,
     ):
         for file in files:
             for text in reading.texts(file, Path(scratch)):

@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import conform
-from arrowetl.duck import describing, first_line, stream_select
-from arrowetl.errors import ConfigError, closest, did_you_mean
+from arrowetl.duck import describing, stream_select
+from arrowetl.errors import ConfigError, closest, did_you_mean, first_line
 from arrowetl.sources._columns import TEXT, Fields
 from arrowetl.sources._text_lines import FAULTS, LINES
 from arrowetl.sources._text_types import Formats, conversion, likely

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import describing, first_line, schema_error, unwrapped
-from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.duck import describing, schema_error, unwrapped
+from arrowetl.errors import ConfigError, ReadError, SchemaError, first_line
 from arrowetl.sources._columns import Fields, as_names, require_all
 from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (

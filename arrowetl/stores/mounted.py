@@ -16,8 +16,9 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from arrowetl.duck import mount, remembered
+from arrowetl.duck import remembered
 from arrowetl.errors import ConfigError
+from arrowetl.instances import mount
 from arrowetl.stores.objects import Object, read
 from arrowetl.stores.s3 import SCHEME
 

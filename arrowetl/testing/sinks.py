@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 from arrowetl.sql import INPUT
 from arrowetl.stage import Sink
 from arrowetl.testing.values import check_value
@@ -182,7 +181,7 @@ def check_the_statement_puts_the_same(fresh: Callable[[], Destination], table: p
     if statement is None:
         sink.abort()
         return
-    with closing(connect()) as connection:
+    with Instance() as connection:
         connection.register(INPUT, table)
         connection.execute(statement)
     sink.commit()

@@ -6,13 +6,13 @@ import gc
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 from arrowetl.sql import names
 from arrowetl.stage import Source
 from arrowetl.testing.running import own_garbage, own_temporary_folder
@@ -117,7 +117,7 @@ def check_source_abandoned_midway(source: Source) -> None:
 def _opened(source: Source) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
     with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
         relation = source.relation(Path(folder))
-        with closing(connect(scratch=Path(folder), attached=source.attached)) as connection:
+        with Instance(scratch=Path(folder), attached=source.attached) as connection:
             yield connection, relation
 
 

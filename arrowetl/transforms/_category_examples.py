@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from arrowetl.duck import connect
 from arrowetl.errors import ArrowETLError, ConfigError, closest, describe, did_you_mean, translated
+from arrowetl.instances import Instance
 from arrowetl.ml.categories import Flags
 from arrowetl.sql import literal
 from arrowetl.stage import Source, require
@@ -156,7 +156,7 @@ def _file(path: str, limit: str = "") -> pa.Table:
         duckdb.Error: ConfigError,
         OSError: ConfigError,
     }
-    with translated(f"{WHERE}: examples {path!r}", wrong), connect() as connection:
+    with translated(f"{WHERE}: examples {path!r}", wrong), Instance() as connection:
         return connection.sql(f"FROM {reading} {limit}").to_arrow_table()
 
 

@@ -20,8 +20,8 @@ def exact_sum(number: str) -> str:
     Args:
         number: a SQL expression of type DOUBLE, a column's quoted name for instance.
 
-    >>> from arrowetl.duck import connect
-    >>> with connect() as connection:
+    >>> from arrowetl.instances import Instance
+    >>> with Instance() as connection:
     ...     numbers = "(VALUES (1e16::DOUBLE), (1.0::DOUBLE), (-1e16::DOUBLE)) AS t(x)"
     ...     connection.sql(f"SELECT {exact_sum('x')}, sum(x) FROM {numbers}").fetchall()
     [(1.0, 0.0)]
@@ -41,8 +41,8 @@ def exact_sum(number: str) -> str:
 def exact_mean(number: str) -> str:
     """Give the SQL for the mean of doubles; null where there are none.
 
-    >>> from arrowetl.duck import connect
-    >>> with connect() as connection:
+    >>> from arrowetl.instances import Instance
+    >>> with Instance() as connection:
     ...     numbers = "(VALUES (1.0::DOUBLE), (2.0::DOUBLE), (NULL)) AS t(x)"
     ...     connection.sql(f"SELECT {exact_mean('x')} FROM {numbers}").fetchall()
     [(1.5,)]

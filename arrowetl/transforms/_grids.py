@@ -203,8 +203,8 @@ def local(instant: str, zone: str) -> str:
 def since(value: str, step: Span, origin: str) -> str:
     """Give the SQL of how far a value is beyond the last multiple of a step from the origin.
 
-    >>> from arrowetl.duck import connect
-    >>> with connect() as connection:
+    >>> from arrowetl.instances import Instance
+    >>> with Instance() as connection:
     ...     connection.sql(f"SELECT {since('(-1)', Span(0, 10), '3')}").fetchall()
     [(6,)]
     """

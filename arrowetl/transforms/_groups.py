@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect
 from arrowetl.errors import SchemaError
+from arrowetl.instances import Instance
 from arrowetl.sql import INPUT, STREAM, name
 from arrowetl.transforms._aggregates import ROW
 
@@ -48,7 +47,7 @@ class Grouping:
         """Give the groups. The rows are held by DuckDB, and spilled to disk where memory ends."""
         with (
             tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
-            closing(connect(scratch=Path(folder))) as connection,
+            Instance(scratch=Path(folder)) as connection,
         ):
             connection.register(STREAM, reader_of(before, batches))
             connection.execute(f"CREATE TEMP TABLE {INPUT} AS SELECT * FROM {name(STREAM)}")

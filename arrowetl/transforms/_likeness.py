@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect, own_errors
+from arrowetl.duck import own_errors
+from arrowetl.instances import Instance
 from arrowetl.ml._threads import cores
 from arrowetl.sql import STREAM, literal, name
 
@@ -299,7 +300,7 @@ def likeness(
     before = 0 if index is None else index.rows
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as folder,
-        closing(connect(scratch=Path(folder), memory_limit=_MEMORY)) as connection,
+        Instance(scratch=Path(folder), memory_limit=_MEMORY) as connection,
         own_errors() as remembering,
     ):
         connection.register(STREAM, reader_of(schema, remembering(batches)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.arrow import reader_of
-from arrowetl.duck import connect, unwrapped
+from arrowetl.duck import unwrapped
 from arrowetl.errors import ConfigError, ReadError, translated
+from arrowetl.instances import Instance
 from arrowetl.profiling.profile import ColumnProfile, Distinct, Profile
 from arrowetl.sql import name
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Source
@@ -75,8 +75,9 @@ def _counts(data: Any, column: str) -> tuple[int, int]:
     with tempfile.TemporaryDirectory(prefix="arrowetl-") as folder:
         relation = source.relation(Path(folder)) if source else None
         attached = source.attached if source else {}
-        own = connect(scratch=Path(folder), attached=attached, reads=relation, memory_limit=_MEMORY)
-        with closing(own) as connection:
+        scratch = Path(folder)
+        own = Instance(scratch=scratch, attached=attached, reads=relation, memory_limit=_MEMORY)
+        with own as connection:
             if relation is None:
                 connection.register(_ROWS, _reader(source, data, column))
             query = (

@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch
-from arrowetl.duck import describing, first_line
-from arrowetl.errors import ConfigError, SchemaError
+from arrowetl.duck import describing
+from arrowetl.errors import ConfigError, SchemaError, first_line
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Rejection, Rows, SQLStage, require
 from arrowetl.transforms._arguments import choice, is_text, words

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from arrowetl.arrow import as_undecided, empty_batch, reader_from
-from arrowetl.duck import connect, unwrapped
+from arrowetl.duck import unwrapped
 from arrowetl.errors import ConfigError, InexactError, ReadError, translated
+from arrowetl.instances import Instance
 from arrowetl.observing import Observer
 from arrowetl.profiling.profile import Profile, Sample
 from arrowetl.profiling.statistics import Looker, Statistics
@@ -400,14 +401,14 @@ def _batches(source: Source, unreadable: list[int]) -> Iterator[pa.RecordBatch]:
             unreadable += [batch.num_rows for batch in source.rejected(None)]
             return
         # One thread reads as fast as the others count, and holds one part of the file.
-        own = connect(
+        own = Instance(
             scratch=Path(folder),
             attached=source.attached,
             reads=relation,
             threads=1,
             memory_limit=_MEMORY,
         )
-        with closing(own) as connection:
+        with own as connection:
             with (
                 translated(source.label, dict.fromkeys(STREAM_ERRORS, ReadError)),
                 unwrapped(source.label),

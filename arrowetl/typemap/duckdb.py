@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
-from arrowetl.duck import describing, first_line
-from arrowetl.errors import SchemaError
+from arrowetl.duck import describing
+from arrowetl.errors import SchemaError, first_line
 from arrowetl.sql import INPUT, name
 from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, cut, nested, rarely_cut
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from arrowetl.contracts.types import cast, plain, sql_type, type_of, widens, word_of
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 
 US = pa.timestamp("us")
 VALUES = {
@@ -35,7 +35,7 @@ VALUES = {
 
 
 def ran(expression, given, kind):
-    with connect(threads=1) as connection:
+    with Instance(threads=1) as connection:
         rows = pa.table(
             {
                 "x": pa.array(given).cast(kind)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from arrowetl.duck import connect
 from arrowetl.engines.ledger import Counts
 from arrowetl.engines.local import LocalRun, Settings
+from arrowetl.instances import Instance
 from arrowetl.planning.bind import bind
 from arrowetl.planning.plan import Plan
 from arrowetl.planning.rules import RULES, fuse
@@ -31,11 +31,8 @@ class Relation(Source):
     rows: int | None = None
 
     def schema(self):
-        connection = connect(threads=1)
-        try:
+        with Instance(threads=1) as connection:
             return connection.sql(self.sql).to_arrow_reader().schema
-        finally:
-            connection.close()
 
     def relation(self, scratch):
         return self.sql

@@ -21,7 +21,7 @@ from arrowetl import (
     Rename,
     Select,
 )
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 from arrowetl.planning.rules import RULES, find_scan
 from arrowetl.sql import name as quoted
 from arrowetl.stage import Rejection, Rows
@@ -80,12 +80,10 @@ STAGES = st.sampled_from(
 
 def content(table: pa.Table) -> list[tuple]:
     """Sum a hash of every row: the same for the same rows in any order."""
-    connection = connect(threads=1)
-    connection.register("t", table)
-    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in table.column_names)
-    rows = connection.sql(f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM t").fetchall()
-    connection.close()
-    return rows
+    with Instance(threads=1) as connection:
+        connection.register("t", table)
+        columns = ", ".join('"' + name.replace('"', '""') + '"' for name in table.column_names)
+        return connection.sql(f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM t").fetchall()
 
 
 def stages_for(stages):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 from arrowetl.stage import Sink
 
 
@@ -27,7 +26,7 @@ def load(sink: Sink, table: pa.Table, *, rows: int = 2) -> int:
 def load_by_copy(sink: Sink, table: pa.Table) -> int:
     """Run a load as the engine does where DuckDB writes."""
     sink.begin(table.schema)
-    with closing(connect()) as connection:
+    with Instance() as connection:
         connection.register("rows", table)
         statement = sink.statement("SELECT * FROM rows", table.schema)
         assert statement is not None

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arrowetl as ae
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 from arrowetl.sinks.feed import Feed
 from arrowetl.typemap import copy_safe, duckable_schema, writable
 from tests.sinks.loading import load, load_by_copy, sqlite_rows
@@ -119,7 +119,7 @@ def _plain(kind):
 def test_csv_gives_back_text(table, delimiter, null):
     """Every value is what DuckDB prints of it; nulls and empty text stay apart."""
     options = {"delimiter": delimiter, "null": null, "quoting": "strings"}
-    with tempfile.TemporaryDirectory() as folder, closing(connect()) as connection:
+    with tempfile.TemporaryDirectory() as folder, Instance() as connection:
         load(ae.CSVLoader(f"{folder}/a.csv", **options), table)
         load_by_copy_or_load(ae.CSVLoader(f"{folder}/b.csv", **options), table)
         assert Path(folder, "a.csv").read_bytes() == Path(folder, "b.csv").read_bytes()
@@ -149,7 +149,7 @@ def load_by_copy_or_load(sink, table):
 
 
 def printed(table):
-    with closing(connect()) as connection:
+    with Instance() as connection:
         connection.register("t", Feed(table.to_reader(), duckable_schema(table.schema)).reader())
         return connection.sql("SELECT COLUMNS(*)::VARCHAR FROM t").fetchall()
 

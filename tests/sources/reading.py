@@ -1,8 +1,6 @@
 """What the tests of sources share: files written, rows and rejects read."""
 
-from contextlib import closing
-
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 
 
 def write(path, content):
@@ -18,7 +16,7 @@ def rows_of(source):
 def both(source, folder, *, threads=None):
     """Give what a run would see: the rows, and the rejected ones."""
     folder.mkdir(exist_ok=True)
-    with closing(connect(scratch=folder, threads=threads)) as connection:
+    with Instance(scratch=folder, threads=threads) as connection:
         table = connection.sql(source.relation(folder)).to_arrow_table()
         assert table.schema == source.schema()
         rejected = [row for batch in source.rejected(connection) for row in batch.to_pylist()]

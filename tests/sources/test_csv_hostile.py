@@ -361,13 +361,11 @@ def test_a_reader_raises_for_what_a_pipeline_would_set_apart(tmp_path):
 
 
 def test_rejects_of_two_sources_are_kept_apart(tmp_path):
-    from contextlib import closing
-
-    from arrowetl.duck import connect
+    from arrowetl.instances import Instance
 
     one = CSVSource(write(tmp_path / "1.csv", "id\n1\nx\n"), schema={"id": "int"})
     two = CSVSource(write(tmp_path / "2.csv", "id\ny\n2\n"), schema={"id": "int"})
-    with closing(connect()) as connection:
+    with Instance() as connection:
         for source in (one, two, one):  # read again, it has the same rejects, once
             connection.sql(source.relation(tmp_path)).fetchall()
         texts = [[b["text"].to_pylist() for b in each.rejected(connection)] for each in (one, two)]
@@ -375,12 +373,10 @@ def test_rejects_of_two_sources_are_kept_apart(tmp_path):
 
 
 def test_without_a_run_nothing_is_rejected(tmp_path):
-    from contextlib import closing
-
-    from arrowetl.duck import connect
+    from arrowetl.instances import Instance
 
     source = CSVSource(write(tmp_path / "x.csv", "id\n1\n"))
-    with closing(connect()) as connection:
+    with Instance() as connection:
         assert list(source.rejected(connection)) == []
 
 

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from contextlib import closing
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
@@ -16,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arrowetl as ae
-from arrowetl.duck import connect
 from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.instances import Instance
 from arrowetl.sources.parquet import ParquetSource
 from tests.sources.reading import both, rows_of, write
 
@@ -30,7 +29,7 @@ def put(path, **columns):
 
 def scan_of(select):
     """Give what DuckDB's profile says of the scan, after the statement has run."""
-    with closing(connect()) as connection:
+    with Instance() as connection:
         connection.execute("SET enable_profiling = 'no_output'")
         connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {select}")
         nodes = json.loads(connection.fetchall()[0][1])["operator"]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from arrowetl.duck import connect
+from arrowetl.instances import Instance
 from arrowetl.sql import nest
 
 FLOATS = st.sampled_from([0.0, -0.0, 1.5, -2.25, math.nan, math.inf, 1e300, 1e-300, 0.1, 0.2])
@@ -44,13 +44,10 @@ def run(stage, table, *, threads=2):
     if select is None or threads is None:
         made = list(stage.process(iter(batches)))
         return pa.Table.from_batches(made, made[0].schema if made else bound)
-    connection = connect(threads=threads)
-    try:
+    with Instance(threads=threads) as connection:
         reader = pa.RecordBatchReader.from_batches(table.schema, batches)
         connection.register("rows", reader)
         return connection.sql(nest(["SELECT * FROM rows", select])).to_arrow_table()
-    finally:
-        connection.close()
 
 
 def _chunks(table):
