@@ -7,6 +7,7 @@ all else of a small run takes 20.
 from __future__ import annotations
 
 import atexit
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +43,8 @@ _NONE: Mapping[str, str] = {}
 _filesystems: dict[str, Any] = {}
 """What is mounted, by protocol."""
 
-_spare: list[duckdb.DuckDBPyConnection] = []
+_spare: deque[duckdb.DuckDBPyConnection] = deque(maxlen=SPARE)
+"""Those that wait. One too many is let go of; each step is a single one, for all threads."""
 
 
 class Instance:
@@ -82,7 +84,7 @@ class Instance:
         mounted = any(f"{protocol}://" in (reads or "") for protocol in _filesystems)
         # Kept memory isn't given back; of what is mounted DuckDB keeps pages.
         self._reusable = not (kept_memory or attached or mounted)
-        root = _spare.pop() if _spare and self._reusable else _opened()
+        root = _taken() if self._reusable else _opened()
         settings: dict[str, object] = {
             "memory_limit": memory_limit,
             "threads": threads,
@@ -133,7 +135,7 @@ class Instance:
         root, self._root = self._root, None
         if root is None:
             return
-        if done and self._reusable and len(_spare) < SPARE and _is_empty(root):
+        if done and self._reusable and _is_empty(root):
             _spare.append(root)
         else:
             root.close()
@@ -152,6 +154,13 @@ def mount_all(connection: duckdb.DuckDBPyConnection) -> None:
     for protocol, filesystem in _filesystems.items():
         if not connection.filesystem_is_registered(protocol):
             connection.register_filesystem(filesystem)
+
+
+def _taken() -> duckdb.DuckDBPyConnection:
+    try:
+        return _spare.pop()
+    except IndexError:
+        return _opened()
 
 
 def _opened() -> duckdb.DuckDBPyConnection:

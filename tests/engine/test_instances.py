@@ -53,14 +53,14 @@ def test_what_waited_is_as_new():
             assert connection.sql("FROM duckdb_tables()").fetchall() == []
             assert connection.sql("FROM duckdb_views() WHERE NOT internal").fetchall() == []
             assert connection.sql("SELECT getvariable('x')").fetchall() == [(None,)]
-        instances._spare.pop(0).close()
+        instances._spare.popleft().close()
 
 
 def test_runs_that_end_use_one_again():
     run(ae.Filter("a > 1"))
     (waits,) = instances._spare
     assert run(ae.Filter("a > 2")).num_rows == 1
-    assert instances._spare == [waits]
+    assert list(instances._spare) == [waits]
 
 
 def test_what_waits_has_no_threads(tmp_path):
@@ -96,7 +96,7 @@ def fails(batch):
 def test_a_run_that_failed_leaves_none():
     with pytest.raises(ValueError, match="3"):
         run(ae.Filter("a > 0"), fails)
-    assert instances._spare == []
+    assert not instances._spare
 
 
 def test_a_stream_that_is_left_leaves_none():
@@ -105,7 +105,7 @@ def test_a_stream_that_is_left_leaves_none():
     stream = reader.reader()
     next(stream)
     stream.close()
-    assert instances._spare == []
+    assert not instances._spare
 
 
 def test_what_has_spilled_does_not_wait(tmp_path):
@@ -114,7 +114,7 @@ def test_what_has_spilled_does_not_wait(tmp_path):
             "CREATE TEMP TABLE t AS SELECT i, md5(i::VARCHAR) AS m FROM range(1500000) AS r(i)"
         )
         assert list(tmp_path.iterdir())
-    assert instances._spare == []
+    assert not instances._spare
 
 
 def test_what_has_files_or_memory_does_not_wait(tmp_path):
@@ -123,7 +123,7 @@ def test_what_has_files_or_memory_does_not_wait(tmp_path):
     instances._close_spare()
     with Instance(attached={"a": str(path)}), Instance(kept_memory="10MB"):
         pass
-    assert instances._spare == []
+    assert not instances._spare
 
 
 def test_what_is_wrong_leaves_none():
@@ -131,7 +131,7 @@ def test_what_is_wrong_leaves_none():
         raise ZeroDivisionError
     with pytest.raises(ConfigError, match="memory_limit='much'"):
         Instance(memory_limit="much")
-    assert instances._spare == []
+    assert not instances._spare
 
 
 def test_it_can_be_closed_twice():
