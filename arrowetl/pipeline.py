@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import tempfile
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of, rebatched
+from arrowetl.arrow import rebatched
 from arrowetl.engines.asked import (
     allowed_rejects,
     callables,
@@ -27,11 +25,12 @@ from arrowetl.engines.asked import (
     settings_of,
     whole,
 )
-from arrowetl.engines.local import LocalRun, Settings
-from arrowetl.engines.run import Job, finish, load
-from arrowetl.engines.watch import resident_bytes, scratch_folder, terminable
+from arrowetl.engines.local import Settings
+from arrowetl.engines.run import Job, load
+from arrowetl.engines.streaming import Stream
+from arrowetl.engines.watch import scratch_folder, terminable
 from arrowetl.errors import ConfigError
-from arrowetl.events import Committed, Listener, RunEnded, RunStarted
+from arrowetl.events import Listener
 from arrowetl.observability.progress import ProgressBar
 from arrowetl.planning.bind import bind
 from arrowetl.planning.plan import Plan
@@ -129,7 +128,7 @@ class Pipeline:
         self._added: list[Stage] = []
         self._sink: Sink | None = None
         self._result: PipelineResult | None = None
-        self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
 
     def extract(self, source: Any) -> Pipeline:
         """Read from a source, or from whatever holds rows.
@@ -226,7 +225,7 @@ class Pipeline:
             SchemaError: columns or types don't fit.
         """
         with scratch_folder() as scratch:
-            return self._plan(scratch, self._sink)
+            return self._planned(scratch, self._stages, self._sink, rows=False)
 
     def explain(self, *, analyze: bool = False) -> None:
         """Print what would run; with `analyze`, run it too: rows, sizes, seconds and memory."""
@@ -245,11 +244,9 @@ class Pipeline:
 
         Counts are checked, and `result` is there, once the last row was read.
         """
-        stream = _Stream(self)
+        stream = self._stream()
         self._streams.add(stream)
-        pull = partial(next, stream)
-        _PULLS.add(pull)
-        return reader_of(stream.schema, iter(pull, None))
+        return stream.reader()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self.reader().__arrow_c_stream__(requested_schema)
@@ -260,7 +257,7 @@ class Pipeline:
 
         whole(limit, "limit")
         with terminable():
-            return previewed(partial(_Stream, self, remembers=False), limit)
+            return previewed(partial(self._stream, remembers=False), limit)
 
     def diagnose(self) -> Diagnosis:
         """Try each connection and each permission that a run will need, as `arrowetl doctor` does.
@@ -319,27 +316,34 @@ class Pipeline:
         """All stages: those of the contract directly behind the source."""
         return [*self._contract, *self._added]
 
-    def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
-        return self._planned(scratch, self._stages, sink)
-
-    def _planned(self, scratch: Path, stages: Sequence[Stage], sink: Sink | None) -> Plan:
-        ordered = self._settings.ordered
+    def _planned(
+        self,
+        scratch: Path,
+        stages: Sequence[Stage],
+        sink: Sink | None,
+        *,
+        rows: bool | None = None,
+    ) -> Plan:
+        """Plan it; to be glanced at only, with some rows or none, if `rows` isn't None."""
+        source = self._described_source
         plan = bind(
             self.name,
-            self._described_source,
+            source if rows is None else source.glance(rows=rows),
             list(stages),
             sink,
             scratch=scratch,
-            ordered=ordered,
+            ordered=self._settings.ordered,
             allow_lossy=self._allow_lossy,
             dead_letters=self._dead_letters,
         )
         return optimise(plan)
 
-    def _job(self, scratch: Path, sink: Sink | None, *listeners: Listener) -> Job:
+    def _job(
+        self, scratch: Path, sink: Sink | None, *listeners: Listener, rows: bool | None = None
+    ) -> Job:
         facts = RunFacts(uuid.uuid4().hex, self.name, datetime.now(timezone.utc))
         return Job(
-            self._plan(scratch, sink),
+            self._planned(scratch, self._stages, sink, rows=rows),
             self._settings,
             facts,
             scratch,
@@ -347,6 +351,19 @@ class Pipeline:
             self._max_rejects,
             (*listeners, *self._listeners),
         )
+
+    def _stream(
+        self, *, remembers: bool = True, careful: bool = False, glance: bool = False
+    ) -> Stream:
+        """Set it going without a destination; see `Stream`. At a glance little is looked over."""
+
+        def job(scratch: Path, listener: Listener) -> Job:
+            return self._job(scratch, None, listener, rows=True if glance else None)
+
+        return Stream(job, self._ended, remembers=remembers, careful=careful)
+
+    def _ended(self, result: PipelineResult) -> None:
+        self._result = result
 
 
 def _enforced(
@@ -387,7 +404,7 @@ class _Inner(Source):
                 )
         if not _is_dynamic(plan):
             return plan.schema
-        with closing(_Stream(self.pipeline, remembers=False)) as stream:
+        with closing(self.pipeline._stream(remembers=False)) as stream:  # noqa: SLF001
             return stream.schema
 
     def scan(
@@ -406,95 +423,3 @@ class _Inner(Source):
 
 def _is_dynamic(plan: Plan) -> bool:
     return any(step.stage.dynamic for step in plan.steps)
-
-
-_PULLS: weakref.WeakSet[partial[pa.RecordBatch]] = weakref.WeakSet()
-
-
-@atexit.register
-def _let_go() -> None:
-    """Empty the readers that live until the interpreter's exit.
-
-    Arrow never frees what such a reader iterates over. It would keep every module of ours alive,
-    and DuckDB's, which prints what it finds alive then.
-    """
-    for pull in list(_PULLS):
-        pull.__setstate__((next, (iter(()),), {}, None))  # type: ignore[attr-defined]
-
-
-class _Open:
-    """What a stream holds open. Let go of at its end, or the interpreter's, whichever is first."""
-
-    def __init__(self, pipeline: Pipeline, *listeners: Listener, careful: bool) -> None:
-        self._stack = ExitStack()
-        folder = tempfile.TemporaryDirectory(prefix="arrowetl-")
-        scratch = Path(self._stack.enter_context(folder))
-        try:
-            job = pipeline._job(scratch, None, *listeners)  # noqa: SLF001 - its other half
-            plan = job.plan.read_with_care(scratch) if careful else None
-            self.job = job if plan is None else replace(job, plan=plan)
-            self.run = self._stack.enter_context(
-                LocalRun(self.job.plan, self.job.settings, scratch, self.job.rejects())
-            )
-            self.reader = self.run.reader()
-        except BaseException:
-            self._stack.close()
-            raise
-
-    def close(self) -> None:
-        """Close everything, and forget it: what DuckDB finds alive at the exit, it complains of."""
-        self._stack.close()
-        self.__dict__ = {"_stack": self._stack}
-
-
-class _Stream:
-    """The batches of a pipeline without a sink; closes what it opened, whatever happens."""
-
-    def __init__(
-        self, pipeline: Pipeline, *, remembers: bool = True, careful: bool = False
-    ) -> None:
-        self._pipeline, self._remembers = pipeline, remembers
-        self._folder = ResultFolder()
-        self._open = _Open(pipeline, self._folder, careful=careful)
-        # Also at the interpreter's exit, and when a reader is dropped before its end.
-        self._finalizer = weakref.finalize(self, self._open.close)
-        job = self._open.job
-        self._facts, self._size = job.facts, job.plan.source.size
-        job.emit(RunStarted(self._facts.run_id, pipeline.name, self._facts.started_at, self._size))
-        self.schema: pa.Schema = self._open.reader.schema
-        self._rows = 0
-
-    def __iter__(self) -> _Stream:
-        return self
-
-    def __next__(self) -> pa.RecordBatch:
-        if not self._finalizer.alive:
-            raise StopIteration
-        try:
-            batch = next(self._open.reader)
-        except StopIteration:
-            self._end()
-            raise
-        except BaseException:
-            self.close()
-            raise
-        self._rows += batch.num_rows
-        return batch
-
-    def _end(self) -> None:
-        job, run = self._open.job, self._open.run
-        try:
-            finish(job, run)
-            if self._remembers:
-                run.remember()
-        finally:
-            run.rejects.close()
-            self.close()
-        seconds = (datetime.now(timezone.utc) - self._facts.started_at).total_seconds()
-        job.emit(Committed(self._facts.run_id, self._rows, self.schema))
-        job.emit(RunEnded(self._facts.run_id, seconds, self._size, resident_bytes()))
-        self._pipeline._result = self._folder.result()  # noqa: SLF001 - its other half
-
-    def close(self) -> None:
-        """Stop, and let go of everything. Safe twice."""
-        self._finalizer()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from arrowetl.errors import InexactError
+from arrowetl.errors import InexactError, ReadError, StageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,14 +55,19 @@ class Preview:
 
 
 def previewed(stream: Callable[..., Any], limit: int) -> Preview:
-    """Give the first rows of what `stream(careful=...)` opens; with care, if it has to be."""
+    """Give the first rows of what `stream(careful=..., glance=...)` opens.
 
-    def first(*, careful: bool) -> Preview:
-        with closing(stream(careful=careful)) as opened:
+    At a glance, no whole file is looked over before; where that won't do, as a run reads them.
+    """
+
+    def first(**how: bool) -> Preview:
+        with closing(stream(**how)) as opened:
             return Preview(pa.Table.from_batches(first_rows(opened, limit), opened.schema))
 
+    with suppress(ReadError, StageError):
+        return first(glance=True)
     try:
-        return first(careful=False)
+        return first()
     except InexactError:
         return first(careful=True)
 

@@ -39,10 +39,7 @@ BATCH_ROWS = 65_536
 
 
 class Scope(Enum):
-    """What a stage has to see to answer for a row.
-
-    The planner, the stream runner and a distributed engine read it, and need no more.
-    """
+    """What a stage has to see to answer for a row. The planner and each engine read it."""
 
     ROW = "row"
     """Any batch by itself: a filter, a derived column, a fitted model's scores."""
@@ -101,6 +98,10 @@ class Source(ABC):
     def with_care(self, columns: Sequence[str] | None) -> Source | None:  # noqa: ARG002
         """Give what rejects rows with values that `relation` fails at (InexactError), or None."""
         return None
+
+    def glance(self, *, rows: bool) -> Source:  # noqa: ARG002 - most look at nothing beforehand
+        """Give what nothing is loaded from: it is planned, and where `rows`, some are shown."""
+        return self
 
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS

@@ -83,6 +83,8 @@ class Copier:
         surveys: of the files.
         care: looks for values that DuckDB would change; None if somebody else does.
         where: what the source is called.
+        glance: whether a plain file is taken as it is, whatever stands in it.
+        head: bytes of other files that are made readable; all of them if None.
     """
 
     layout: Layout
@@ -90,6 +92,8 @@ class Copier:
     surveys: Surveys
     care: Care | None
     where: str
+    glance: bool = False
+    head: int | None = None
 
     def readable(self, file: FileStamp) -> Readable:
         """Give a file that DuckDB reads row by row: the file itself, or a copy.
@@ -99,19 +103,27 @@ class Copier:
         Raises:
             ReadError: the file is cut off or corrupt.
         """
-        with local_file(file, self.folder, where=self.where) as path:
+        if self.glance and self.layout.form.plain and file.remote is None and file.member is None:
+            seen = self._seen(file.path)
+            return Readable(file.path, seen.clocks, seen.joined)
+        with local_file(file, self.folder, where=self.where, limit=self.head) as path:
             return self._made_readable(file, path)
+
+    def _seen(self, path: str) -> Survey:
+        clocks = any(kind in SECONDS for _, kind in self.layout.columns)
+        return self.surveys.of(path, self.layout.dialect.signs, clocks=clocks)
 
     def _made_readable(self, file: FileStamp, given: str) -> Readable:
         form, signs = self.layout.form, self.layout.dialect.signs
         path, exact = given, form.encoding == "utf-8"
         if not form.plain:
             path = str(_next(self.folder, file))
-            write_plain(given, form, Path(path), where=self.where, member=file.member)
+            write_plain(
+                given, form, Path(path), where=self.where, limit=self.head, member=file.member
+            )
             if given != file.path:
                 Path(given).unlink()  # it may be as large as all that is left of the disk
-        clocks = any(kind in SECONDS for _, kind in self.layout.columns)
-        seen = self.surveys.of(path, signs, clocks=clocks)
+        seen = self._seen(path)
         if seen.returns and mixed_line_ends(path):
             mended = _next(self.folder, file)
             write_line_feeds(path, mended, signs)

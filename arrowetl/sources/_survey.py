@@ -51,12 +51,15 @@ class Survey:
     """Bytes of the longest row, or up to `BLOCK` more; nothing less than `BLOCK` counts."""
 
 
-def survey(path: str, signs: Signs, nulls: Sequence[bytes], *, clocks: bool) -> Survey:
-    """Look over a file; for `clocks`, which takes longer, only if asked to."""
+def survey(
+    path: str, signs: Signs, nulls: Sequence[bytes], *, clocks: bool, head: int | None = None
+) -> Survey:
+    """Look over a file, or its first `head` bytes; for `clocks`, which takes long, if asked to."""
     tails = _tails(signs, nulls)
     returns = quotes = ends_in_null = has_clocks = has_joined = False
     with Path(path).open("rb") as file, ThreadPoolExecutor(THREADS) as pool:
         size = os.fstat(file.fileno()).st_size
+        size = size if head is None else min(size, head)
         look = _Look(file.fileno(), size, signs, tails, clocks=clocks)
         rows = _Rows(file.fileno(), signs)
         for seen in chain.from_iterable(pool.map(look.run, range(0, size, RUN * BLOCK))):

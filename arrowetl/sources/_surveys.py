@@ -31,6 +31,8 @@ class Surveys:
     begun: Future[Survey] | None = None
     clocks: bool = False
     """Whether that one looks for times of day."""
+    head: int | None = None
+    """Bytes of a file that are looked at; all of them if None."""
 
     def of(self, path: str, signs: Signs, *, clocks: bool) -> Survey:
         """Give the survey of a local file; of `clocks` it says nothing unless asked to.
@@ -43,7 +45,7 @@ class Surveys:
         told = self.clocks or not clocks
         if self.begun is not None and told and (path, known) == (self.path, self.guess):
             return self.begun.result()
-        return survey(path, signs, self.nulls, clocks=clocks)
+        return survey(path, signs, self.nulls, clocks=clocks, head=self.head)
 
 
 @contextmanager

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -30,6 +33,7 @@ from arrowetl.sources._columns import (
 from arrowetl.sources._copies import Copier, Readable
 from arrowetl.sources._cuts import loses_its_end
 from arrowetl.sources._dialect import (
+    SAMPLE_BYTES,
     SHORT_SAMPLE,
     Layout,
     Reading,
@@ -162,6 +166,8 @@ class CSVSource(FileSource):
     compression: str
     store: Store | None
     careful: bool | Sequence[str]
+    _glance: ClassVar[str | None] = None
+    """What it is only glanced at for: its `plan`, or some `rows`."""
 
     def __init__(  # noqa: PLR0913 - its options
         self,
@@ -222,7 +228,7 @@ class CSVSource(FileSource):
             ReadError: a compressed file is cut off or corrupt, too.
         """
         files = self._parts()
-        with surveying(files, self.delimiter, self.quote, self.null_values) as surveys:
+        with self._surveying(files) as surveys:
             survey = self._survey(files)
             if not survey.files:
                 nulls = select_list(survey.columns, {})
@@ -261,6 +267,12 @@ class CSVSource(FileSource):
         """Give the source with `careful` set."""
         return replace(self, careful=True if columns is None else columns)
 
+    def glance(self, *, rows: bool) -> CSVSource:
+        """Give the source as one that doesn't look over whole files before they are read."""
+        seen = copy(self)
+        object.__setattr__(seen, "_glance", "rows" if rows else "plan")
+        return seen
+
     @classmethod
     def arrivals(cls) -> Mapping[str, pa.DataType]:
         """Give the Arrow type of each type that text is read as, found out or stated."""
@@ -277,6 +289,12 @@ class CSVSource(FileSource):
         """Give the files, and those inside archives in the archives' place."""
         inside = partial(parts_of, compression=self.compression, where=self.label)
         return [part for file in self._files() for part in inside(file)]
+
+    def _surveying(self, files: Sequence[FileStamp]) -> AbstractContextManager[Surveys]:
+        if self._glance:
+            nulls = [null.encode() for null in self.null_values]
+            return nullcontext(Surveys(nulls, head=SAMPLE_BYTES))
+        return surveying(files, self.delimiter, self.quote, self.null_values)
 
     def _reading(self, **known: object) -> Reading:
         mine = {key: getattr(self, key) for key in READING}
@@ -360,7 +378,15 @@ class CSVSource(FileSource):
     ) -> str:
         reading = self._reading()
         care = self._care(reading, columns) if self.careful else None
-        copier = Copier(layout, scratch, surveys, care, self.label)
+        copier = Copier(
+            layout,
+            scratch,
+            surveys,
+            None if self._glance else care,
+            self.label,
+            self._glance is not None,
+            reading.sample_bytes if self._glance == "plan" else None,
+        )
         found = side_by_side(copier.readable, files)
         guards = _guards(layout, found, care.columns if care else frozenset())
         read = _typed(layout, {each: guards[each].read for each in guards}, layout.long)

@@ -100,6 +100,12 @@ class S3Source(Source):
             return None
         return replace(self, options={**self.options, "careful": columns or True})
 
+    def glance(self, *, rows: bool) -> S3Source:
+        """Give the source that looks at objects as the format's does at a glance."""
+        seen = replace(self)
+        vars(seen)["_source"] = self._source.glance(rows=rows)  # as cached
+        return seen
+
     def rejected(self, connection: duckdb.DuckDBPyConnection | None) -> Iterator[pa.RecordBatch]:
         """Give what the format's source rejects; `file` is an `s3://` URL."""
         return self._source.rejected(connection)
