@@ -74,6 +74,19 @@ def _of_arrow(kind: pa.DataType) -> str:
         return str(connection.table("example").types[0])
 
 
+def spellings(files: Sequence[Fields]) -> dict[str, str]:
+    """Give each column's name as the first file spells it that has it, whatever its case.
+
+    As to DuckDB, only the letters from A to Z have a case: columns of one file stay apart.
+
+    >>> spellings([(("id", "BIGINT"), ("É", "DATE")), (("ID", "BIGINT"), ("é", "DATE"))])
+    {'id': 'id', 'É': 'É', 'ID': 'id', 'é': 'é'}
+    """
+    first: dict[bytes, str] = {}
+    columns = [column for file in files for column, _ in file]
+    return {column: first.setdefault(column.encode().lower(), column) for column in columns}
+
+
 Asked: TypeAlias = Callable[[int, str], bool]
 """Says something of a column of a file, by the file's number. Asked only where files disagree."""
 

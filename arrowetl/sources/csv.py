@@ -26,6 +26,7 @@ from arrowetl.sources._columns import (
     projected,
     require_all,
     select_list,
+    spellings,
 )
 from arrowetl.sources._copies import Copier, Readable
 from arrowetl.sources._cuts import loses_its_end
@@ -74,8 +75,9 @@ class CSVSource(FileSource):
     The dialect (delimiter, escape, header, lines above the header, date formats) and the types
     are found out from a sample of each file, and are fixed from then on. A line that doesn't fit
     is rejected, with its place, its text and the reason; the others arrive. Two columns of one
-    name, whatever its case, are told apart as DuckDB does: `a`, `a_1`. An empty value is null,
-    as is a quoted empty one unless `quoted_nulls=False`. Spaces are kept. Blank lines are no
+    name in a file, whatever its case, are told apart as DuckDB does: `a`, `a_1`; in several files
+    they are one, spelled as in the first that has it. An empty value is null, as is a quoted empty
+    one unless `quoted_nulls=False`. Spaces are kept. Blank lines are no
     rows, except in a file of one column, where they are nulls. Where some date-times of a column
     have a zone, those without are taken to be UTC.
 
@@ -284,11 +286,9 @@ class CSVSource(FileSource):
 
     def _survey(self, files: Sequence[FileStamp]) -> Survey:
         """Look at each file's sample, and say what they are together."""
-        found = [
-            (file, self._with_names(layout, file))
-            for file, layout in self._layouts(files)
-            if layout is not None
-        ]
+        read = [(file, layout) for file, layout in self._layouts(files) if layout is not None]
+        spelled = spellings([layout.columns for _, layout in read])
+        found = [(file, self._with_names(_spelled(layout, spelled), file)) for file, layout in read]
         if not found and not self.types:
             raise ReadError(f"{self.label}: the file is empty; give its columns with schema=")
         return self._together(found)
@@ -390,6 +390,12 @@ class Survey:
 
     columns: Fields
     files: tuple[tuple[FileStamp, Layout], ...]
+
+
+def _spelled(layout: Layout, names: Mapping[str, str]) -> Layout:
+    """Give a file's layout with the names that its columns have in all files."""
+    columns = tuple((names[column], kind) for column, kind in layout.columns)
+    return replace(layout, columns=columns, long=frozenset(names[each] for each in layout.long))
 
 
 def _typed(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> Layout:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources.csv import CSVSource
-from tests.sources.reading import both, rows_of, write
+from tests.sources.reading import both, rows_of, told, write
 
 PLAIN = "id,name\n1,a\n2,b\n"
 ROWS = [(1, "a"), (2, "b")]
@@ -176,6 +176,29 @@ def test_columns_in_another_order_or_missing(tmp_path):
     write(tmp_path / "3.csv", "id\n3\n")
     source = CSVSource(tmp_path / "*.csv")
     assert rows_of(source) == [(1, "a", None), (2, "b", "x"), (3, None, None)]
+
+
+@pytest.mark.parametrize("union_by_name", [True, False])
+def test_columns_that_differ_in_case_are_one_over_files(tmp_path, union_by_name):
+    write(tmp_path / "1.csv", "id,email,n\n1,a@x,1\n")
+    write(tmp_path / "2.csv", "ID,Email,N\n2,b@x,123456789012345678\n3,c@x,1.5\nx,d@x,2\n")
+    files = {"path": tmp_path / "*.csv", "union_by_name": union_by_name}
+    source = CSVSource(**files, schema={"id": "BIGINT"}, careful=["n"])
+    assert source.schema() == pa.schema({"id": pa.int64(), "email": pa.string(), "n": pa.string()})
+    rows, rejected = both(source, tmp_path / "run")
+    assert rows == [(1, "a@x", "1"), (2, "b@x", "123456789012345678"), (3, "c@x", "1.5")]
+    assert told(rejected) == [(4, "cast", "id", "x,d@x,2")]
+    assert rows_of(CSVSource(**files, columns=["email"]))[1] == ("b@x",)
+    with pytest.raises(SchemaError, match="no column 'Email'; did you mean 'email'"):
+        CSVSource(**files, columns=["Email"]).schema()
+
+
+def test_columns_of_one_file_stay_apart_over_files(tmp_path):
+    write(tmp_path / "1.csv", "a,É\n1,2\n")
+    write(tmp_path / "2.csv", "A,a,É,é\n3,4,5,6\n")
+    source = CSVSource(tmp_path / "*.csv")
+    assert source.schema().names == ["a", "É", "a_1", "é"]
+    assert rows_of(source) == [(1, 2, None, None), (3, 5, 4, 6)]
 
 
 def test_without_union_by_name_files_must_be_alike(tmp_path):
