@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from arrowetl.arguments import whole
 from arrowetl.arrow import reader_of, rebatched
 from arrowetl.engines.asked import (
     allowed_rejects,
@@ -25,7 +26,6 @@ from arrowetl.engines.asked import (
     columns_or_all,
     destination,
     settings_of,
-    whole,
 )
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load

@@ -177,7 +177,9 @@ def as_names(
         return None
     if isinstance(columns, str):
         raise ConfigError(f"{where}: {option} takes a list of names: [{columns!r}]")
-    listed = tuple(columns)
+    listed = tuple(columns) if isinstance(columns, Iterable) else (columns,)
+    if not all(isinstance(column, str) for column in listed):
+        raise ConfigError(f"{where}: {option} takes a list of names, not {columns!r}")
     if not listed or len(set(listed)) < len(listed):
         raise ConfigError(f"{where}: {option} must name one or more, each once: {list(listed)}")
     return listed

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag, whole
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.rejected import refusal
 from arrowetl.sources._care import Care
@@ -206,6 +207,7 @@ class CSVSource(FileSource):
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
+        _check_kinds(self, where)
         _check_signs(self, where)
 
     def schema(self) -> pa.Schema:
@@ -381,6 +383,8 @@ class CSVSource(FileSource):
         return Care(reading, frozenset(matter & asked))
 
 
+_HEADER = "True if the first line has the names, False if it is a row, None to find out"
+
 READING = tuple(each.name for each in fields(Reading))
 
 
@@ -460,7 +464,11 @@ def _check_signs(source: CSVSource, where: str) -> None:
             raise ConfigError(f"{where}: {option}={value!r} must be one byte, or empty")
     if len(source.decimal) != 1:
         raise ConfigError(f"{where}: decimal={source.decimal!r} must be one character")
-    if source.skip is not None and source.skip < 0:
-        raise ConfigError(f"{where}: skip={source.skip} must be 0 or more")
-    if source.sample_size is not None and source.sample_size < 1:
-        raise ConfigError(f"{where}: sample_size={source.sample_size} must be 1 or more, or None")
+
+
+def _check_kinds(source: CSVSource, where: str) -> None:
+    whole(source.skip, "skip", where=where, least=0, or_none=True)
+    whole(source.sample_size, "sample_size", where=where, or_none=True)
+    flag(source.header, "header", where=where, or_none=True, wanted=_HEADER)
+    flag(source.quoted_nulls, "quoted_nulls", where=where)
+    flag(source.union_by_name, "union_by_name", where=where)

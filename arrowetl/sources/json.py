@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag, whole
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -165,8 +166,9 @@ class JSONSource(FileSource):
         check_choice("compression", self.compression, COMPRESSIONS, where)
         if self.record_path is not None:
             parsed_path(self.record_path, where=where)
-        if self.sample_size is not None and self.sample_size < 1:
-            raise ConfigError(f"{where}: sample_size={self.sample_size} must be 1 or more, or None")
+        whole(self.sample_size, "sample_size", where=where, or_none=True)
+        flag(self.flatten, "flatten", where=where)
+        flag(self.union_by_name, "union_by_name", where=where)
         if self.flatten and (self.exact or self.schema_path):
             raise ConfigError(f"{where}: a schema of all columns says what is flat; flatten=False")
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag
 from arrowetl.duck import describing, schema_error, unwrapped
 from arrowetl.errors import ConfigError, ReadError, SchemaError, first_line
 from arrowetl.sources._columns import Fields, as_names, require_all
@@ -90,6 +91,8 @@ class ParquetSource(FileSource):
         where = type(self).__name__
         object.__setattr__(self, "path", as_paths(self.path, where=where))
         object.__setattr__(self, "columns", as_names(self.columns, where=where))
+        flag(self.hive_partitioning, "hive_partitioning", where=where, or_none=True)
+        flag(self.union_by_name, "union_by_name", where=where)
         if self.filter is not None:
             _check_predicate(self.filter, where)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import whole
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -85,8 +86,7 @@ class PythonSource(Source):
         given = types if schema is None else schema
         settled = {"types": None if given is None else _as_schema(given, where), "_aside": Aside()}
         set_fields(self, locals() | settled)
-        if not isinstance(self.sample_size, int) or self.sample_size < 1:
-            raise ConfigError(f"{where}: sample_size is a number from 1, not {self.sample_size!r}")
+        whole(self.sample_size, "sample_size", where=where)
         if self.on_error not in {"dead_letter", "raise"}:
             raise ConfigError(f"{where}: on_error is dead_letter or raise, not {self.on_error!r}")
         object.__setattr__(self, "_held", _Held(_opener(self.rows, where), self.sample_size))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import whole
 from arrowetl.errors import ConfigError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -149,8 +150,7 @@ class TextSource(FileSource):
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
-        if self.sample_size is not None and self.sample_size < 1:
-            raise ConfigError(f"{where}: sample_size={self.sample_size} must be 1 or more, or None")
+        whole(self.sample_size, "sample_size", where=where, or_none=True)
         self._check_patterns(where)
 
     def _check_patterns(self, where: str) -> None:

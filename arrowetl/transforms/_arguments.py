@@ -51,20 +51,6 @@ one of first, last
     return value
 
 
-def flag(value: Any, *, where: str, option: str) -> None:
-    """Refuse what isn't True or False: the text ``"no"`` would be taken for a yes.
-
-    Raises:
-        ConfigError: it isn't.
-
-    >>> flag("no", where="SchemaInferrer", option="cast")
-    Traceback (most recent call last):
-    arrowetl.errors.ConfigError: SchemaInferrer: cast is 'no': it has to be True or False
-    """
-    if not isinstance(value, bool):
-        raise ConfigError(f"{where}: {option} is {value!r}: it has to be True or False")
-
-
 def unused(word: str, taken: Iterable[str]) -> str:
     """Give a column name that nobody has, whatever its case.
 

@@ -210,6 +210,7 @@ def test_names_that_differ_only_in_case(tmp_path):
     ("options", "message"),
     [
         ({"mode": "upsert"}, "a CSV file has no keys"),
+        ({"header": "no"}, "header is .no.: it has to be True or False"),
         ({"compression": "gzp"}, "did you mean 'gzip'"),
         ({"quoting": "none"}, "There are: minimal, strings, all"),
         ({"delimiter": ""}, "delimiter is up to 4 bytes"),

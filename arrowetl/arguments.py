@@ -1,0 +1,61 @@
+"""What constructors check alike: whether a value is of the kind that an option takes."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+from arrowetl.errors import ConfigError
+
+
+def flag(
+    value: Any,
+    option: str,
+    *,
+    where: str = "",
+    or_none: bool = False,
+    wanted: str = "",
+) -> None:
+    """Refuse what isn't True or False: the text ``"no"`` would be taken for a yes.
+
+    Args:
+        value: what was given.
+        option: what for.
+        where: whose option it is.
+        or_none: whether None will do, too.
+        wanted: what it has to be, in words, if they say more than its kind.
+
+    Raises:
+        ConfigError: it isn't.
+
+    >>> flag("no", "cast", where="SchemaInferrer")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: SchemaInferrer: cast is 'no': it has to be True or False
+    """
+    if not (isinstance(value, bool) or (or_none and value is None)):
+        known = "True, False or None" if or_none else "True or False"
+        raise _unfit(value, option, where, wanted or known)
+
+
+def whole(
+    value: Any, option: str, *, where: str = "", least: int = 1, or_none: bool = False
+) -> None:
+    """Refuse what isn't a whole number, or is too small.
+
+    Raises:
+        ConfigError: it isn't.
+
+    >>> whole("7", "batch_size")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: batch_size is '7': it has to be a whole number, 1 or more
+    """
+    if or_none and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        none = ", or None" if or_none else ""
+        raise _unfit(value, option, where, f"a whole number, {least} or more{none}")
+
+
+def _unfit(value: Any, option: str, where: str, wanted: str) -> ConfigError:
+    place = f"{where}: " if where else ""
+    return ConfigError(f"{place}{option} is {value!r}: it has to be {wanted}")
