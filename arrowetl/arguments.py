@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from arrowetl.errors import ConfigError
@@ -54,6 +54,34 @@ def whole(
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         none = ", or None" if or_none else ""
         raise _unfit(value, option, where, f"a whole number, {least} or more{none}")
+
+
+def text(value: Any, option: str, *, where: str = "", or_none: bool = False) -> None:
+    """Refuse what isn't text.
+
+    Raises:
+        ConfigError: it isn't.
+
+    >>> text(5, "delimiter", where="CSVSource", or_none=True)
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: CSVSource: delimiter is 5: it has to be text, or None
+    """
+    if not (isinstance(value, str) or (or_none and value is None)):
+        raise _unfit(value, option, where, "text, or None" if or_none else "text")
+
+
+def seconds(value: Any, option: str, *, where: str = "") -> None:
+    """Refuse what is no length of time in seconds.
+
+    Raises:
+        ConfigError: it isn't.
+
+    >>> seconds(-1, "timeout", where="SQLiteSource")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: SQLiteSource: timeout is -1: it has to be a number of seconds
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not float(value) >= 0:
+        raise _unfit(value, option, where, "a number of seconds")
 
 
 def _unfit(value: Any, option: str, where: str, wanted: str) -> ConfigError:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.adbc import Connection
-from arrowetl.arguments import whole
+from arrowetl.arguments import seconds, whole
 from arrowetl.arrow import reader_of
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
@@ -111,8 +111,7 @@ class SQLiteLoader(Sink):
         if self.table.lower().startswith("sqlite_"):
             raise ConfigError(f"{where}: SQLite keeps names like {self.table!r} for itself")
         whole(self.batch_rows, "batch_rows", where=where)
-        if self.timeout < 0:
-            raise ConfigError(f"{where}: timeout is a number of seconds, not {self.timeout!r}")
+        seconds(self.timeout, "timeout", where=where)
 
     @property
     def label(self) -> str:

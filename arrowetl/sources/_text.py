@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from arrowetl.arguments import text
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources._files import FileStamp, fetched, local_file, naming
 from arrowetl.sources._unpack import (
@@ -175,6 +176,7 @@ def codec_name(encoding: str, *, where: str) -> str:
     >>> codec_name("Latin1", where="CSVSource")
     'iso8859-1'
     """
+    text(encoding, "encoding", where=where)
     if encoding == "auto":
         return encoding
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arguments import flag, whole
+from arrowetl.arguments import flag, text, whole
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.rejected import refusal
 from arrowetl.sources._care import Care
@@ -450,7 +450,7 @@ def _values(
 
 
 def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:
-    listed = (values,) if isinstance(values, str) else tuple(values)
+    listed = (values,) if isinstance(values, str) or values is None else tuple(values)
     if not listed or not all(isinstance(value, str) for value in listed):
         raise ConfigError(f"{where}: null_values takes one or more texts, not {values!r}")
     return listed
@@ -469,6 +469,10 @@ def _check_signs(source: CSVSource, where: str) -> None:
 def _check_kinds(source: CSVSource, where: str) -> None:
     whole(source.skip, "skip", where=where, least=0, or_none=True)
     whole(source.sample_size, "sample_size", where=where, or_none=True)
+    for option in ("quote", "decimal"):
+        text(getattr(source, option), option, where=where)
+    for option in ("delimiter", "escape", "date_format", "timestamp_format"):
+        text(getattr(source, option), option, where=where, or_none=True)
     flag(source.header, "header", where=where, or_none=True, wanted=_HEADER)
     flag(source.quoted_nulls, "quoted_nulls", where=where)
     flag(source.union_by_name, "union_by_name", where=where)

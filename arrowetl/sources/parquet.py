@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arguments import flag
+from arrowetl.arguments import flag, text
 from arrowetl.duck import describing, schema_error, unwrapped
 from arrowetl.errors import ConfigError, ReadError, SchemaError, first_line
 from arrowetl.sources._columns import Fields, as_names, require_all
@@ -93,6 +93,7 @@ class ParquetSource(FileSource):
         object.__setattr__(self, "columns", as_names(self.columns, where=where))
         flag(self.hive_partitioning, "hive_partitioning", where=where, or_none=True)
         flag(self.union_by_name, "union_by_name", where=where)
+        text(self.filter, "filter", where=where, or_none=True)
         if self.filter is not None:
             _check_predicate(self.filter, where)
 

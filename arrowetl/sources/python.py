@@ -20,11 +20,12 @@ from arrowetl.sources._fields import set_fields
 from arrowetl.sources._python_values import Misfit, array, infer, misfits
 from arrowetl.stage import BATCH_ROWS, REJECTED_SCHEMA, Source, require
 from arrowetl.typemap import arrow_schema
+from arrowetl.typemap.words import Kind
 
 Row = dict[str, Any]
 Whys: TypeAlias = dict[int, tuple[str, str | None, str]]
 """Of rows that don't fit, by place: reason code, column, reason."""
-Declared: TypeAlias = pa.Schema | Mapping[str, str | pa.DataType]
+Declared: TypeAlias = pa.Schema | Mapping[str, Kind]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -161,6 +162,8 @@ class PythonSource(Source):
 def _as_schema(given: Declared, where: str) -> pa.Schema:
     if isinstance(given, pa.Schema):
         return given
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: schema takes types by column name, not {given!r}")
     named = {column: kind for column, kind in given.items() if not isinstance(kind, pa.DataType)}
     stated = arrow_schema(named_types(named, where=where)) if named else pa.schema([])
     arrow = {each.name: each.type for each in stated} | {

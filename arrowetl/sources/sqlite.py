@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arguments import flag
+from arrowetl.arguments import flag, seconds
 from arrowetl.errors import ConfigError
 from arrowetl.rejected import refusal
 from arrowetl.sources import _sqlite_scan as scanning
@@ -140,8 +140,7 @@ class SQLiteSource(Source):
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         flag(self.spooled, "spooled", where=where)
-        if self.timeout < 0:
-            raise ConfigError(f"{where}: timeout is a number of seconds, not {self.timeout!r}")
+        seconds(self.timeout, "timeout", where=where)
 
     def schema(self) -> pa.Schema:
         """Give the schema, from declarations and, where they say nothing, from the values.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arguments import whole
+from arrowetl.arguments import text, whole
 from arrowetl.errors import ConfigError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -150,6 +150,8 @@ class TextSource(FileSource):
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
+        for option in ("pattern", "record_start", "date_format", "timestamp_format"):
+            text(getattr(self, option), option, where=where, or_none=True)
         whole(self.sample_size, "sample_size", where=where, or_none=True)
         self._check_patterns(where)
 

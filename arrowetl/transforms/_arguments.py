@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +29,21 @@ def words(value: Sequence[str], *, where: str, option: str = "columns") -> tuple
         if found.count(word) > 1:
             raise ConfigError(f"{where}: {option} names {word!r} twice")
     return found
+
+
+def by_name(value: Any, *, where: str, example: str, option: str = "columns") -> dict[str, Any]:
+    """Give what is said by column names.
+
+    Raises:
+        ConfigError: it isn't.
+
+    >>> by_name("price", where="Cast", example='{"price": "DOUBLE"}')
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: Cast: columns is a mapping, {"price": "DOUBLE"} say, not 'price'
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(column, str) for column in value):
+        raise ConfigError(f"{where}: {option} is a mapping, {example} say, not {value!r}")
+    return dict(value)
 
 
 def choice(value: str, choices: Iterable[str], *, where: str, option: str) -> str:

@@ -86,6 +86,12 @@ def test_no_header_with_names_from_the_schema(tmp_path):
         CSVSource(path, header=False, schema={"id": "int"}).schema()
 
 
+def test_types_may_be_those_of_python_and_arrow(tmp_path):
+    path = write(tmp_path / "x.csv", "a,b,c\n1,2,3\n")
+    source = CSVSource(path, schema={"a": float, "b": "str", "c": "float64"})
+    assert rows_of(source) == [(1.0, "2", 3.0)]
+
+
 def test_a_wrong_type_is_told_by_the_option_that_says_it(tmp_path):
     path = write(tmp_path / "x.csv", "a\n1\n")
     for option in ("types", "schema"):
@@ -411,6 +417,10 @@ def test_any_arrow_library_takes_it(tmp_path):
         ({"skip": -1}, "0 or more"),
         ({"sample_size": "all"}, "sample_size is 'all': it has to be a whole number, 1 or more"),
         ({"skip": "1"}, "skip is '1': it has to be a whole number, 0 or more, or None"),
+        ({"delimiter": 5}, "delimiter is 5: it has to be text, or None"),
+        ({"path": 5}, "path is a path, a URL or a list of them, not 5"),
+        ({"schema": {"a": list}}, "schema: column 'a': <class 'list'> is no type"),
+        ({"schema": "id"}, "schema takes types by column name, not 'id'"),
         ({"header": 0}, "header is 0: it has to be True if the first line has the names"),
         ({"header": "infer"}, "header is 'infer': it has to be True"),
         ({"quoted_nulls": "no"}, "quoted_nulls is 'no': it has to be True or False"),
@@ -425,7 +435,7 @@ def test_any_arrow_library_takes_it(tmp_path):
 )
 def test_options_that_make_no_sense(options, said):
     with pytest.raises(ConfigError, match=said):
-        CSVSource("x.csv", **options)
+        CSVSource(**{"path": "x.csv"} | options)
 
 
 @pytest.mark.parametrize(
