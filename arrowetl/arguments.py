@@ -70,6 +70,27 @@ def text(value: Any, option: str, *, where: str = "", or_none: bool = False) -> 
         raise _unfit(value, option, where, "text, or None" if or_none else "text")
 
 
+MARKS = {"tab": r"\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "colon": ":"}
+
+
+def delimiter(value: Any, *, where: str) -> Any:
+    r"""Give a delimiter: a tab for a backslash and a ``t``, as YAML has it without double quotes.
+
+    Raises:
+        ConfigError: it is the name of one.
+
+    >>> delimiter(r"\t", where="CSVSource")
+    '\t'
+    >>> delimiter("tab", where="CSVSource")
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: CSVSource: delimiter='tab': write "\t"
+    """
+    mark = MARKS.get(value.lower()) if isinstance(value, str) else None
+    if mark is not None:
+        raise ConfigError(f'{where}: delimiter={value!r}: write "{mark}"')
+    return "\t" if value == r"\t" else value
+
+
 def seconds(value: Any, option: str, *, where: str = "") -> None:
     """Refuse what is no length of time in seconds.
 

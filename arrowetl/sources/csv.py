@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import delimiter as marked
 from arrowetl.arguments import flag, text, whole
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.rejected import refusal
@@ -196,6 +198,7 @@ class CSVSource(FileSource):
         declared, option = (types, "types") if schema is None else (schema, "schema")
         settled = {
             "path": as_paths(path, where=where),
+            "delimiter": marked(delimiter, where=where),
             "encoding": codec_name(encoding, where=where),
             "null_values": _texts(null_values, where),
             "columns": as_names(columns, where=where),
@@ -450,7 +453,9 @@ def _values(
 
 
 def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:
-    listed = (values,) if isinstance(values, str) or values is None else tuple(values)
+    listed: tuple[Any, ...] = (values,)
+    if isinstance(values, Iterable) and not isinstance(values, str):
+        listed = tuple(values)
     if not listed or not all(isinstance(value, str) for value in listed):
         raise ConfigError(f"{where}: null_values takes one or more texts, not {values!r}")
     return listed

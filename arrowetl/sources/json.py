@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arguments import flag, whole
+from arrowetl.arguments import flag, text, whole
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -164,6 +164,7 @@ class JSONSource(FileSource):
         check_choice("format", self.format, FORMATS, where)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
+        text(self.record_path, "record_path", where=where, or_none=True)
         if self.record_path is not None:
             parsed_path(self.record_path, where=where)
         whole(self.sample_size, "sample_size", where=where, or_none=True)

@@ -27,6 +27,7 @@ from arrowetl.sources._files import (
 )
 from arrowetl.sources._parquet_types import loss
 from arrowetl.sources._partitions import partitions
+from arrowetl.sources._text import is_text_for
 from arrowetl.sql import name, names, options
 from arrowetl.stores.mounted import keep_tails, with_urls
 from arrowetl.stores.s3 import Store
@@ -193,6 +194,9 @@ class ParquetSource(FileSource):
                 _columns_of(f"SELECT * FROM {self._scan([file], ())}")
             except duckdb.Error as own:
                 bare = f"{self.label}: {file.path!r} isn't a whole Parquet file"
+                instead = None if file.remote else is_text_for(file.path)
+                if instead is not None:
+                    return ReadError(f"{bare}: {instead}", bare=f"{bare}: {instead}")
                 return ReadError(f"{bare} ({_said(own)})", bare=bare)
         bare = f"{self.label}: the files can't be read together"
         return ReadError(f"{bare} ({_said(error)})", bare=bare)

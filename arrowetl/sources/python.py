@@ -88,7 +88,7 @@ class PythonSource(Source):
         settled = {"types": None if given is None else _as_schema(given, where), "_aside": Aside()}
         set_fields(self, locals() | settled)
         whole(self.sample_size, "sample_size", where=where)
-        if self.on_error not in {"dead_letter", "raise"}:
+        if self.on_error not in ("dead_letter", "raise"):
             raise ConfigError(f"{where}: on_error is dead_letter or raise, not {self.on_error!r}")
         object.__setattr__(self, "_held", _Held(_opener(self.rows, where), self.sample_size))
 

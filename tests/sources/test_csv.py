@@ -37,6 +37,24 @@ def test_takes_any_delimiter_that_it_is_told(tmp_path):
     assert rows_of(source) == ROWS
 
 
+def test_a_backslash_and_a_t_are_a_tab(tmp_path):
+    path = write(tmp_path / "x.csv", PLAIN.replace(",", "\t"))
+    assert rows_of(CSVSource(path, delimiter=r"\t")) == ROWS
+
+
+@pytest.mark.parametrize("text", ['[\n {"a": 1,\n "b": 2}\n]\n', '{"a": 1, "b": 2}\n' * 3])
+def test_json_is_no_csv(tmp_path, text):
+    with pytest.raises(ReadError, match=r"x\.csv' isn't CSV: it is JSON; read it with JSONSource"):
+        CSVSource(write(tmp_path / "x.csv", text)).schema()
+
+
+def test_json_in_a_column_is_text(tmp_path):
+    path = write(tmp_path / "x.csv", '{"a": 1}|7\n{"a": 2}|8\n')
+    assert rows_of(CSVSource(path, header=False, quote="")) == [('{"a": 1}', 7), ('{"a": 2}', 8)]
+    named = write(tmp_path / "y.csv", 'j|n\n{"a": 1}|7\n')
+    assert rows_of(CSVSource(named, quote="")) == [('{"a": 1}', 7)]
+
+
 def test_infers_types(tmp_path):
     text = (
         "i,f,b,d,t,z,c,s\n"
@@ -409,6 +427,7 @@ def test_any_arrow_library_takes_it(tmp_path):
         ({"on_error": "skip"}, "on_error='skip'"),
         ({"compression": "gz"}, "did you mean 'gzip'"),
         ({"delimiter": ""}, "one to four bytes"),
+        ({"delimiter": "tab"}, r"""delimiter='tab': write "\\t\""""),
         ({"delimiter": "12345"}, "one to four bytes"),
         ({"quote": '""'}, "one byte"),
         ({"encoding": "utf-9"}, "isn't one that Python knows"),
