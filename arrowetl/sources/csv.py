@@ -110,7 +110,7 @@ class CSVSource(FileSource):
         date_format: the dates' `strptime` format; found out if None. Likewise `timestamp_format`.
         timestamp_format: that of date-times.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's, or as text DuckDB's), or a `pa.Schema`. Columns
+        schema: types by column name (as `Cast` takes them), or a `pa.Schema`. Columns
             it doesn't name are inferred. A file without a header has its names from it, by
             position.
         types: what `schema` is kept as; give one of the two.

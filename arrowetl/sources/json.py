@@ -77,7 +77,7 @@ class JSONSource(FileSource):
             stands twice (in a document that is cut while it is read, the later lists are).
         flatten: whether objects become columns: `address_city` in place of `address`.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's, or as text DuckDB's), the other columns are
+        schema: types by column name (as `Cast` takes them), the other columns are
             inferred; or a `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)`
             wrote: then these are all columns, nothing is inferred, and other keys are passed
             over. A value that doesn't fit, or would lose a digit, rejects its record; fractions

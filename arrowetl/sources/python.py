@@ -51,7 +51,7 @@ class PythonSource(Source):
     Args:
         rows: a list of rows; an iterator of them, which is read once; or a function that gives
             either, and is called for each reading.
-        schema: an Arrow schema, or types (Arrow's, or as text DuckDB's) by column name.
+        schema: an Arrow schema, or types (as `Cast` takes them) by column name.
         types: what `schema` is kept as; give one of the two.
         sample_size: rows of an iterator from which types are found out.
         on_error: `dead_letter` sets rows apart that don't fit; `raise` raises a ReadError.

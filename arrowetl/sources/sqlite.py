@@ -75,7 +75,7 @@ class SQLiteSource(Source):
         params: values for the query's parameters: a list for `?`, a mapping for `:name`. They are
             bound, never part of the text.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's, or as text DuckDB's) in place of the declared ones.
+        schema: types by column name (as `Cast` takes them) in place of the declared ones.
         types: what `schema` is kept as; give one of the two.
         timeout: seconds to wait for whoever has locked the database.
         spooled: read all rows, into a temporary file, before the first is given. A pipeline that

@@ -73,7 +73,7 @@ class TextSource(FileSource):
             ends of the file, so `.` stops at them unless the pattern begins with `(?s)`.
         columns: the ones to give, in this order: groups, and `file`, `line`, `byte` and `text`
             where no group is called so. All groups if None.
-        schema: types by group (Arrow's, or as text DuckDB's), or a `pa.Schema`. Groups it doesn't
+        schema: types by group (as `Cast` takes them), or a `pa.Schema`. Groups it doesn't
             name are inferred: integers, doubles, booleans, dates, times, date-times with zone
             or without, in ISO 8601 or as Apache and nginx write them. Where some have a zone, the
             others are taken to be UTC. A number with a leading zero is text.

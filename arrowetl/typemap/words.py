@@ -50,11 +50,11 @@ def sql_type(kind: Kind, *, where: str) -> str:
     ['DOUBLE', 'VARCHAR', 'DOUBLE', 'TIMESTAMP_NS']
     """
     with describing() as connection:
+        if isinstance(kind, str):
+            with suppress(duckdb.Error):
+                return str(duckdb.DuckDBPyConnection.type(connection, kind))
+        found = _known(kind)
         try:
-            if isinstance(kind, str):
-                with suppress(duckdb.Error):
-                    return str(duckdb.DuckDBPyConnection.type(connection, kind))
-            found = _known(kind)
             if found is None and isinstance(kind, str):
                 duckdb.DuckDBPyConnection.type(connection, kind)  # says why it isn't one
             if found is None:
@@ -62,8 +62,11 @@ def sql_type(kind: Kind, *, where: str) -> str:
             example = pa.Table.from_batches([empty_batch(pa.schema({"x": found}))])
             return str(connection.from_arrow(example).types[0])
         except (duckdb.Error, pa.ArrowException) as error:
+            reason = first_line(error)
+            if found is not None:
+                raise ConfigError(f"{where}: DuckDB has no type for {kind!r}: {reason}") from error
             raise ConfigError(
-                f"{where}: {kind!r} is no type of DuckDB's: {first_line(error)}; it has to be "
+                f"{where}: {kind!r} is no type of DuckDB's or Arrow's ({reason}): it has to be "
                 f"{_EXAMPLES}"
             ) from error
 
