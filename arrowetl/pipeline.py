@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from arrowetl.arguments import whole
 from arrowetl.arrow import rebatched
 from arrowetl.engines.asked import (
     allowed_rejects,
@@ -23,7 +24,6 @@ from arrowetl.engines.asked import (
     columns_or_all,
     destination,
     settings_of,
-    whole,
 )
 from arrowetl.engines.local import Settings
 from arrowetl.engines.run import Job, load

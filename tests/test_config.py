@@ -342,6 +342,13 @@ def test_a_setting_that_the_pipeline_refuses_is_told_at_its_line(wrong, given, s
     assert told.startswith(f"orders.yaml:3: settings: {said}: ")
 
 
+@pytest.mark.parametrize("given", ["0", "1", "0.0"])
+def test_a_number_is_neither_true_nor_false(wrong, given):
+    assert wrong(GOOD.replace("in.csv", f"in.csv, header: {given}")) == [
+        f"orders.yaml:1: source.header: expected true or false, got {given}"
+    ]
+
+
 def test_null_among_texts(wrong):
     text = GOOD.replace("in.csv", "in.csv, null_values: [NULL]")
     assert wrong(text) == [

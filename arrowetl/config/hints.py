@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union
 
 import pyarrow as pa
 from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 _SCALARS = (str, int, float, bool, bytes, date, datetime, time, timedelta, Decimal, type(None))
 _LISTS = (list, set, frozenset, abc.Sequence, abc.Iterable, abc.Collection, abc.Set)
@@ -134,6 +135,14 @@ def arrow_schema(columns: Any) -> pa.Schema:
         raise ValueError(f"{error}; Arrow's types are int64, string, date32 and so on") from error
 
 
+def _flag(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticCustomError("bool_type", "a number is neither true nor false")
+    return value
+
+
+FLAG: Any = Annotated[bool, BeforeValidator(_flag)]
+"""True or false, also as the text of a variable; `header: 0` means the first line elsewhere."""
 FUNCTION: Any = Annotated[
     Any,
     BeforeValidator(_function),
@@ -147,6 +156,7 @@ SCHEMA: Any = Annotated[
 _STANDINS: dict[Any, Any] = {
     Any: Any,
     object: Any,
+    bool: FLAG,
     None: type(None),
     abc.Callable: FUNCTION,
     pa.Schema: SCHEMA,

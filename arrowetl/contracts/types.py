@@ -13,6 +13,7 @@ from arrowetl.duck import describe_select
 from arrowetl.errors import ConfigError, closest, did_you_mean
 from arrowetl.sql import INPUT, literal, name, same_digits
 from arrowetl.typemap.duckdb import duck_types, duckable
+from arrowetl.typemap.words import arrow_word
 
 STRUCT, LIST = "struct", "list"
 """The words for what has parts: these are fields of their own."""
@@ -24,8 +25,6 @@ WORDS = (
 )
 """Words that an error offers."""
 
-_DECIMAL = re.compile(r"decimal128\((\d+), ?(\d+)\)")
-_ZONED = re.compile(r"timestamp\[(s|ms|us|ns), ?tz=(.+)\]")
 _MAP = re.compile(r"map<([^,<>]+(?:\([^)]*\)|\[[^]]*\])?), (.+)>")
 _OPAQUE = re.compile(r"(map|extension|dense_union|sparse_union|struct|list)<.*>")
 
@@ -42,20 +41,15 @@ def type_of(word: str) -> pa.DataType | None:
     Traceback (most recent call last):
     arrowetl.errors.ConfigError: no type 'integer64'; did you mean 'int64' or 'uint64'?
     """
-    try:
-        if found := _MAP.fullmatch(word):
-            key, item = type_of(found[1]), type_of(found[2])
-            return None if key is None or item is None else pa.map_(key, item)
-        if _OPAQUE.fullmatch(word):
-            return None
-        if found := _DECIMAL.fullmatch(word):
-            return pa.decimal128(int(found[1]), int(found[2]))
-        if found := _ZONED.fullmatch(word):
-            return pa.timestamp(found[1], found[2])
-        return pa.type_for_alias(word.replace("date32[day]", "date32"))
-    except ValueError:
-        hint = did_you_mean(closest(str(word), WORDS))
-        raise ConfigError(f"no type {word!r}{hint}") from None
+    if found := _MAP.fullmatch(word):
+        key, item = type_of(found[1]), type_of(found[2])
+        return None if key is None or item is None else pa.map_(key, item)
+    if _OPAQUE.fullmatch(word):
+        return None
+    if known := arrow_word(word):
+        return known
+    hint = did_you_mean(closest(str(word), WORDS))
+    raise ConfigError(f"no type {word!r}{hint}")
 
 
 @lru_cache(maxsize=1024)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
+from arrowetl.arguments import flag, whole
 from arrowetl.engines.local import Settings
 from arrowetl.errors import ConfigError
 from arrowetl.instances import Instance
@@ -34,30 +35,6 @@ def settings_of(
         Instance(memory_limit=memory_limit).close(done=True)  # DuckDB knows its units
     flag(ordered, "ordered")
     return Settings(batch_size or BATCH_ROWS, memory_limit, threads, ordered)
-
-
-def whole(value: Any, option: str) -> None:
-    """Refuse what isn't a whole number from 1 on.
-
-    Raises:
-        ConfigError: it isn't.
-
-    >>> whole("7", "batch_size")
-    Traceback (most recent call last):
-    arrowetl.errors.ConfigError: batch_size is '7': it has to be a whole number, 1 or more
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-        raise ConfigError(f"{option} is {value!r}: it has to be a whole number, 1 or more")
-
-
-def flag(value: Any, option: str) -> None:
-    """Refuse what isn't True or False: the text ``"no"`` would be taken for a yes.
-
-    Raises:
-        ConfigError: it isn't.
-    """
-    if not isinstance(value, bool):
-        raise ConfigError(f"{option} is {value!r}: it has to be True or False")
 
 
 def allowed_rejects(value: Any) -> float | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from arrowetl.arguments import delimiter as marked
+from arrowetl.arguments import flag
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, WriteError
@@ -81,10 +83,12 @@ class CSVLoader(OneFileSink):
     def __post_init__(self) -> None:
         self._check_file("CSV", CODECS)
         self._refuse_unknown("quoting", self.quoting, _QUOTING)
+        flag(self.header, "header", where=type(self).__name__)
         self._refuse_marks()
 
     def _refuse_marks(self) -> None:
         where = type(self).__name__
+        object.__setattr__(self, "delimiter", marked(self.delimiter, where=where))
         size = len(self.delimiter.encode()) if isinstance(self.delimiter, str) else 0
         if not 0 < size <= _LONGEST_DELIMITER or set(self.delimiter) & set('"\r\n'):
             raise ConfigError(

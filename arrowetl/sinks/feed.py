@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -146,7 +146,9 @@ def column_names(columns: Sequence[str] | str, *, what: str, where: str) -> tupl
     Raises:
         ConfigError: one comes twice, or isn't text.
     """
-    listed = (columns,) if isinstance(columns, str) else tuple(columns)
+    listed: tuple[Any, ...] = (columns,)
+    if isinstance(columns, Iterable) and not isinstance(columns, str):
+        listed = tuple(columns)
     for column in listed:
         if not isinstance(column, str):
             raise ConfigError(f"{where}: {what} takes names of columns, not {column!r}")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from arrowetl.arguments import whole
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
@@ -145,9 +146,7 @@ class ParquetLoader(Sink):
         if self.compression_level is not None and self.compression not in _HAVE_LEVELS:
             raise ConfigError(f"{where}: {self.compression} has no compression_level")
         for option in ("row_group_size", "max_file_bytes"):
-            number = getattr(self, option)
-            if number is not None and (not isinstance(number, int) or number < 1):
-                raise ConfigError(f"{where}: {option} is a number from 1, not {number!r}")
+            whole(getattr(self, option), option, where=where, or_none=True)
 
     @property
     def knobs(self) -> Sequence[Knob]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from arrowetl.arguments import flag, whole
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
@@ -120,9 +121,8 @@ class PostgreSQLLoader(Server, RowSink):
             raise ConfigError(
                 f"{where}: on_error is 'dead_letter' or 'raise', not {self.on_error!r}"
             )
-
-        if not isinstance(self.chunk_rows, int) or self.chunk_rows < 1:
-            raise ConfigError(f"{where}: chunk_rows is a number from 1, not {self.chunk_rows!r}")
+        flag(self.exclusive, "exclusive", where=where)
+        whole(self.chunk_rows, "chunk_rows", where=where)
 
     @property
     def knobs(self) -> Sequence[Knob]:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.adbc import Connection
+from arrowetl.arguments import seconds, whole
 from arrowetl.arrow import reader_of
 from arrowetl.errors import ConfigError, SchemaError, WriteError
 from arrowetl.files import destination_path
@@ -109,10 +110,8 @@ class SQLiteLoader(Sink):
             raise ConfigError(f"{where}: table is a name, not {self.table!r}")
         if self.table.lower().startswith("sqlite_"):
             raise ConfigError(f"{where}: SQLite keeps names like {self.table!r} for itself")
-        if not isinstance(self.batch_rows, int) or self.batch_rows < 1:
-            raise ConfigError(f"{where}: batch_rows is a number from 1, not {self.batch_rows!r}")
-        if self.timeout < 0:
-            raise ConfigError(f"{where}: timeout is a number of seconds, not {self.timeout!r}")
+        whole(self.batch_rows, "batch_rows", where=where)
+        seconds(self.timeout, "timeout", where=where)
 
     @property
     def label(self) -> str:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
-from arrowetl.duck import describing, foreign_part
-from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean, first_line
+from arrowetl.duck import foreign_part
+from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 from arrowetl.sql import name
+from arrowetl.typemap.words import Kind, sql_type
 
 Fields = tuple[tuple[str, str], ...]
 """Columns and DuckDB's names of their types."""
 
-Declared: TypeAlias = (
-    pa.Schema | Mapping[str, str | pa.DataType] | Iterable[tuple[str, str | pa.DataType]]
-)
+Declared: TypeAlias = pa.Schema | Mapping[str, Kind] | Iterable[tuple[str, Kind]]
 """Types as a user declares them."""
 
 TEXT = "VARCHAR"
@@ -44,34 +42,45 @@ def named_types(declared: Declared, *, where: str, option: str = "schema") -> Fi
     if isinstance(declared, pa.Schema):
         pairs = [(field.name, field.type) for field in declared]
     else:
-        pairs = list(declared.items() if isinstance(declared, Mapping) else declared)
+        pairs = _pairs(declared, f"{where}: {option}")
     return tuple(
         (str(column), _type_name(column, kind, f"{where}: {option}")) for column, kind in pairs
     )
 
 
-def _type_name(column: str, kind: str | pa.DataType, where: str) -> str:
-    try:
-        if isinstance(kind, pa.DataType):
-            return _of_arrow(kind)
-        found = duckdb.sqltype(kind)
-    except (duckdb.Error, pa.ArrowException, TypeError) as error:
-        reason = first_line(error)
-        raise ConfigError(f"{where}: column {column!r}: {kind!r}: {reason}") from error
-    foreign = foreign_part(found)
+def _pairs(declared: Any, where: str) -> list[tuple[str, Kind]]:
+    pairs = declared.items() if isinstance(declared, Mapping) else declared
+    listed: list[Any] = [pairs]
+    if isinstance(pairs, Iterable) and not isinstance(pairs, str):
+        listed = list(pairs)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in listed):  # noqa: PLR2004 - name, type
+        raise ConfigError(f"{where} takes types by column name, not {declared!r}")
+    return [(column, kind) for column, kind in listed]
+
+
+def _type_name(column: str, kind: Kind, where: str) -> str:
+    found = sql_type(kind, where=f"{where}: column {column!r}")
+    foreign = foreign_part(duckdb.sqltype(found))
     # That one is read as a decimal.
     if foreign and foreign != "UHUGEINT":
         raise ConfigError(
             f"{where}: column {column!r}: {kind!r}: Arrow has no type for {foreign}; read "
             "it as VARCHAR"
         )
-    return str(found)
+    return found
 
 
-def _of_arrow(kind: pa.DataType) -> str:
-    with describing() as connection:
-        connection.register("example", pa.Table.from_batches([empty_batch(pa.schema({"x": kind}))]))
-        return str(connection.table("example").types[0])
+def spellings(files: Sequence[Fields]) -> dict[str, str]:
+    """Give each column's name as the first file spells it that has it, whatever its case.
+
+    As to DuckDB, only the letters from A to Z have a case: columns of one file stay apart.
+
+    >>> spellings([(("id", "BIGINT"), ("É", "DATE")), (("ID", "BIGINT"), ("é", "DATE"))])
+    {'id': 'id', 'É': 'É', 'ID': 'id', 'é': 'é'}
+    """
+    first: dict[bytes, str] = {}
+    columns = [column for file in files for column, _ in file]
+    return {column: first.setdefault(column.encode().lower(), column) for column in columns}
 
 
 Asked: TypeAlias = Callable[[int, str], bool]
@@ -164,7 +173,9 @@ def as_names(
         return None
     if isinstance(columns, str):
         raise ConfigError(f"{where}: {option} takes a list of names: [{columns!r}]")
-    listed = tuple(columns)
+    listed = tuple(columns) if isinstance(columns, Iterable) else (columns,)
+    if not all(isinstance(column, str) for column in listed):
+        raise ConfigError(f"{where}: {option} takes a list of names, not {columns!r}")
     if not listed or len(set(listed)) < len(listed):
         raise ConfigError(f"{where}: {option} must name one or more, each once: {list(listed)}")
     return listed

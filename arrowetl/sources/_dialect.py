@@ -23,7 +23,7 @@ from arrowetl.errors import ReadError, translated
 from arrowetl.sources._digits import EXACT, has_longer, with_all_digits
 from arrowetl.sources._files import FileStamp, file_literal, local_file
 from arrowetl.sources._mend import Signs, mixed_line_ends, write_line_feeds
-from arrowetl.sources._shape import Shape, shape_of
+from arrowetl.sources._shape import Shape, refuse_json, shape_of
 from arrowetl.sources._text import Form, form_of, write_plain
 from arrowetl.sql import literal, name, options
 
@@ -163,15 +163,17 @@ def layout_of(file: FileStamp, reading: Reading, where: str) -> Layout | None:
         path = _sample(whole, form, reading, Path(folder), member=file.member, where=where)
         if _is_blank(path):
             return None
-        with translated(f"{where}: {file.name!r}", {ReadError: ReadError, duckdb.Error: ReadError}):
+        place = f"{where}: {file.name!r}"
+        with translated(place, {duckdb.Error: ReadError}):
             shape = shape_of(
                 path,
                 delimiter=reading.delimiter,
                 quote=reading.quote,
                 skip=reading.skip,
                 header=reading.header,
+                where=place,
             )
-            found = _sniff(path, shape, reading, Path(folder) / "sound.csv")
+            found = _sniff(path, shape, reading, Path(folder) / "sound.csv", where=place)
     digits = found["digits"]
     return Layout(form, _dialect(found, shape, reading), tuple(digits.types.items()), digits.long)
 
@@ -247,7 +249,7 @@ def _is_blank(path: str) -> bool:
         return not file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").strip()
 
 
-def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, Any]:
+def _sniff(path: str, shape: Shape, reading: Reading, sound: Path, *, where: str) -> dict[str, Any]:
     """Sniff header, types and formats, from a copy of the sample's sound rows."""
     columns = tuple((f"c{number}", "VARCHAR") for number in range(shape.width))
     raw = Dialect(shape.delimiter, reading.quote, _escape(shape, reading), False, shape.skip)
@@ -265,9 +267,12 @@ def _sniff(path: str, shape: Shape, reading: Reading, sound: Path) -> dict[str, 
         connection.execute(f"CREATE TEMP TABLE sample AS FROM {rows}{_limit(reading, 1)}")
         connection.execute(f"COPY sample TO {literal(sound)} (FORMAT csv, HEADER false)")
         if _is_blank(str(sound)):
-            raise ReadError("no row of it can be read: say delimiter=, quote= or encoding=")
+            refuse_json(path, where)
+            raise ReadError(f"{where}: no row can be read: say delimiter=, quote= or encoding=")
         found = connection.sql(f"FROM sniff_csv({file_literal(str(sound))}{options(settings)})")
         said = dict(zip(found.columns, found.fetchall()[0], strict=True))
+        if said["HasHeader"] and not shape.skip:
+            refuse_json(path, where)
         inferred = {column["name"]: column["type"] for column in said["Columns"]}
         values = _values(columns, reading, header=bool(said["HasHeader"]))
         return said | {"digits": with_all_digits(connection, values, inferred)}

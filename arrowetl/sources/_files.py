@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from arrowetl.errors import ConfigError, ReadError, closest, did_you_mean
@@ -63,7 +63,12 @@ def as_paths(path: PathLike | Iterable[PathLike], *, where: str) -> tuple[str, .
     >>> as_paths("file:///data/my%20orders.csv", where="CSVSource")
     ('/data/my orders.csv',)
     """
-    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    given: list[Any] = [path]
+    if isinstance(path, Iterable) and not isinstance(path, str | bytes | os.PathLike):
+        given = list(path)
+    for each in given:
+        if not isinstance(each, str | os.PathLike):
+            raise ConfigError(f"{where}: path is a path, a URL or a list of them, not {each!r}")
     if not given:
         raise ConfigError(f"{where}: path is an empty list; give a path, a glob, or a list of them")
     return tuple(_as_path(os.fspath(each), where) for each in given)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arrowetl.errors import ReadError
+from arrowetl.sources._text import is_json
 
 DELIMITERS = (",", ";", "\t", "|")
 UNIT = "\x1f"
@@ -38,15 +39,20 @@ class _Row:
 
 
 def shape_of(
-    path: str, *, delimiter: str | None, quote: str, skip: int | None, header: bool | None
+    path: str,
+    *,
+    delimiter: str | None,
+    quote: str,
+    skip: int | None,
+    header: bool | None,
+    where: str,
 ) -> Shape:
     """Find the shape of the plain text at `path`, from its head.
 
     Raises:
         ReadError: the first row, where a header may be, isn't like the rows.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(LOOKED_AT).removeprefix(b"\xef\xbb\xbf")
+    head = _head(path)
     if len(head) >= LOOKED_AT:
         head = head[: head.rfind(b"\n") + 1] or head
     text = head.decode("utf-8", errors="replace")
@@ -62,7 +68,7 @@ def shape_of(
         skip = _title(rows, width) if header is not False else 0
     first = next((row for row in rows if row.number >= skip), None)
     if first is not None and header is not False:
-        _check_header(first, width)
+        _check_header(first, width, where)
     return Shape(found if rows else ",", escape, skip, width)
 
 
@@ -125,14 +131,25 @@ def _title(rows: list[_Row], width: int) -> int:
     return next((row.number for row in rows if len(row.values) > 1), 0)
 
 
-def _check_header(first: _Row, width: int) -> None:
+def refuse_json(path: str, where: str) -> None:
+    """Raise ReadError for what begins as JSON does."""
+    if is_json(_head(path)):
+        raise ReadError(f"{where} isn't CSV: it is JSON; read it with JSONSource")
+
+
+def _head(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(LOOKED_AT).removeprefix(b"\xef\xbb\xbf")
+
+
+def _check_header(first: _Row, width: int, where: str) -> None:
     if len(first.values) != width:
         raise ReadError(
-            f"line {first.number + 1} has {len(first.values)} values, and most rows have {width}: "
-            "say header=False if it is a row, skip= if the header comes later, or mend it"
+            f"{where}: line {first.number + 1} has {len(first.values)} values, and most rows have "
+            f"{width}: say header=False if it is a row, skip= if the header comes later, or mend it"
         )
     if any("\ufffd" in value for value in first.values):
         raise ReadError(
-            f"line {first.number + 1}, the header, isn't UTF-8: say encoding=, for instance "
-            "'latin-1' or 'cp1252'"
+            f"{where}: line {first.number + 1}, the header, isn't UTF-8: say encoding=, for "
+            "instance 'latin-1' or 'cp1252'"
         )

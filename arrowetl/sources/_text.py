@@ -8,6 +8,7 @@ big-endian UTF-16 as no rows. What goes through here is whole or an error.
 from __future__ import annotations
 
 import codecs
+import re
 import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from arrowetl.arguments import text
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.sources._files import FileStamp, fetched, local_file, naming
 from arrowetl.sources._unpack import (
@@ -29,6 +31,9 @@ from arrowetl.sources._unpack import (
 
 HEAD = 8192
 """Bytes at a text's beginning that tell what it is."""
+
+_TEXT = "it is text; read it with CSVSource, or with TextSource"
+_OBJECT = re.compile(rb'[\[\s]*\{\s*"(?:[^"\\]|\\.)*"\s*:')
 
 BOMS = (  # the longer ones first: a UTF-16 mark begins a UTF-32 one
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -175,6 +180,7 @@ def codec_name(encoding: str, *, where: str) -> str:
     >>> codec_name("Latin1", where="CSVSource")
     'iso8859-1'
     """
+    text(encoding, "encoding", where=where)
     if encoding == "auto":
         return encoding
     try:
@@ -223,6 +229,34 @@ def _check_text(head: bytes, complaint: str, *, nul: bool) -> None:
         )
     if not nul:
         raise ReadError(f"{complaint}: it holds NUL bytes; is it the right file?")
+
+
+def is_json(head: bytes) -> bool:
+    r"""Say whether a text begins as JSON with objects does; no line of names is written so.
+
+    >>> is_json(b'[\n {"id": 1}'), is_json(b'{"a"} b'), is_json(b"id,name")
+    (True, False, False)
+    """
+    return _OBJECT.match(head.removeprefix(codecs.BOM_UTF8)) is not None
+
+
+def is_text_for(path: str) -> str | None:
+    """Say which source reads a file, if it is text, or text that is compressed."""
+    try:
+        head = next(unpacked(path, compression_of(path), None, where=path), b"")[:HEAD]
+    except ReadError:
+        return None
+    if not head or b"\x00" in head or foreign(head) or not _decodes(head):
+        return None
+    return "it is JSON; read it with JSONSource" if is_json(head) else _TEXT
+
+
+def _decodes(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def text_blocks(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import delimiter as marked
+from arrowetl.arguments import flag, text, whole
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.rejected import refusal
 from arrowetl.sources._care import Care
@@ -29,6 +31,7 @@ from arrowetl.sources._columns import (
     projected,
     require_all,
     select_list,
+    spellings,
 )
 from arrowetl.sources._copies import Copier, Readable
 from arrowetl.sources._cuts import loses_its_end
@@ -78,8 +81,9 @@ class CSVSource(FileSource):
     The dialect (delimiter, escape, header, lines above the header, date formats) and the types
     are found out from a sample of each file, and are fixed from then on. A line that doesn't fit
     is rejected, with its place, its text and the reason; the others arrive. Two columns of one
-    name, whatever its case, are told apart as DuckDB does: `a`, `a_1`. An empty value is null,
-    as is a quoted empty one unless `quoted_nulls=False`. Spaces are kept. Blank lines are no
+    name in a file, whatever its case, are told apart as DuckDB does: `a`, `a_1`; in several files
+    they are one, spelled as in the first that has it. An empty value is null, as is a quoted empty
+    one unless `quoted_nulls=False`. Spaces are kept. Blank lines are no
     rows, except in a file of one column, where they are nulls. Where some date-times of a column
     have a zone, those without are taken to be UTC.
 
@@ -109,7 +113,7 @@ class CSVSource(FileSource):
         date_format: the dates' `strptime` format; found out if None. Likewise `timestamp_format`.
         timestamp_format: that of date-times.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's, or as text DuckDB's), or a `pa.Schema`. Columns
+        schema: types by column name (as `Cast` takes them), or a `pa.Schema`. Columns
             it doesn't name are inferred. A file without a header has its names from it, by
             position.
         types: what `schema` is kept as; give one of the two.
@@ -199,6 +203,7 @@ class CSVSource(FileSource):
         declared, option = (types, "types") if schema is None else (schema, "schema")
         settled = {
             "path": as_paths(path, where=where),
+            "delimiter": marked(delimiter, where=where),
             "encoding": codec_name(encoding, where=where),
             "null_values": _texts(null_values, where),
             "columns": as_names(columns, where=where),
@@ -210,6 +215,7 @@ class CSVSource(FileSource):
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
+        _check_kinds(self, where)
         _check_signs(self, where)
 
     def schema(self) -> pa.Schema:
@@ -302,11 +308,9 @@ class CSVSource(FileSource):
 
     def _survey(self, files: Sequence[FileStamp]) -> Survey:
         """Look at each file's sample, and say what they are together."""
-        found = [
-            (file, self._with_names(layout, file))
-            for file, layout in self._layouts(files)
-            if layout is not None
-        ]
+        read = [(file, layout) for file, layout in self._layouts(files) if layout is not None]
+        spelled = spellings([layout.columns for _, layout in read])
+        found = [(file, self._with_names(_spelled(layout, spelled), file)) for file, layout in read]
         if not found and not self.types:
             raise ReadError(f"{self.label}: the file is empty; give its columns with schema=")
         return self._together(found)
@@ -407,6 +411,8 @@ class CSVSource(FileSource):
         return Care(reading, frozenset(matter & asked))
 
 
+_HEADER = "True if the first line has the names, False if it is a row, None to find out"
+
 READING = tuple(each.name for each in fields(Reading))
 
 
@@ -416,6 +422,12 @@ class Survey:
 
     columns: Fields
     files: tuple[tuple[FileStamp, Layout], ...]
+
+
+def _spelled(layout: Layout, names: Mapping[str, str]) -> Layout:
+    """Give a file's layout with the names that its columns have in all files."""
+    columns = tuple((names[column], kind) for column, kind in layout.columns)
+    return replace(layout, columns=columns, long=frozenset(names[each] for each in layout.long))
 
 
 def _typed(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> Layout:
@@ -466,7 +478,9 @@ def _values(
 
 
 def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:
-    listed = (values,) if isinstance(values, str) else tuple(values)
+    listed: tuple[Any, ...] = (values,)
+    if isinstance(values, Iterable) and not isinstance(values, str):
+        listed = tuple(values)
     if not listed or not all(isinstance(value, str) for value in listed):
         raise ConfigError(f"{where}: null_values takes one or more texts, not {values!r}")
     return listed
@@ -480,7 +494,15 @@ def _check_signs(source: CSVSource, where: str) -> None:
             raise ConfigError(f"{where}: {option}={value!r} must be one byte, or empty")
     if len(source.decimal) != 1:
         raise ConfigError(f"{where}: decimal={source.decimal!r} must be one character")
-    if source.skip is not None and source.skip < 0:
-        raise ConfigError(f"{where}: skip={source.skip} must be 0 or more")
-    if source.sample_size is not None and source.sample_size < 1:
-        raise ConfigError(f"{where}: sample_size={source.sample_size} must be 1 or more, or None")
+
+
+def _check_kinds(source: CSVSource, where: str) -> None:
+    whole(source.skip, "skip", where=where, least=0, or_none=True)
+    whole(source.sample_size, "sample_size", where=where, or_none=True)
+    for option in ("quote", "decimal"):
+        text(getattr(source, option), option, where=where)
+    for option in ("delimiter", "escape", "date_format", "timestamp_format"):
+        text(getattr(source, option), option, where=where, or_none=True)
+    flag(source.header, "header", where=where, or_none=True, wanted=_HEADER)
+    flag(source.quoted_nulls, "quoted_nulls", where=where)
+    flag(source.union_by_name, "union_by_name", where=where)

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag
 from arrowetl.arrow import rebatched
 from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.sources._columns import as_names
@@ -75,6 +76,7 @@ class DuckDBSource(Source):
         """Check the options, and keep lists as tuples."""
         where = type(self).__name__
         check_what(self.table, self.query, where=where)
+        flag(self.shared, "shared", where=where)
         query = None if self.query is None else _checked_query(self.query, where)
         settled = {
             "path": as_path(self.path, where=where),

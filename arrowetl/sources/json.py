@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag, text, whole
 from arrowetl.errors import ConfigError, ReadError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -76,7 +77,7 @@ class JSONSource(FileSource):
             stands twice (in a document that is cut while it is read, the later lists are).
         flatten: whether objects become columns: `address_city` in place of `address`.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's, or as text DuckDB's), the other columns are
+        schema: types by column name (as `Cast` takes them), the other columns are
             inferred; or a `pa.Schema`, or the path of one that `JSONLoader(schema_path=...)`
             wrote: then these are all columns, nothing is inferred, and other keys are passed
             over. A value that doesn't fit, or would lose a digit, rejects its record; fractions
@@ -163,10 +164,12 @@ class JSONSource(FileSource):
         check_choice("format", self.format, FORMATS, where)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
+        text(self.record_path, "record_path", where=where, or_none=True)
         if self.record_path is not None:
             parsed_path(self.record_path, where=where)
-        if self.sample_size is not None and self.sample_size < 1:
-            raise ConfigError(f"{where}: sample_size={self.sample_size} must be 1 or more, or None")
+        whole(self.sample_size, "sample_size", where=where, or_none=True)
+        flag(self.flatten, "flatten", where=where)
+        flag(self.union_by_name, "union_by_name", where=where)
         if self.flatten and (self.exact or self.schema_path):
             raise ConfigError(f"{where}: a schema of all columns says what is flat; flatten=False")
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag, text
 from arrowetl.duck import describing, schema_error, unwrapped
 from arrowetl.errors import ConfigError, ReadError, SchemaError, first_line
 from arrowetl.sources._columns import Fields, as_names, require_all
@@ -26,6 +27,7 @@ from arrowetl.sources._files import (
 )
 from arrowetl.sources._parquet_types import loss
 from arrowetl.sources._partitions import partitions
+from arrowetl.sources._text import is_text_for
 from arrowetl.sql import name, names, options
 from arrowetl.stores.mounted import keep_tails, with_urls
 from arrowetl.stores.s3 import Store
@@ -90,6 +92,9 @@ class ParquetSource(FileSource):
         where = type(self).__name__
         object.__setattr__(self, "path", as_paths(self.path, where=where))
         object.__setattr__(self, "columns", as_names(self.columns, where=where))
+        flag(self.hive_partitioning, "hive_partitioning", where=where, or_none=True)
+        flag(self.union_by_name, "union_by_name", where=where)
+        text(self.filter, "filter", where=where, or_none=True)
         if self.filter is not None:
             _check_predicate(self.filter, where)
 
@@ -189,6 +194,9 @@ class ParquetSource(FileSource):
                 _columns_of(f"SELECT * FROM {self._scan([file], ())}")
             except duckdb.Error as own:
                 bare = f"{self.label}: {file.path!r} isn't a whole Parquet file"
+                instead = None if file.remote else is_text_for(file.path)
+                if instead is not None:
+                    return ReadError(f"{bare}: {instead}", bare=f"{bare}: {instead}")
                 return ReadError(f"{bare} ({_said(own)})", bare=bare)
         bare = f"{self.label}: the files can't be read together"
         return ReadError(f"{bare} ({_said(error)})", bare=bare)

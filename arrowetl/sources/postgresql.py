@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from arrowetl.arguments import flag
 from arrowetl.arrow import rebatched
 from arrowetl.errors import ConfigError, ReadError, SchemaError, closest, did_you_mean
 from arrowetl.postgres.catalog import (
@@ -135,6 +136,7 @@ class PostgreSQLSource(Server, Source):
         object.__setattr__(self, "params", tuple(map(_hashable, self.params)))
         bound(self.query or "", self.params, where=where)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
+        flag(self.ordered, "ordered", where=where)
         self._check_ranges(where)
 
     def _check_ranges(self, where: str) -> None:

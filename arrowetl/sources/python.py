@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import whole
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -19,11 +20,12 @@ from arrowetl.sources._fields import set_fields
 from arrowetl.sources._python_values import Misfit, array, infer, misfits
 from arrowetl.stage import BATCH_ROWS, REJECTED_SCHEMA, Source, require
 from arrowetl.typemap import arrow_schema
+from arrowetl.typemap.words import Kind
 
 Row = dict[str, Any]
 Whys: TypeAlias = dict[int, tuple[str, str | None, str]]
 """Of rows that don't fit, by place: reason code, column, reason."""
-Declared: TypeAlias = pa.Schema | Mapping[str, str | pa.DataType]
+Declared: TypeAlias = pa.Schema | Mapping[str, Kind]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -49,7 +51,7 @@ class PythonSource(Source):
     Args:
         rows: a list of rows; an iterator of them, which is read once; or a function that gives
             either, and is called for each reading.
-        schema: an Arrow schema, or types (Arrow's, or as text DuckDB's) by column name.
+        schema: an Arrow schema, or types (as `Cast` takes them) by column name.
         types: what `schema` is kept as; give one of the two.
         sample_size: rows of an iterator from which types are found out.
         on_error: `dead_letter` sets rows apart that don't fit; `raise` raises a ReadError.
@@ -85,9 +87,8 @@ class PythonSource(Source):
         given = types if schema is None else schema
         settled = {"types": None if given is None else _as_schema(given, where), "_aside": Aside()}
         set_fields(self, locals() | settled)
-        if not isinstance(self.sample_size, int) or self.sample_size < 1:
-            raise ConfigError(f"{where}: sample_size is a number from 1, not {self.sample_size!r}")
-        if self.on_error not in {"dead_letter", "raise"}:
+        whole(self.sample_size, "sample_size", where=where)
+        if self.on_error not in ("dead_letter", "raise"):
             raise ConfigError(f"{where}: on_error is dead_letter or raise, not {self.on_error!r}")
         object.__setattr__(self, "_held", _Held(_opener(self.rows, where), self.sample_size))
 
@@ -161,6 +162,8 @@ class PythonSource(Source):
 def _as_schema(given: Declared, where: str) -> pa.Schema:
     if isinstance(given, pa.Schema):
         return given
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: schema takes types by column name, not {given!r}")
     named = {column: kind for column, kind in given.items() if not isinstance(kind, pa.DataType)}
     stated = arrow_schema(named_types(named, where=where)) if named else pa.schema([])
     arrow = {each.name: each.type for each in stated} | {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import flag, seconds
 from arrowetl.errors import ConfigError
 from arrowetl.rejected import refusal
 from arrowetl.sources import _sqlite_scan as scanning
@@ -74,7 +75,7 @@ class SQLiteSource(Source):
         params: values for the query's parameters: a list for `?`, a mapping for `:name`. They are
             bound, never part of the text.
         columns: the ones to give, in this order; all if None.
-        schema: types by column name (Arrow's, or as text DuckDB's) in place of the declared ones.
+        schema: types by column name (as `Cast` takes them) in place of the declared ones.
         types: what `schema` is kept as; give one of the two.
         timeout: seconds to wait for whoever has locked the database.
         spooled: read all rows, into a temporary file, before the first is given. A pipeline that
@@ -138,8 +139,8 @@ class SQLiteSource(Source):
         }
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
-        if self.timeout < 0:
-            raise ConfigError(f"{where}: timeout is a number of seconds, not {self.timeout!r}")
+        flag(self.spooled, "spooled", where=where)
+        seconds(self.timeout, "timeout", where=where)
 
     def schema(self) -> pa.Schema:
         """Give the schema, from declarations and, where they say nothing, from the values.

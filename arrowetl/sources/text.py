@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from arrowetl.arguments import text, whole
 from arrowetl.errors import ConfigError
 from arrowetl.rejected import refusal
 from arrowetl.sources._aside import Aside, Spool
@@ -72,7 +73,7 @@ class TextSource(FileSource):
             ends of the file, so `.` stops at them unless the pattern begins with `(?s)`.
         columns: the ones to give, in this order: groups, and `file`, `line`, `byte` and `text`
             where no group is called so. All groups if None.
-        schema: types by group (Arrow's, or as text DuckDB's), or a `pa.Schema`. Groups it doesn't
+        schema: types by group (as `Cast` takes them), or a `pa.Schema`. Groups it doesn't
             name are inferred: integers, doubles, booleans, dates, times, date-times with zone
             or without, in ISO 8601 or as Apache and nginx write them. Where some have a zone, the
             others are taken to be UTC. A number with a leading zero is text.
@@ -149,8 +150,9 @@ class TextSource(FileSource):
         set_fields(self, locals() | settled)
         check_choice("on_error", self.on_error, ("dead_letter", "raise"), where)
         check_choice("compression", self.compression, COMPRESSIONS, where)
-        if self.sample_size is not None and self.sample_size < 1:
-            raise ConfigError(f"{where}: sample_size={self.sample_size} must be 1 or more, or None")
+        for option in ("pattern", "record_start", "date_format", "timestamp_format"):
+            text(getattr(self, option), option, where=where, or_none=True)
+        whole(self.sample_size, "sample_size", where=where, or_none=True)
         self._check_patterns(where)
 
     def _check_patterns(self, where: str) -> None:

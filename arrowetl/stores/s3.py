@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
+from arrowetl.arguments import flag
 from arrowetl.errors import (
     ArrowETLError,
     ConfigError,
@@ -111,6 +112,7 @@ class Store:
 
     def __post_init__(self) -> None:
         hidden(self, "secret_key", "session_token")
+        flag(self.anonymous, "anonymous", where="Store")
         if find_spec("botocore") is None:
             raise ConfigError("s3:// needs a package that isn't there: pip install 'arrowetl[s3]'")
         if (self.access_key is None) != (self.secret_key is None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +31,21 @@ def words(value: Sequence[str], *, where: str, option: str = "columns") -> tuple
     return found
 
 
+def by_name(value: Any, *, where: str, example: str, option: str = "columns") -> dict[str, Any]:
+    """Give what is said by column names.
+
+    Raises:
+        ConfigError: it isn't.
+
+    >>> by_name("price", where="Cast", example='{"price": "DOUBLE"}')
+    Traceback (most recent call last):
+    arrowetl.errors.ConfigError: Cast: columns is a mapping, {"price": "DOUBLE"} say, not 'price'
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(column, str) for column in value):
+        raise ConfigError(f"{where}: {option} is a mapping, {example} say, not {value!r}")
+    return dict(value)
+
+
 def choice(value: str, choices: Iterable[str], *, where: str, option: str) -> str:
     """Give the value, which has to be one of some words.
 
@@ -49,20 +64,6 @@ one of first, last
             f"{where}: {option} is {value!r}{hint} It has to be one of {', '.join(known)}"
         )
     return value
-
-
-def flag(value: Any, *, where: str, option: str) -> None:
-    """Refuse what isn't True or False: the text ``"no"`` would be taken for a yes.
-
-    Raises:
-        ConfigError: it isn't.
-
-    >>> flag("no", where="SchemaInferrer", option="cast")
-    Traceback (most recent call last):
-    arrowetl.errors.ConfigError: SchemaInferrer: cast is 'no': it has to be True or False
-    """
-    if not isinstance(value, bool):
-        raise ConfigError(f"{where}: {option} is {value!r}: it has to be True or False")
 
 
 def unused(word: str, taken: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from arrowetl.errors import SchemaError, describe
 from arrowetl.sql import literal, name
 from arrowetl.transforms._arguments import is_float, is_number, is_text, plain, unused
 from arrowetl.transforms._exact import exact_mean, one_zero
-from arrowetl.transforms.columns import sql_type
+from arrowetl.typemap.words import sql_type
 
 WORDS = ("mean", "median", "mode", "ffill", "bfill")
 """What is found out from the rows; any other text is a text."""

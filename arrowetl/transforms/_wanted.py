@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
-from arrowetl.duck import describe_select, describing, expression_text
+from arrowetl.duck import describe_select, expression_text
 from arrowetl.errors import ConfigError, closest, did_you_mean
 from arrowetl.sql import name
 from arrowetl.stage import require
@@ -21,6 +19,7 @@ from arrowetl.transforms._aggregates import (
     known_aggregate,
 )
 from arrowetl.transforms._groups import refuse_objects, result_type
+from arrowetl.typemap.words import Kind, arrow_type, arrow_word
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Wanted:
             source, stated = before.field(column), self.returns.get(made)
             refuse_objects(source, where=self.where)
             types[made] = (
-                pa.type_for_alias(stated)
+                arrow_type(stated, where=self.where)
                 if stated is not None
                 else result_type(function, source, where=self.where)
             )
@@ -141,21 +140,12 @@ def _checked(wanted: Any, *, where: str) -> str | tuple[Any, ...]:
     return (column, word, checked_argument(word, argument, where=where))
 
 
-def _type_name(made: str, kind: str | pa.DataType, *, where: str) -> str:
+def _type_name(made: str, kind: Kind, *, where: str) -> str:
     """Give a type as Arrow's word for it, which compares, prints and pickles."""
-    word = str(kind)
-    for read in (str, _of_duckdb):
-        with suppress(ValueError, duckdb.Error):
-            found = read(word)
-            pa.type_for_alias(found)
-            return found
-    raise ConfigError(
-        f"{where}: returns {made!r}: {word!r} is no simple type of Arrow's or DuckDB's; 'double', "
-        "'int64', 'BIGINT' and 'string' are"
-    )
-
-
-def _of_duckdb(word: str) -> str:
-    with describing() as connection:
-        made = connection.sql(f"SELECT NULL::{duckdb.sqltype(word)}").to_arrow_reader()
-        return str(made.schema.types[0])
+    found = str(arrow_type(kind, where=f"{where}: returns {made!r}"))
+    if arrow_word(found) is None:
+        raise ConfigError(
+            f"{where}: returns {made!r}: {found!r} is no simple type; 'double', 'int64', 'BIGINT' "
+            "and 'string' are"
+        )
+    return found

@@ -8,12 +8,12 @@ from dataclasses import KW_ONLY, dataclass
 import duckdb
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, first_line
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Rejection, Rows, SQLStage, require
-from arrowetl.transforms._arguments import choice, is_text, words
+from arrowetl.transforms._arguments import by_name, choice, is_text, words
+from arrowetl.typemap.words import Kind, sql_type
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Rename(SQLStage):
 
     def __post_init__(self) -> None:
         """Keep the names as they are now."""
-        object.__setattr__(self, "columns", dict(self.columns))
+        renamed = by_name(self.columns, where="Rename", example='{"old": "new"}')
+        object.__setattr__(self, "columns", renamed)
         for old, new in self.columns.items():
             if not (isinstance(new, str) and new):
                 raise ConfigError(f"Rename: {old!r} can't be called {new!r}")
@@ -106,7 +107,9 @@ class Cast(SQLStage):
     """Change the types of columns; the casts are DuckDB's.
 
     Args:
-        columns: new types by column: DuckDB's words (`"DECIMAL(12, 2)"`) or Arrow types.
+        columns: new types by column: DuckDB's words (`"DECIMAL(12, 2)"`), Arrow's types or words
+            (`"float64"`), or Python's types (`float`, a double). A word that both know is
+            DuckDB's: `"int8"` has eight bytes.
         on_error: `raise` ends the run at a value that doesn't fit; `dead_letter` sends its row to
             the dead letters, as it was, with the value and the type in the reason.
         format: how dates and times are written in text, in strptime's letters (`"%d.%m.%Y"`);
@@ -122,7 +125,7 @@ class Cast(SQLStage):
     [Decimal128Type(decimal128(12, 2)), DataType(date32[day])]
     """
 
-    columns: Mapping[str, str | pa.DataType]
+    columns: Mapping[str, Kind]
     _: KW_ONLY
     on_error: str = "raise"
     format: str | Sequence[str] | None = None
@@ -132,7 +135,11 @@ class Cast(SQLStage):
     def __post_init__(self) -> None:
         """Check the types."""
         choice(self.on_error, ("raise", "dead_letter"), where="Cast", option="on_error")
-        types = {column: sql_type(kind, where="Cast") for column, kind in self.columns.items()}
+        asked = by_name(self.columns, where="Cast", example='{"price": "DOUBLE"}')
+        types = {
+            column: sql_type(kind, where=f"Cast: column {column!r}")
+            for column, kind in asked.items()
+        }
         object.__setattr__(self, "columns", types)
         if self.format is not None:
             formats = words(self.format, where="Cast", option="format")
@@ -183,27 +190,3 @@ def _check_format(text: str) -> None:
             connection.execute(f"SELECT try_strptime('', {literal(text)})")
         except duckdb.Error as error:
             raise ConfigError(f"Cast: format {text!r}: {first_line(error)}") from error
-
-
-def sql_type(kind: str | pa.DataType, *, where: str) -> str:
-    """Give DuckDB's word for a type.
-
-    Raises:
-        ConfigError: there is no such type.
-
-    >>> import pyarrow as pa
-    >>> sql_type(pa.decimal128(5, 1), where="Cast"), sql_type("int", where="Cast")
-    ('DECIMAL(5,1)', 'INTEGER')
-    """
-    connection = describing()
-    try:
-        if isinstance(kind, pa.DataType):
-            relation = connection.from_arrow(empty_batch(pa.schema([("c", kind)])))
-            return str(relation.types[0])
-        return str(duckdb.DuckDBPyConnection.type(connection, kind))
-    except duckdb.Error as error:
-        raise ConfigError(
-            f"{where}: {kind!r} is no type of DuckDB's: {first_line(error)}"
-        ) from error
-    finally:
-        connection.close()

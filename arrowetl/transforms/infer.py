@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from arrowetl.arguments import flag
 from arrowetl.arrow import as_undecided, empty_batch, reader_from
 from arrowetl.duck import unwrapped
 from arrowetl.errors import ConfigError, InexactError, ReadError, translated
@@ -26,7 +27,7 @@ from arrowetl.sampling import RowSample
 from arrowetl.spool import spooled
 from arrowetl.sql import INPUT
 from arrowetl.stage import BATCH_ROWS, STREAM_ERRORS, Rows, Scope, Source, SQLStage, Stage
-from arrowetl.transforms._arguments import flag, words
+from arrowetl.transforms._arguments import words
 from arrowetl.transforms._infer_cast import InferredCast, marked
 from arrowetl.transforms._second_look import with_exact_keys
 
@@ -110,9 +111,8 @@ class SchemaInferrer(SQLStage):
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             raise ConfigError(f"SchemaInferrer: seed is {self.seed!r}: it has to be a whole number")
         for option in ("detect_pii", "show_values", "correlations", "cast"):
-            flag(getattr(self, option), where="SchemaInferrer", option=option)
-        if self.day_first is not None:
-            flag(self.day_first, where="SchemaInferrer", option="day_first")
+            flag(getattr(self, option), option, where="SchemaInferrer")
+        flag(self.day_first, "day_first", where="SchemaInferrer", or_none=True)
         if self.patterns is not None:
             given = words(self.patterns, where="SchemaInferrer", option="patterns")
             object.__setattr__(self, "patterns", given)

@@ -11,6 +11,8 @@ import pyarrow as pa
 from arrowetl.arrow import empty_batch
 from arrowetl.errors import ConfigError, SchemaError, StageError
 from arrowetl.stage import Rows, Stage
+from arrowetl.transforms._arguments import by_name
+from arrowetl.typemap.words import Kind, arrow_type
 
 Function = Callable[[pa.RecordBatch], "pa.RecordBatch | pa.Table | Mapping[str, Any]"]
 
@@ -25,8 +27,9 @@ class Map(Stage):
 
     Args:
         fn: takes a batch; gives one, or a table, or a mapping of column names to Arrow arrays.
-        schema: what comes out; without it, the function is tried on an empty batch. With it, it
-            never sees one.
+        schema: what comes out, as an Arrow schema or as types by column name (Arrow's, also by
+            their words; DuckDB's words; Python's). Without it, the function is tried on an empty
+            batch; with it, it never sees one.
         rows: how it may change the number of rows; by default it may not.
 
     Raises:
@@ -39,17 +42,23 @@ class Map(Stage):
     """
 
     fn: Function
-    schema: pa.Schema | None = None
+    schema: pa.Schema | Mapping[str, Kind] | None = None
     _: KW_ONLY
     rows: Rows = Rows.SAME
 
     def __post_init__(self) -> None:
-        """Check the function."""
+        """Check the function, and keep types as an Arrow schema."""
         if not callable(self.fn):
             raise ConfigError(f"Map: takes a function over a batch, not {self.fn!r}")
         if isinstance(self.fn, type) and issubclass(self.fn, Stage):
             named = self.fn.__name__
             raise ConfigError(f"{named} is a class, and what is wanted a stage: write {named}(...)")
+        if self.schema is not None and not isinstance(self.schema, pa.Schema):
+            asked = by_name(self.schema, where="Map", option="schema", example='{"id": "int64"}')
+            types = {
+                each: arrow_type(asked[each], where=f"Map: schema: {each!r}") for each in asked
+            }
+            object.__setattr__(self, "schema", pa.schema(types))
 
     @property
     def label(self) -> str:
@@ -63,7 +72,7 @@ class Map(Stage):
         Raises:
             SchemaError: the function gives something else, or fails on no rows.
         """
-        if self.schema is not None:
+        if isinstance(self.schema, pa.Schema):
             return self.schema
         try:
             return self._made(empty_batch(schema)).schema
@@ -77,7 +86,7 @@ class Map(Stage):
     def process(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Apply the function to every batch."""
         for batch in batches:
-            if self.schema is not None and batch.num_rows == 0:
+            if isinstance(self.schema, pa.Schema) and batch.num_rows == 0:
                 yield empty_batch(self.schema)
                 continue
             made = self._made(batch)

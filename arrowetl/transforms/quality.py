@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from arrowetl.arguments import flag
 from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 from arrowetl.observing import SEEN, SET_APART, Observer
 from arrowetl.rules import CONSISTENCY, VALIDITY, Rule, as_rules, broken, words
@@ -16,7 +17,7 @@ from arrowetl.rules import broken_names as names_sql
 from arrowetl.rules import broken_reasons as reasons_sql
 from arrowetl.sql import INPUT, literal, name
 from arrowetl.stage import Rows, Scope, SQLStage, require
-from arrowetl.transforms._arguments import flag, refuse_taken
+from arrowetl.transforms._arguments import refuse_taken
 from arrowetl.transforms._arguments import words as column_words
 from arrowetl.transforms._quality_summary import Summary
 from arrowetl.transforms._wanted import refuse_twins
@@ -103,7 +104,7 @@ class QualityScorer(SQLStage):
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "columns", _columns(self.columns))
         for option in ("filter_low_quality", "criteria"):
-            flag(getattr(self, option), where="QualityScorer", option=option)
+            flag(getattr(self, option), option, where="QualityScorer")
         if self.filter_low_quality and self.min_score is None:
             raise ConfigError("QualityScorer: filter_low_quality needs min_score, the least score")
         least = self.min_score

@@ -11,12 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from arrowetl.arguments import flag
 from arrowetl.duck import describing
 from arrowetl.errors import ConfigError, SchemaError, closest, describe, did_you_mean
 from arrowetl.sql import literal, name
 from arrowetl.stage import Rejection, Rows, Scope, SQLStage, Stage
 from arrowetl.transforms._aggregates import key_value
-from arrowetl.transforms._arguments import flag, words
+from arrowetl.transforms._arguments import words
 from arrowetl.transforms._grids import grid_of
 from arrowetl.transforms._groups import SIZE, Grouping
 from arrowetl.transforms._on_time import OnTime
@@ -121,7 +122,7 @@ class WindowAggregator(SQLStage):
                 object.__setattr__(self, option, str(span))
         object.__setattr__(self, "origin", _origin(self.origin))
         _check_zone(self.time_zone)
-        flag(self.empty, where=_HERE, option="empty")
+        flag(self.empty, "empty", where=_HERE)
         self._check_windows()
 
     def _check_windows(self) -> None:

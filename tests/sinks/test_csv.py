@@ -210,8 +210,10 @@ def test_names_that_differ_only_in_case(tmp_path):
     ("options", "message"),
     [
         ({"mode": "upsert"}, "a CSV file has no keys"),
+        ({"header": "no"}, "header is .no.: it has to be True or False"),
         ({"compression": "gzp"}, "did you mean 'gzip'"),
         ({"quoting": "none"}, "There are: minimal, strings, all"),
+        ({"delimiter": "pipe"}, "delimiter='pipe': write"),
         ({"delimiter": ""}, "delimiter is up to 4 bytes"),
         ({"delimiter": '"'}, "delimiter is up to 4 bytes"),
         ({"null": "a,b"}, "null is text without"),

@@ -841,5 +841,5 @@ def test_a_tuner_chooses_how_many_rows_are_sent_at_a_time(pg, tmp_path):
     # What somebody has said stays; which rows of one key are judged depends on an upsert's chunks.
     assert pg.loader(chunk_rows=4096).knobs == ()
     assert pg.loader(mode="upsert", key="id").knobs == ()
-    with pytest.raises(ae.ConfigError, match="chunk_rows is a number from 1, not 0"):
+    with pytest.raises(ae.ConfigError, match="chunk_rows is 0: it has to be a whole number"):
         pg.loader(chunk_rows=0)

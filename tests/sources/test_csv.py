@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources.csv import CSVSource
-from tests.sources.reading import both, rows_of, write
+from tests.sources.reading import both, rows_of, told, write
 
 PLAIN = "id,name\n1,a\n2,b\n"
 ROWS = [(1, "a"), (2, "b")]
@@ -35,6 +35,24 @@ def test_finds_the_delimiter(tmp_path, mark):
 def test_takes_any_delimiter_that_it_is_told(tmp_path):
     source = CSVSource(write(tmp_path / "x.csv", PLAIN.replace(",", "||")), delimiter="||")
     assert rows_of(source) == ROWS
+
+
+def test_a_backslash_and_a_t_are_a_tab(tmp_path):
+    path = write(tmp_path / "x.csv", PLAIN.replace(",", "\t"))
+    assert rows_of(CSVSource(path, delimiter=r"\t")) == ROWS
+
+
+@pytest.mark.parametrize("text", ['[\n {"a": 1,\n "b": 2}\n]\n', '{"a": 1, "b": 2}\n' * 3])
+def test_json_is_no_csv(tmp_path, text):
+    with pytest.raises(ReadError, match=r"x\.csv' isn't CSV: it is JSON; read it with JSONSource"):
+        CSVSource(write(tmp_path / "x.csv", text)).schema()
+
+
+def test_json_in_a_column_is_text(tmp_path):
+    path = write(tmp_path / "x.csv", '{"a": 1}|7\n{"a": 2}|8\n')
+    assert rows_of(CSVSource(path, header=False, quote="")) == [('{"a": 1}', 7), ('{"a": 2}', 8)]
+    named = write(tmp_path / "y.csv", 'j|n\n{"a": 1}|7\n')
+    assert rows_of(CSVSource(named, quote="")) == [('{"a": 1}', 7)]
 
 
 def test_infers_types(tmp_path):
@@ -84,6 +102,12 @@ def test_no_header_with_names_from_the_schema(tmp_path):
     assert source.schema() == pa.schema({"id": pa.int32(), "name": pa.string()})
     with pytest.raises(SchemaError, match="2 columns, and schema names 1"):
         CSVSource(path, header=False, schema={"id": "int"}).schema()
+
+
+def test_types_may_be_those_of_python_and_arrow(tmp_path):
+    path = write(tmp_path / "x.csv", "a,b,c\n1,2,3\n")
+    source = CSVSource(path, schema={"a": float, "b": "str", "c": "float64"})
+    assert rows_of(source) == [(1.0, "2", 3.0)]
 
 
 def test_a_wrong_type_is_told_by_the_option_that_says_it(tmp_path):
@@ -176,6 +200,29 @@ def test_columns_in_another_order_or_missing(tmp_path):
     write(tmp_path / "3.csv", "id\n3\n")
     source = CSVSource(tmp_path / "*.csv")
     assert rows_of(source) == [(1, "a", None), (2, "b", "x"), (3, None, None)]
+
+
+@pytest.mark.parametrize("union_by_name", [True, False])
+def test_columns_that_differ_in_case_are_one_over_files(tmp_path, union_by_name):
+    write(tmp_path / "1.csv", "id,email,n\n1,a@x,1\n")
+    write(tmp_path / "2.csv", "ID,Email,N\n2,b@x,123456789012345678\n3,c@x,1.5\nx,d@x,2\n")
+    files = {"path": tmp_path / "*.csv", "union_by_name": union_by_name}
+    source = CSVSource(**files, schema={"id": "BIGINT"}, careful=["n"])
+    assert source.schema() == pa.schema({"id": pa.int64(), "email": pa.string(), "n": pa.string()})
+    rows, rejected = both(source, tmp_path / "run")
+    assert rows == [(1, "a@x", "1"), (2, "b@x", "123456789012345678"), (3, "c@x", "1.5")]
+    assert told(rejected) == [(4, "cast", "id", "x,d@x,2")]
+    assert rows_of(CSVSource(**files, columns=["email"]))[1] == ("b@x",)
+    with pytest.raises(SchemaError, match="no column 'Email'; did you mean 'email'"):
+        CSVSource(**files, columns=["Email"]).schema()
+
+
+def test_columns_of_one_file_stay_apart_over_files(tmp_path):
+    write(tmp_path / "1.csv", "a,É\n1,2\n")
+    write(tmp_path / "2.csv", "A,a,É,é\n3,4,5,6\n")
+    source = CSVSource(tmp_path / "*.csv")
+    assert source.schema().names == ["a", "É", "a_1", "é"]
+    assert rows_of(source) == [(1, 2, None, None), (3, 5, 4, 6)]
 
 
 def test_without_union_by_name_files_must_be_alike(tmp_path):
@@ -380,12 +427,24 @@ def test_any_arrow_library_takes_it(tmp_path):
         ({"on_error": "skip"}, "on_error='skip'"),
         ({"compression": "gz"}, "did you mean 'gzip'"),
         ({"delimiter": ""}, "one to four bytes"),
+        ({"delimiter": "tab"}, r"""delimiter='tab': write "\\t\""""),
         ({"delimiter": "12345"}, "one to four bytes"),
         ({"quote": '""'}, "one byte"),
         ({"encoding": "utf-9"}, "isn't one that Python knows"),
         ({"encoding": "rot13"}, "isn't one that Python knows"),
         ({"sample_size": 0}, "1 or more"),
         ({"skip": -1}, "0 or more"),
+        ({"sample_size": "all"}, "sample_size is 'all': it has to be a whole number, 1 or more"),
+        ({"skip": "1"}, "skip is '1': it has to be a whole number, 0 or more, or None"),
+        ({"delimiter": 5}, "delimiter is 5: it has to be text, or None"),
+        ({"path": 5}, "path is a path, a URL or a list of them, not 5"),
+        ({"schema": {"a": list}}, "schema: column 'a': <class 'list'> is no type"),
+        ({"schema": "id"}, "schema takes types by column name, not 'id'"),
+        ({"header": 0}, "header is 0: it has to be True if the first line has the names"),
+        ({"header": "infer"}, "header is 'infer': it has to be True"),
+        ({"quoted_nulls": "no"}, "quoted_nulls is 'no': it has to be True or False"),
+        ({"union_by_name": 1}, "union_by_name is 1"),
+        ({"careful": 1}, "careful takes a list"),
         ({"columns": "id"}, "takes a list"),
         ({"columns": []}, "one or more"),
         ({"columns": ["a", "a"]}, "each once"),
@@ -395,7 +454,7 @@ def test_any_arrow_library_takes_it(tmp_path):
 )
 def test_options_that_make_no_sense(options, said):
     with pytest.raises(ConfigError, match=said):
-        CSVSource("x.csv", **options)
+        CSVSource(**{"path": "x.csv"} | options)
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_bytes_that_are_not_utf8_are_told_from_letters(tmp_path):
 
 
 def test_a_header_that_is_not_utf8(tmp_path):
-    with pytest.raises(ReadError, match="the header, isn't UTF-8: say encoding="):
+    with pytest.raises(ReadError, match=r"\.csv': line \d, the header, isn't UTF-8: say"):
         read(tmp_path, "id,náme\n1,a\n".encode("latin-1"))
 
 
@@ -262,7 +262,7 @@ def test_broken_lines_do_not_hide_the_columns(tmp_path):
 
 
 def test_header_of_another_width(tmp_path):
-    with pytest.raises(ReadError, match="line 1 has 2 values, and most rows have 3"):
+    with pytest.raises(ReadError, match=r"\.csv': line 1 has 2 values, and most rows have 3"):
         read(tmp_path, "id,name\n" + "1,a,x\n" * 5)
 
 

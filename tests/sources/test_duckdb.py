@@ -176,6 +176,7 @@ def test_values_are_bound(db, query, params, ids):
         ({"query": "SELECT 1; SELECT 2"}, "query is one SELECT, this is SELECT, SELECT"),
         ({"query": "SELEKT 1"}, "syntax error"),
         ({"query": "SELECT 1) UNION (SELECT 2"}, "syntax error"),
+        ({"table": "a", "shared": 0}, "shared is 0: it has to be True or False"),
         ({"table": "a", "columns": []}, "columns"),
     ],
 )

@@ -186,6 +186,20 @@ def test_a_broken_file_is_named(tmp_path, kind):
         ParquetSource(tmp_path).schema()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,name\n1,x\n", "it is text; read it with CSVSource"),
+        ('[{"id": 1}]', "it is JSON; read it with JSONSource"),
+    ],
+)
+def test_text_is_no_parquet(tmp_path, text, said):
+    path = tmp_path / "x.parquet"
+    path.write_text(text)
+    with pytest.raises(ReadError, match=rf"x\.parquet' isn't a whole Parquet file: {said}"):
+        ParquetSource(path).schema()
+
+
 def test_a_broken_page(tmp_path):
     path = put(tmp_path / "x.parquet", id=list(range(1000)), name=["a"] * 1000)
     content = bytearray(path.read_bytes())

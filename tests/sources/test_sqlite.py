@@ -389,6 +389,7 @@ def test_values_are_bound(orders, query, params, ids):
         ({"table": "a", "schema": {"x": "INTEGER[]"}}, "can't be list"),
         ({"table": "a", "schema": {"x": "nonsense"}}, "nonsense"),
         ({"table": "a", "timeout": -1}, "timeout"),
+        ({"table": "a", "spooled": "no"}, "spooled is .no.: it has to be True or False"),
     ],
 )
 def test_wrong_options(options, said):

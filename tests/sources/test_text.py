@@ -395,7 +395,7 @@ def test_patterns_are_looked_at_at_once(pattern, said):
         ({"record_start": "(?=x)"}, "record_start='"),
         ({"schema": {"a": "INT"}}, "say pattern="),
         ({"pattern": "(?P<a>x)", "schema": {"a": "NUMBR"}}, "'NUMBR'"),
-        ({"sample_size": 0}, "must be 1 or more, or None"),
+        ({"sample_size": 0}, "whole number, 1 or more, or None"),
         ({"on_error": "drop"}, "Known: dead_letter, raise"),
         ({"compression": "gz"}, "Known: auto, none, gzip"),
         ({"encoding": "utf-9"}, "isn't one that Python knows"),

@@ -289,7 +289,7 @@ def test_what_a_function_returns_is_told_in_arrows_words_or_in_duckdbs():
 
 
 def test_bad_returns():
-    with pytest.raises(ConfigError, match="'whole' is no simple type of Arrow's or DuckDB's"):
+    with pytest.raises(ConfigError, match="'whole' is no type of DuckDB's or Arrow's"):
         Aggregator("k", {"n": ("x", np.size)}, returns={"n": "whole"})
     with pytest.raises(ConfigError, match="'m', which is no function's"):
         Aggregator("k", {"n": ("x", np.size)}, returns={"m": "int64"})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timezone
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -40,6 +42,8 @@ def test_select_keeps_the_order_it_names():
         (lambda: Select(["a", "a"]), "names 'a' twice"),
         (lambda: Select([1]), "names of columns, not 1"),
         (lambda: Rename({"a": ""}), "can't be called ''"),
+        (lambda: Cast({"a": list}), "Cast: column 'a': <class 'list'> is no type: it has to be 'B"),
+        (lambda: Cast(["a"]), "Cast: columns is a mapping"),
         (lambda: Cast({"a": "WHOLE"}), "'WHOLE' is no type of DuckDB's"),
         (lambda: Cast({"a": "INTEGER) AS b, (1"}), "is no type of DuckDB's"),
         (lambda: Cast({"a": "INTEGER"}, on_error="skip"), "one of raise, dead_letter"),
@@ -49,6 +53,35 @@ def test_select_keeps_the_order_it_names():
 def test_bad_options(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("float64", "DOUBLE"),
+        ("float32", "FLOAT"),
+        ("str", "VARCHAR"),
+        ("date32[day]", "DATE"),
+        ("timestamp[us, tz=UTC]", "TIMESTAMP WITH TIME ZONE"),
+        ("decimal128(12, 2)", "DECIMAL(12,2)"),
+        ("datetime64[ns]", "TIMESTAMP_NS"),
+        (pd.Int64Dtype(), "BIGINT"),
+        (np.dtype("int8"), "TINYINT"),
+        (np.float32, "FLOAT"),
+        (int, "BIGINT"),
+        (float, "DOUBLE"),
+        (str, "VARCHAR"),
+        (bool, "BOOLEAN"),
+        (date, "DATE"),
+        (datetime, "TIMESTAMP"),
+        # What DuckDB knows means what it means there.
+        ("int", "INTEGER"),
+        ("float", "FLOAT"),
+        ("int8", "BIGINT"),
+    ],
+)
+def test_types_in_the_words_of_others(said, meant):
+    assert Cast({"a": said}).columns == {"a": meant}
 
 
 @pytest.mark.parametrize(

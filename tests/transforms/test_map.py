@@ -81,6 +81,17 @@ def test_a_function_that_fails_without_rows_needs_a_schema():
     assert run_stage(stage, TABLE)["x"].to_pylist() == [-2, -1, 0]
 
 
+def test_types_by_name_are_a_schema():
+    stated = {"n": "int8", "t": "VARCHAR", "f": float, "d": pa.date32()}
+    assert Map(len, schema=stated).bind(TABLE.schema) == pa.schema(
+        {"n": pa.int8(), "t": pa.string(), "f": pa.float64(), "d": pa.date32()}
+    )
+    with pytest.raises(ConfigError, match="Map: schema: 'n': 'whole' is no type"):
+        Map(len, schema={"n": "whole"})
+    with pytest.raises(ConfigError, match="Map: schema is a mapping"):
+        Map(len, schema="int64")
+
+
 @pytest.mark.parametrize("made", [None, [1, 2], 3, "text"])
 def test_what_a_function_may_not_give(made):
     with pytest.raises(SchemaError, match="it has to give a RecordBatch, a Table, or a mapping"):
