@@ -33,7 +33,8 @@ from arrowetl.sources._columns import (
     select_list,
     spellings,
 )
-from arrowetl.sources._copies import Copier, Readable
+from arrowetl.sources._copies import Copier
+from arrowetl.sources._csv_columns import guarded, joined, typed, values_of
 from arrowetl.sources._cuts import loses_its_end
 from arrowetl.sources._dialect import (
     SAMPLE_BYTES,
@@ -45,7 +46,6 @@ from arrowetl.sources._dialect import (
     long_columns,
     read_csv,
 )
-from arrowetl.sources._exact import Guard, formatted, guard
 from arrowetl.sources._fields import set_fields
 from arrowetl.sources._file_source import FileSource
 from arrowetl.sources._files import (
@@ -57,7 +57,6 @@ from arrowetl.sources._files import (
 from arrowetl.sources._rejects import RejectTables, first_rejected, rejected_rows
 from arrowetl.sources._surveys import Surveys, surveying
 from arrowetl.sources._text import COMPRESSIONS, codec_name, parts_of
-from arrowetl.sql import name
 from arrowetl.stores.s3 import Store
 from arrowetl.typemap import arrow_schema
 from arrowetl.typemap.duckdb import SCALARS, arriving
@@ -67,8 +66,6 @@ LONGEST_SIGN = 4
 
 FULLY_SAMPLED = 32
 """Of so many files types are inferred from the whole sample; of the others from a short one."""
-
-DATE_TIMES = ("TIMESTAMP", "TIMESTAMP_NS")
 
 HELD = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
 """What is read in place of types whose longest numbers have a digit more than Arrow's."""
@@ -358,7 +355,7 @@ class CSVSource(FileSource):
             require_all(self.careful, columns, where=f"{self.label}: careful")
         types = dict(columns)
         long = frozenset[str]().union(*(layout.long for _, layout in found))
-        files = tuple((file, _joined(layout, types, long)) for file, layout in found)
+        files = tuple((file, joined(layout, types, long)) for file, layout in found)
         return Survey(projected(columns, self.columns, where=self.label), files)
 
     def _require_alike(self, found: list[tuple[FileStamp, Layout]]) -> None:
@@ -392,9 +389,9 @@ class CSVSource(FileSource):
             reading.sample_bytes if self._glance == "plan" else None,
         )
         found = side_by_side(copier.readable, files)
-        guards = _guards(layout, found, care.columns if care else frozenset())
-        read = _typed(layout, {each: guards[each].read for each in guards}, layout.long)
-        wanted = select_list(columns, _values(layout, guards, dict(columns)))
+        guards = guarded(layout, found, care.columns if care else frozenset())
+        read = typed(layout, {each: guards[each].read for each in guards}, layout.long)
+        wanted = select_list(columns, values_of(layout, guards, dict(columns)))
         more = self._reject_tables.options()
         # The order of files is kept.
         paths = (each.path for each in found)
@@ -428,53 +425,6 @@ def _spelled(layout: Layout, names: Mapping[str, str]) -> Layout:
     """Give a file's layout with the names that its columns have in all files."""
     columns = tuple((names[column], kind) for column, kind in layout.columns)
     return replace(layout, columns=columns, long=frozenset(names[each] for each in layout.long))
-
-
-def _typed(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> Layout:
-    columns = tuple((column, types.get(column, kind)) for column, kind in layout.columns)
-    return replace(layout, columns=columns, long=long)
-
-
-def _joined(layout: Layout, types: Mapping[str, str], long: frozenset[str]) -> Layout:
-    """Give a file's layout with the types that all files have together."""
-    # Days in a format of theirs aren't read as date-times, which have another.
-    days = {
-        column: kind
-        for column, kind in layout.columns
-        if kind == "DATE" and types[column] in DATE_TIMES and layout.dialect.date_format
-    }
-    return _typed(layout, {**types, **days}, long)
-
-
-def _guards(
-    layout: Layout, files: Sequence[Readable], looked_at: frozenset[str]
-) -> dict[str, Guard]:
-    """Give how columns are read of which DuckDB might change values, or nobody has looked at."""
-    clocks, joined = any(each.clocks for each in files), any(each.joined for each in files)
-
-    def of(column: str, kind: str) -> Guard | None:
-        if column in looked_at:
-            return formatted(column, kind, layout.dialect)
-        long = joined or column in layout.long
-        return guard(column, kind, layout.dialect, long=long, clocks=clocks)
-
-    guards = {column: of(column, kind) for column, kind in layout.columns}
-    return {column: each for column, each in guards.items() if each is not None}
-
-
-def _values(
-    layout: Layout, guards: Mapping[str, Guard], types: Mapping[str, str]
-) -> dict[str, str]:
-    """Give SQL for each column as it is wanted."""
-
-    def of(column: str, kind: str) -> str:
-        value = guards[column].value if column in guards else name(column)
-        wanted = types.get(column, kind)
-        # A day; of a mere cast DuckDB's reader would make one of texts, by no format.
-        cast = value if wanted == kind else f"CAST({value} + INTERVAL 0 DAY AS {wanted})"
-        return cast if cast == name(column) else f"{cast} AS {name(column)}"
-
-    return {column: of(column, kind) for column, kind in layout.columns}
 
 
 def _texts(values: Sequence[str], where: str) -> tuple[str, ...]:
