@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import duckdb
@@ -51,12 +53,9 @@ class Feed:
     error: ArrowETLError | None = None
 
     def parts(self) -> Iterator[tuple[Place, Iterator[pa.RecordBatch]]]:
-        """Give where records are in documents, and these; a part a file, if that may differ."""
-        if self.reading.path is None:
-            yield (), self._kept(batch for _, batches in self._all() for batch in batches)
-        else:
-            for start, batches in self._all():
-                yield start, self._kept(batches)
+        """Give where records are in documents, and these; files alike in that are one part."""
+        for start, files in groupby(self._all(), itemgetter(0)):
+            yield start, self._kept(batch for _, batches in files for batch in batches)
 
     def _all(self) -> Iterator[tuple[Place, Iterator[pa.RecordBatch]]]:
         for file in self.files:

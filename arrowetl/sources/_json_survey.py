@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path
+from threading import Event
 
 import pyarrow as pa
 
@@ -23,11 +25,18 @@ from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_split import Records, cut_elements, cut_lines, cut_values
 from arrowetl.sources._text import Text, texts_of
 
-GROUP = 32
-"""Batches that are asked about at once, each of about a megabyte."""
+GROUP = 40 << 20
+"""Bytes of records that are asked about at once, of one file or of many."""
+
+APIECE = 8 << 10
+"""What a batch takes besides its bytes, however small it is."""
 
 MEMORY = "512MB"
 """What DuckDB may hold of them; it holds a fraction."""
+
+
+Group = tuple[Place, pa.Table | None]
+"""Where records are in documents, and some of these."""
 
 
 @dataclass(frozen=True)
@@ -119,34 +128,64 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
         ReadError: a file can't be read.
     """
     roots: dict[Place, Node] = {}
+    stop = Event()
+    wanted = takewhile(lambda _: not stop.is_set(), files)
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch,
         Instance(memory_limit=MEMORY, scratch=Path(scratch)) as connection,
+        closing(_ahead(_groups(_parts(wanted, reading, limit, Path(scratch))), stop)) as groups,
     ):
-        for file in files:
-            for text in reading.texts(file, Path(scratch)):
-                start, records = reading.records(text)
-                root = roots.setdefault(start, Node())
-                root.at(start)
-                with closing(_ahead(_groups(_limited(records, limit)))) as groups:
-                    for group in groups:
-                        whole = with_parts(connection, group, start) if None in start else group
-                        learn(connection, whole, root, start)
+        for start, group in groups:
+            root = roots.setdefault(start, Node())
+            root.at(start)
+            if group is not None:
+                whole = with_parts(connection, group, start) if None in start else group
+                learn(connection, whole, root, start)
     return tuple(Survey(root, start, limit is None) for start, root in roots.items())
 
 
-def _groups(records: Records) -> Iterator[pa.Table]:
-    while group := list(islice(records, GROUP)):
-        yield pa.Table.from_batches(group)
+def _parts(
+    files: Iterable[FileStamp], reading: Reading, limit: int | None, scratch: Path
+) -> Iterator[tuple[Place, Records]]:
+    for file in files:
+        for text in reading.texts(file, scratch):
+            start, records = reading.records(text)
+            yield start, _limited(records, limit)
 
 
-def _ahead(groups: Iterator[pa.Table]) -> Generator[pa.Table, None, None]:
-    """Cut the next group while one is asked about."""
+def _groups(parts: Iterable[tuple[Place, Records]]) -> Iterator[Group]:
+    """Put together what is asked about at once; each `start` comes once without records first.
+
+    To plan the questions takes 0.1 s, however few the records are.
+    """
+    held: dict[Place, list[pa.RecordBatch]] = {}
+    sizes: Counter[Place] = Counter()
+    for start, records in parts:
+        if start not in held:
+            held[start] = []
+            yield start, None
+        for batch in records:
+            held[start].append(batch)
+            # What a batch was cut from stays with it.
+            sizes[start] += batch.get_total_buffer_size() + APIECE
+            if sizes[start] >= GROUP:
+                yield start, pa.Table.from_batches(held[start])
+                held[start], sizes[start] = [], 0
+    for start, batches in held.items():
+        if batches:
+            yield start, pa.Table.from_batches(batches)
+
+
+def _ahead(groups: Iterator[Group], stop: Event) -> Generator[Group, None, None]:
+    """Cut the next group while one is asked about; once interrupted, no more files."""
     with ThreadPoolExecutor(1, thread_name_prefix="arrowetl-survey") as worker:
-        coming = worker.submit(next, groups, None)
-        while (group := coming.result()) is not None:
+        try:
             coming = worker.submit(next, groups, None)
-            yield group
+            while (group := coming.result()) is not None:
+                coming = worker.submit(next, groups, None)
+                yield group
+        finally:
+            stop.set()
 
 
 def _limited(records: Records, limit: int | None) -> Records:

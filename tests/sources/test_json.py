@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.sources import _json_shape, _json_survey
 from arrowetl.sources.json import JSONSource
 from tests.sources.reading import write
 
@@ -332,6 +333,27 @@ def test_many_files_by_name(tmp_path):
         SchemaError, match=r"b.json' has the columns a, b, and the first file has a"
     ):
         JSONSource(tmp_path, union_by_name=False).schema()
+
+
+def test_small_files_are_asked_about_together(tmp_path, monkeypatch):
+    asked = []
+
+    def counted(connection, documents, *rest):
+        asked.append(documents.num_rows)
+        _json_shape.learn(connection, documents, *rest)
+
+    monkeypatch.setattr(_json_survey, "learn", counted)
+    files = [[{"n": number, f"k{9 - number}": "x"}, {"n": None}] for number in range(10)]
+    for number, rows in enumerate(files):
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        write(tmp_path / f"{number}.json", json.dumps(rows) if number % 2 else lines)
+    names = ["n", *(f"k{9 - number}" for number in range(10))]
+    assert JSONSource(tmp_path).schema().names == names
+    assert asked == [20]
+    assert [row["n"] for row in read(tmp_path)] == [row["n"] for rows in files for row in rows]
+    monkeypatch.setattr(_json_survey, "GROUP", 1)
+    assert JSONSource(tmp_path, sample_size=5).schema().names == names
+    assert sum(asked) == 40 and len(asked) > 10
 
 
 def test_record_path_in_files_of_several_formats(tmp_path):
