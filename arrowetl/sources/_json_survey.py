@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import takewhile
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from threading import Event
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from arrowetl.errors import ReadError
 from arrowetl.instances import Instance
-from arrowetl.sources._files import FileStamp
+from arrowetl.sources._files import FileStamp, in_turn
 from arrowetl.sources._json_apart import with_parts
 from arrowetl.sources._json_format import Format, format_of, head_of
 from arrowetl.sources._json_shape import Node, learn
@@ -57,16 +57,19 @@ class Reading:
     compression: str
     where: str
 
-    def texts(self, file: FileStamp, folder: Path) -> tuple[Text, ...]:
-        """Give the texts in a file; `folder` is for what isn't on this machine."""
-        return texts_of(
-            file,
-            folder,
+    @contextmanager
+    def texts(self, files: Sequence[FileStamp], folder: Path) -> Iterator[Iterator[Text]]:
+        """Give the texts in files, one by one; `folder` is for what isn't on this machine."""
+        texts = partial(
+            texts_of,
+            folder=folder,
             compression=self.compression,
             encoding=self.encoding,
             nul=True,  # they are bad records, wherever they are
             where=self.where,
         )
+        with in_turn(texts, files) as found:
+            yield chain.from_iterable(found)
 
     def records(self, text: Text) -> tuple[Place, Records]:
         """Give where the records are in what the text is cut into, and these documents.
@@ -129,11 +132,11 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
     """
     roots: dict[Place, Node] = {}
     stop = Event()
-    wanted = takewhile(lambda _: not stop.is_set(), files)
     with (
         tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch,
         Instance(memory_limit=MEMORY, scratch=Path(scratch)) as connection,
-        closing(_ahead(_groups(_parts(wanted, reading, limit, Path(scratch))), stop)) as groups,
+        reading.texts(files, Path(scratch)) as texts,
+        closing(_ahead(_groups(_parts(texts, reading, limit, stop)), stop)) as groups,
     ):
         for start, group in groups:
             root = roots.setdefault(start, Node())
@@ -145,12 +148,13 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
 
 
 def _parts(
-    files: Iterable[FileStamp], reading: Reading, limit: int | None, scratch: Path
+    texts: Iterable[Text], reading: Reading, limit: int | None, stop: Event
 ) -> Iterator[tuple[Place, Records]]:
-    for file in files:
-        for text in reading.texts(file, scratch):
-            start, records = reading.records(text)
-            yield start, _limited(records, limit)
+    for text in texts:
+        if stop.is_set():
+            return
+        start, records = reading.records(text)
+        yield start, _limited(records, limit)
 
 
 def _groups(parts: Iterable[tuple[Place, Records]]) -> Iterator[Group]:

@@ -205,9 +205,11 @@ class JSONSource(FileSource):
                     yield rows
 
     def _rows(self, plan: Plan, folder: Path, batch_size: int) -> Generator[Found, None, None]:
-        feed = Feed(self._reading(), self._files(), folder)
-        for start, records in feed.parts():
-            yield from rows_of(plan, start, records, feed, batch_size=batch_size)
+        reading = self._reading()
+        with reading.texts(self._files(), folder) as texts:
+            feed = Feed(reading, texts)
+            for start, records in feed.parts():
+                yield from rows_of(plan, start, records, feed, batch_size=batch_size)
 
     def _set_apart(self, rejected: pa.RecordBatch, spool: Spool) -> None:
         if self.on_error == "raise":
