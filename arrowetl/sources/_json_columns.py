@@ -14,6 +14,7 @@ from arrowetl.errors import ReadError, SchemaError, closest, did_you_mean
 from arrowetl.sources._columns import Fields
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_checks import Check, kind_checks, record_checks, value_checks
+from arrowetl.sources._json_path import written_path
 from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
 from arrowetl.sources._json_survey import Reading, Survey, survey
@@ -135,7 +136,7 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
     """Say how the records in files become rows; without columns, if there are no records.
 
     Raises:
-        ReadError: a file can't be read.
+        ReadError: a file can't be read; or its records are lists, where `record_path` has no `[*]`.
         SchemaError: records have no keys, two columns would have one name, or a declared one isn't
             there.
     """
@@ -151,6 +152,11 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
         _merge(record, each.root.at(each.start))
     if not record.kinds and reading.path and not wish.types:
         _explain_path(files, reading)
+    if reading.path and reading.path[-1] is not None and record.real == {"ARRAY"}:
+        raise ReadError(
+            f"{where}: record_path leads to a list, not to a record: write "
+            f"record_path={written_path((*reading.path, None))!r} for its elements"
+        )
     sure = all(each.whole for each in surveys)
     columns = tuple(_columns(record, wish, where, sure=sure))
     if not columns:

@@ -71,7 +71,8 @@ class JSONSource(FileSource):
             JSON where they have to be, and `[*]` for each element of a list: `data.items[*]`. A
             document is a line, a file's object or array. Up to the first `[*]`, it may be of any
             size. A line without the list has no records; where keys at the path's end lead to
-            nothing, that is rejected. A record that is bad is rejected by itself, wherever its
+            nothing, that is rejected; where they lead to lists only, `[*]` is missing, and that is
+            a ReadError. A record that is bad is rejected by itself, wherever its
             document can still be cut; if not, the document is, and so it is if a key on the way
             stands twice (in a document that is cut while it is read, the later lists are).
         flatten: whether objects become columns: `address_city` in place of `address`.

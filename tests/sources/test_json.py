@@ -236,6 +236,9 @@ def test_record_path_to_values(tmp_path):
         ('{"date": 1}\n{"date": 2}', "data[*]", r"no key 'data' in the records"),
         ('[{"items": []}]', "items[*]", r"the file is an array, so record_path begins with \[\*\]"),
         ('{"data":\n{"items"', "data.items[*]", r"ends before the list of records begins"),
+        ('{"data": {"items": [{"a": 1}]}}', "data.items", r"a list, .*='data.items\[\*\]' for its"),
+        ('{"a.b": [1]}\n{"a.b": null}', '"a.b"', r"""record_path='"a.b"\[\*\]'"""),
+        ('[{"a": []}]', "[*].a", r"='\[\*\]\.a\[\*\]' for its elements"),
     ],
 )  # fmt: skip
 def test_record_path_that_leads_nowhere(tmp_path, content, path, says):
