@@ -92,7 +92,7 @@ class Plan:
         return any(not column.path for column in self.columns)
 
     def _of_values(self, start: Path) -> Iterator[Check]:
-        for column in self.columns:
+        for column in (spelt for each in self.columns for spelt in each.spelt):
             at = (*start, *column.path)
             if column.wanted is not None:
                 inside = [((*at, *path), kind) for path, kind in _inside(column.wanted)]
@@ -203,7 +203,7 @@ def _of_object(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[
             where=where,
         )
     taken: dict[str, Column] = {}
-    for column in _flat(record, wish.flatten, (), sure=sure):
+    for column in _joined(record, wish.flatten, sure=sure):
         if "" in column.path or "\x00" in column.name:
             raise SchemaError(
                 f"the key {'.'.join(column.path)!r} can't be a column's name; give the columns "
@@ -221,6 +221,21 @@ def _of_object(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[
         named = replace(column, name=_free(column.name, taken))
         taken[named.name.lower()] = named
         yield named
+
+
+def _joined(record: Node, flatten: bool, *, sure: bool) -> Iterator[Column]:
+    """Give the columns; a key is one, however it is spelt, if no record has it in two ways."""
+    if record.twins or not sure:
+        yield from _flat(record, flatten, (), sure=sure)
+        return
+    joined = Node(record.path)
+    spellings: dict[str, list[str]] = {}
+    for key, child in record.keys.items():
+        same = spellings.setdefault(key.lower(), [])
+        same.append(key)
+        _merge(joined.below(same[0]), child)
+    for column in _flat(joined, flatten, (), sure=sure):
+        yield replace(column, spellings=tuple(spellings[column.path[0].lower()][1:]))
 
 
 def _free(name: str, taken: dict[str, Column]) -> str:
@@ -273,6 +288,7 @@ def _with_types(plan: Plan, types: Fields) -> Plan:
         replace(
             _declared(each.name, each.path, arrow.field(each.name).type, plan.where),
             cast=uuid_cast(duckdb.sqltype(declared[each.name])),
+            spellings=each.spellings,
         )
         if each.name in declared
         else each
@@ -298,6 +314,7 @@ def _require_alike(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -
 def _merge(into: Node, other: Node) -> None:
     into.kinds |= other.kinds
     into.opaque |= other.opaque
+    into.twins |= other.twins
     into.long |= other.long
     for key, child in other.keys.items():
         _merge(into.below(key), child)

@@ -55,8 +55,9 @@ class JSONSource(FileSource):
     encoding; lone surrogates; what isn't an object, where other records are (if none is, the one
     column is `value`); objects with a key twice; numbers beyond a double; records over 16 MB.
     `NaN` and `Infinity` are taken, as many programs write them. Keys that differ only in case are
-    two columns, `a` and `A_1`; below the top they make an object JSON text, as do over 1,000 keys.
-    Below 32 levels everything is JSON text.
+    one column, called as the first, if no record has both, and all were looked at; else two, `a`
+    and `A_1`. Below the top they make an object JSON text, as do over 1,000 keys. Below 32 levels
+    everything is JSON text.
 
     Of an array that is cut off or has text behind it, that is rejected; what came before arrives.
     A comma behind the last element or value is passed over.
