@@ -17,7 +17,7 @@ from arrowetl.sources._json_checks import Check, kind_checks, record_checks, val
 from arrowetl.sources._json_path import written_path
 from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
-from arrowetl.sources._json_survey import Reading, Survey, survey
+from arrowetl.sources._json_survey import Reading, Survey, are_alike, survey
 from arrowetl.sources._json_types import RAW, TEXT, number_texts, spec_of, type_name
 from arrowetl.sources._json_values import digits_of, is_list, spec_for, uuid_cast
 from arrowetl.typemap import arrow_schema
@@ -144,7 +144,7 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
     if wish.exact is not None:
         columns = tuple(_declared(each.name, (each.name,), each.type, where) for each in wish.exact)
         return Plan(columns, wish.exact, (), where)
-    if wish.alike:
+    if wish.alike and not are_alike(files, reading, wish.sample_size):
         _require_alike(files, reading, wish)
     surveys = survey(files, reading, wish.sample_size)
     record = Node()

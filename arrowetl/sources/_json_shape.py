@@ -246,6 +246,21 @@ def _keys_in_order(connection: duckdb.DuckDBPyConnection, node: Node) -> list[st
     return [key for (key,) in connection.sql(select).fetchall()]
 
 
+def keys_apart(
+    connection: duckdb.DuckDBPyConnection, documents: pa.Table, start: Path
+) -> list[tuple[int, list[str]]]:
+    """Give for each `file` of documents the keys that its records have."""
+    keys = f"TRY(json_keys(text, {literal(place(start))}))"
+    if None in start:
+        keys = f"flatten({keys})"
+    connection.register("documents", documents)
+    select = f"""SELECT file, flatten(list(DISTINCT {keys})) FROM documents
+            WHERE fault IS NULL GROUP BY file"""
+    found = connection.sql(select).fetchall()
+    connection.unregister("documents")
+    return [(number, keys or []) for number, keys in found]
+
+
 def _places(nodes: Sequence[Node]) -> str:
     return f"{literal([place(node.path) for node in nodes])}::VARCHAR[]"
 

@@ -20,7 +20,7 @@ from arrowetl.instances import Instance
 from arrowetl.sources._files import FileStamp, in_turn
 from arrowetl.sources._json_apart import with_parts
 from arrowetl.sources._json_format import Format, format_of, head_of
-from arrowetl.sources._json_shape import Node, learn
+from arrowetl.sources._json_shape import Node, keys_apart, learn
 from arrowetl.sources._json_shape import Path as Place
 from arrowetl.sources._json_split import Records, cut_elements, cut_lines, cut_values
 from arrowetl.sources._text import Text, texts_of
@@ -145,6 +145,43 @@ def survey(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) ->
                 whole = with_parts(connection, group, start) if None in start else group
                 learn(connection, whole, root, start)
     return tuple(Survey(root, start, limit is None) for start, root in roots.items())
+
+
+@lru_cache(maxsize=64)
+def are_alike(files: tuple[FileStamp, ...], reading: Reading, limit: int | None) -> bool:
+    """Say whether the records of each file surely have all the keys that `survey` found.
+
+    Of documents that aren't JSON as a whole the keys aren't looked at: then it isn't sure.
+    """
+    surveys = survey(files, reading, limit)
+    known = {key for each in surveys for key in each.root.at(each.start).keys}
+    missing = {file.path: set(known) for file in files}
+    paths = list(missing)
+    with (
+        tempfile.TemporaryDirectory(prefix="arrowetl-") as scratch,
+        Instance(memory_limit=MEMORY, scratch=Path(scratch)) as connection,
+        reading.texts(files, Path(scratch)) as texts,
+    ):
+        for start, group in _groups(_of_files(texts, reading, limit, paths)):
+            if group is not None:
+                for number, keys in keys_apart(connection, group, start):
+                    missing[paths[number]].difference_update(keys)
+    return not any(missing.values())
+
+
+def _of_files(
+    texts: Iterable[Text], reading: Reading, limit: int | None, paths: Sequence[str]
+) -> Iterator[tuple[Place, Records]]:
+    numbers = {path: pa.scalar(number, pa.int32()) for number, path in enumerate(paths)}
+    for text in texts:
+        number = numbers[text.file.path]
+        start, records = reading.records(text)
+        yield start, _numbered(_limited(records, limit), number)
+
+
+def _numbered(records: Records, number: pa.Scalar) -> Records:
+    for batch in records:
+        yield batch.append_column("file", pa.repeat(number, batch.num_rows))
 
 
 def _parts(

@@ -372,6 +372,8 @@ def test_many_files_by_name(tmp_path):
         SchemaError, match=r"b.json' has the columns a, b, and the first file has a"
     ):
         JSONSource(tmp_path, union_by_name=False).schema()
+    alike = [tmp_path / "b.json", write(tmp_path / "d.json", '{"a": 1}\n5\n{"b": "y"}')]
+    assert JSONSource(alike, union_by_name=False).schema().names == ["b", "a"]
 
 
 def test_small_files_are_asked_about_together(tmp_path, monkeypatch):
