@@ -14,9 +14,10 @@ from arrowetl.errors import ReadError, SchemaError, closest, did_you_mean
 from arrowetl.sources._columns import Fields
 from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_checks import Check, kind_checks, record_checks, value_checks
+from arrowetl.sources._json_path import written_path
 from arrowetl.sources._json_read import Column
 from arrowetl.sources._json_shape import Node, Path
-from arrowetl.sources._json_survey import Reading, Survey, survey
+from arrowetl.sources._json_survey import Reading, Survey, are_alike, survey
 from arrowetl.sources._json_types import RAW, TEXT, number_texts, spec_of, type_name
 from arrowetl.sources._json_values import digits_of, is_list, spec_for, uuid_cast
 from arrowetl.typemap import arrow_schema
@@ -91,7 +92,7 @@ class Plan:
         return any(not column.path for column in self.columns)
 
     def _of_values(self, start: Path) -> Iterator[Check]:
-        for column in self.columns:
+        for column in (spelt for each in self.columns for spelt in each.spelt):
             at = (*start, *column.path)
             if column.wanted is not None:
                 inside = [((*at, *path), kind) for path, kind in _inside(column.wanted)]
@@ -135,7 +136,7 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
     """Say how the records in files become rows; without columns, if there are no records.
 
     Raises:
-        ReadError: a file can't be read.
+        ReadError: a file can't be read; or its records are lists, where `record_path` has no `[*]`.
         SchemaError: records have no keys, two columns would have one name, or a declared one isn't
             there.
     """
@@ -143,7 +144,7 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
     if wish.exact is not None:
         columns = tuple(_declared(each.name, (each.name,), each.type, where) for each in wish.exact)
         return Plan(columns, wish.exact, (), where)
-    if wish.alike:
+    if wish.alike and not are_alike(files, reading, wish.sample_size):
         _require_alike(files, reading, wish)
     surveys = survey(files, reading, wish.sample_size)
     record = Node()
@@ -151,6 +152,11 @@ def planned(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -> Plan:
         _merge(record, each.root.at(each.start))
     if not record.kinds and reading.path and not wish.types:
         _explain_path(files, reading)
+    if reading.path and reading.path[-1] is not None and record.real == {"ARRAY"}:
+        raise ReadError(
+            f"{where}: record_path leads to a list, not to a record: write "
+            f"record_path={written_path((*reading.path, None))!r} for its elements"
+        )
     sure = all(each.whole for each in surveys)
     columns = tuple(_columns(record, wish, where, sure=sure))
     if not columns:
@@ -197,7 +203,7 @@ def _of_object(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[
             where=where,
         )
     taken: dict[str, Column] = {}
-    for column in _flat(record, wish.flatten, (), sure=sure):
+    for column in _joined(record, wish.flatten, sure=sure):
         if "" in column.path or "\x00" in column.name:
             raise SchemaError(
                 f"the key {'.'.join(column.path)!r} can't be a column's name; give the columns "
@@ -215,6 +221,21 @@ def _of_object(record: Node, wish: Wish, where: str, *, sure: bool) -> Iterator[
         named = replace(column, name=_free(column.name, taken))
         taken[named.name.lower()] = named
         yield named
+
+
+def _joined(record: Node, flatten: bool, *, sure: bool) -> Iterator[Column]:
+    """Give the columns; a key is one, however it is spelt, if no record has it in two ways."""
+    if record.twins or not sure:
+        yield from _flat(record, flatten, (), sure=sure)
+        return
+    joined = Node(record.path)
+    spellings: dict[str, list[str]] = {}
+    for key, child in record.keys.items():
+        same = spellings.setdefault(key.lower(), [])
+        same.append(key)
+        _merge(joined.below(same[0]), child)
+    for column in _flat(joined, flatten, (), sure=sure):
+        yield replace(column, spellings=tuple(spellings[column.path[0].lower()][1:]))
 
 
 def _free(name: str, taken: dict[str, Column]) -> str:
@@ -267,6 +288,7 @@ def _with_types(plan: Plan, types: Fields) -> Plan:
         replace(
             _declared(each.name, each.path, arrow.field(each.name).type, plan.where),
             cast=uuid_cast(duckdb.sqltype(declared[each.name])),
+            spellings=each.spellings,
         )
         if each.name in declared
         else each
@@ -292,6 +314,7 @@ def _require_alike(files: tuple[FileStamp, ...], reading: Reading, wish: Wish) -
 def _merge(into: Node, other: Node) -> None:
     into.kinds |= other.kinds
     into.opaque |= other.opaque
+    into.twins |= other.twins
     into.long |= other.long
     for key, child in other.keys.items():
         _merge(into.below(key), child)

@@ -49,3 +49,17 @@ def parsed_path(path: str, *, where: str) -> Path:
 
 def _key(key: str | None, quoted: str | None) -> str | None:
     return str(json.loads(quoted)) if quoted is not None else key
+
+
+def written_path(path: Path) -> str:
+    """Write steps as `parsed_path` reads them.
+
+    >>> print(written_path((None, "data", "a.b", None)))
+    [*].data."a.b"[*]
+    """
+    steps = ("[*]" if key is None else f".{_quoted(key)}" for key in path)
+    return "".join(steps).removeprefix(".")
+
+
+def _quoted(key: str) -> str:
+    return key if re.fullmatch(r'[^.\[\]"$]+', key) else json.dumps(key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -48,6 +48,7 @@ class Column:
         texts: the places in it where text may be a number's, and its digits count.
         numbers: what to ask of a record: whether there is a number in it that is no double, and
             that the wanted type may keep, or must not take for another.
+        spellings: its key in other records, where that differs in case.
     """
 
     name: str
@@ -57,27 +58,37 @@ class Column:
     cast: str | None = None
     texts: frozenset[Path] = frozenset()
     numbers: frozenset[str] = frozenset()
+    spellings: tuple[str, ...] = ()
+
+    @property
+    def spelt(self) -> tuple[Column, ...]:
+        """The column as each of the spellings has it; a record has one of them, or none."""
+        others = (replace(self, path=(key, *self.path[1:])) for key in self.spellings)
+        return (self, *others)
 
 
 def select_rows(columns: Sequence[Column], checks: Sequence[Check], start: Path) -> str:
     """Write the SELECT over documents; it gives `MARKS` and the columns, in the texts' order."""
-    layers = list(_layers(columns))
+    spelt = [each for column in columns for each in column.spelt]
+    layers = list(_layers(spelt))
     parsed = ", ".join(
         f"TRY(from_json(text, {literal(json.dumps(written(_around(layer, start))))})) AS r{number}"
         for number, layer in enumerate(layers)
     )
     values = ", ".join(f"{_value(each, layers)} AS {name(each.name)}" for each in columns)
     asked = Asked()
-    code = _code(
-        _cases(columns, [(asked.where(each), each.word) for each in checks], layers, start)
-    )
+    code = _code(_cases(spelt, [(asked.where(each), each.word) for each in checks], layers, start))
     read = f"SELECT *, {parsed}{asked.columns()} FROM {INPUT}"
     for number, layer in enumerate(layers):
-        read = _with_digits(read, number, layer, columns, start=start)
+        read = _with_digits(read, number, layer, spelt, start=start)
     coded = f"SELECT *, {code} AS code FROM ({read})"
     if start:
-        records = f"CASE WHEN code IS NULL THEN {_within('r0', start)} ELSE [NULL] END"
-        coded = f"SELECT file, line, byte, code, text, unnest({records}) AS r0 FROM ({coded})"
+        records = ", ".join(
+            f"unnest(CASE WHEN code IS NULL THEN {_within(f'r{number}', start)} ELSE [NULL] END) "
+            f"AS r{number}"
+            for number, _ in enumerate(layers)
+        )
+        coded = f"SELECT file, line, byte, code, text, {records} FROM ({coded})"
     late = any(column.wanted is not None for column in columns)
     text = "text" if late else "CASE WHEN code IS NOT NULL THEN text END"
     return f"SELECT file, line, byte, code, {text} AS text, {values} FROM ({coded})"
@@ -162,6 +173,11 @@ def _within(value: str, path: Path) -> str:
 
 
 def _value(column: Column, layers: Sequence[Spec]) -> str:
+    found = ", ".join(_at(each, layers) for each in column.spelt)
+    return f"coalesce({found})" if column.spellings else found
+
+
+def _at(column: Column, layers: Sequence[Spec]) -> str:
     number = next(n for n, layer in enumerate(layers) if _has(layer, column.path))
     return ".".join([f"r{number}", *map(name, column.path)])
 
@@ -184,9 +200,10 @@ def _cases(
     if start and start[-1] is not None:
         yield _misses_one(start, objects=bool(columns[0].path)), "no_record"
     if start:
-        yield _overflow(_within("r0", start), [layers[0]]), "number"
+        for number, layer in enumerate(layers):
+            yield _overflow(_within(f"r{number}", start), [layer]), "number"
     else:
-        yield from ((_overflow(_value(each, layers), each.spec), "number") for each in columns)
+        yield from ((_overflow(_at(each, layers), each.spec), "number") for each in columns)
 
 
 def _misses_one(start: Path, *, objects: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import groupby
+from operator import itemgetter
 
 import duckdb
 import pyarrow as pa
@@ -12,7 +13,6 @@ import pyarrow as pa
 from arrowetl.duck import stream_select
 from arrowetl.errors import ArrowETLError, ReadError, first_line
 from arrowetl.rejected import REJECTED_SCHEMA, places
-from arrowetl.sources._files import FileStamp
 from arrowetl.sources._json_apart import apart, until_a_list, unwrapped, wrapped
 from arrowetl.sources._json_checks import DIGITS
 from arrowetl.sources._json_columns import Plan
@@ -22,7 +22,7 @@ from arrowetl.sources._json_shape import longest_integer
 from arrowetl.sources._json_split import FAULTS
 from arrowetl.sources._json_survey import Reading
 from arrowetl.sources._json_values import cast_and_made
-from arrowetl.sources._text import unmarked
+from arrowetl.sources._text import Text, unmarked
 
 EXPLAINED = 1000
 """Of so many rejected records in a batch the JSON is parsed again, to say where it breaks."""
@@ -36,37 +36,31 @@ class Feed:
 
     Attributes:
         reading: how they are read.
-        files: which.
-        folder: for what isn't on this machine.
+        texts: of the files.
         names: what the files are called, by number; an archive's members are files here.
         shifts: how many bytes come before the text; None where it isn't as it lies there.
         error: what went wrong while they were read.
     """
 
     reading: Reading
-    files: tuple[FileStamp, ...]
-    folder: Path
+    texts: Iterator[Text]
     names: list[str] = field(default_factory=list)
     shifts: list[int | None] = field(default_factory=list)
     error: ArrowETLError | None = None
 
     def parts(self) -> Iterator[tuple[Place, Iterator[pa.RecordBatch]]]:
-        """Give where records are in documents, and these; a part a file, if that may differ."""
-        if self.reading.path is None:
-            yield (), self._kept(batch for _, batches in self._all() for batch in batches)
-        else:
-            for start, batches in self._all():
-                yield start, self._kept(batches)
+        """Give where records are in documents, and these; files alike in that are one part."""
+        for start, files in groupby(self._all(), itemgetter(0)):
+            yield start, self._kept(batch for _, batches in files for batch in batches)
 
     def _all(self) -> Iterator[tuple[Place, Iterator[pa.RecordBatch]]]:
-        for file in self.files:
-            for text in self.reading.texts(file, self.folder):
-                start, records = self.reading.records(text)
-                self.names.append(text.file.name)
-                exact = text.form.encoding == "utf-8"
-                self.shifts.append(text.form.mark if exact else None)
-                kept = records if exact else map(_unmarked, records)
-                yield start, _numbered(kept, len(self.names) - 1)
+        for text in self.texts:
+            start, records = self.reading.records(text)
+            self.names.append(text.file.name)
+            exact = text.form.encoding == "utf-8"
+            self.shifts.append(text.form.mark if exact else None)
+            kept = records if exact else map(_unmarked, records)
+            yield start, _numbered(kept, len(self.names) - 1)
 
     def _kept(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         try:

@@ -43,6 +43,7 @@ class Node:
         item: the place below, of lists.
         opaque: whether nobody looks below.
         doubled: whether an object has a key twice.
+        twins: whether an object has two keys that differ only in case.
         long: whether an integer has so many digits that a double may not keep them. Asked where
             that matters, for integers that int64 holds.
     """
@@ -53,6 +54,7 @@ class Node:
     item: Node | None = None
     opaque: bool = False
     doubled: bool = False
+    twins: bool = False
     long: bool = False
 
     @property
@@ -146,7 +148,9 @@ class _Seen:
         """Add this to a node; give the places to ask about next."""
         known = set(node.kinds)
         node.kinds.update(kind for kind in self.kinds if kind)
-        node.doubled |= any(keys and len(keys) != len(set(keys)) for keys in self.keys)
+        objects = [keys for keys in self.keys if keys]
+        node.doubled |= any(len(keys) != len(set(keys)) for keys in objects)
+        node.twins |= any(len(set(keys)) != len({key.lower() for key in keys}) for keys in objects)
         if "OBJECT" in node.kinds - known:
             yield node  # for its keys
         if len(node.path) < len(start):
@@ -240,6 +244,21 @@ def _keys_in_order(connection: duckdb.DuckDBPyConnection, node: Node) -> list[st
                 WHERE fault IS NULL)
         ) GROUP BY key ORDER BY min((nth, place))"""
     return [key for (key,) in connection.sql(select).fetchall()]
+
+
+def keys_apart(
+    connection: duckdb.DuckDBPyConnection, documents: pa.Table, start: Path
+) -> list[tuple[int, list[str]]]:
+    """Give for each `file` of documents the keys that its records have."""
+    keys = f"TRY(json_keys(text, {literal(place(start))}))"
+    if None in start:
+        keys = f"flatten({keys})"
+    connection.register("documents", documents)
+    select = f"""SELECT file, flatten(list(DISTINCT {keys})) FROM documents
+            WHERE fault IS NULL GROUP BY file"""
+    found = connection.sql(select).fetchall()
+    connection.unregister("documents")
+    return [(number, keys or []) for number, keys in found]
 
 
 def _places(nodes: Sequence[Node]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from arrowetl.arrow import rebatched
 from arrowetl.errors import ReadError
 from arrowetl.rejected import REJECTED_SCHEMA, places
 from arrowetl.sources._columns import Fields
-from arrowetl.sources._files import FileStamp
+from arrowetl.sources._files import FileStamp, in_turn
 from arrowetl.sources._text import Text, texts_of, unmarked
 from arrowetl.sources._text_lines import ENCODING, FAULTS, LINE_SIZE, cut
 from arrowetl.sources._text_pattern import NUMBERED, inferred, pattern_of
@@ -77,22 +77,23 @@ class TextFiles:
                     raise
 
     def _lines(
-        self, files: Iterable[FileStamp], folder: Path, limit: int | None = None
+        self, files: Sequence[FileStamp], folder: Path, limit: int | None = None
     ) -> Generator[pa.RecordBatch, None, None]:
-        for file in files:
-            texts = texts_of(
-                file,
-                folder,
-                compression=self.compression,
-                encoding=self.encoding,
-                nul=True,
-                where=self.where,
-                limit=limit,
-            )
-            for text in texts:
-                yield from _numbered(text, self.record_start)
-            if texts[0].local != file.path:
-                Path(texts[0].local).unlink()  # the next may need the room
+        texts = partial(
+            texts_of,
+            folder=folder,
+            compression=self.compression,
+            encoding=self.encoding,
+            nul=True,
+            where=self.where,
+            limit=limit,
+        )
+        with in_turn(texts, files) as found:
+            for inside in found:
+                for text in inside:
+                    yield from _numbered(text, self.record_start)
+                if inside[0].local != inside[0].file.path:
+                    Path(inside[0].local).unlink()  # the next may need the room
 
 
 def _numbered(text: Text, record_start: str | None) -> Generator[pa.RecordBatch, None, None]:

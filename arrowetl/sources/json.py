@@ -56,8 +56,9 @@ class JSONSource(FileSource):
     encoding; lone surrogates; what isn't an object, where other records are (if none is, the one
     column is `value`); objects with a key twice; numbers beyond a double; records over 16 MB.
     `NaN` and `Infinity` are taken, as many programs write them. Keys that differ only in case are
-    two columns, `a` and `A_1`; below the top they make an object JSON text, as do over 1,000 keys.
-    Below 32 levels everything is JSON text.
+    one column, called as the first, if no record has both, and all were looked at; else two, `a`
+    and `A_1`. Below the top they make an object JSON text, as do over 1,000 keys. Below 32 levels
+    everything is JSON text.
 
     Of an array that is cut off or has text behind it, that is rejected; what came before arrives.
     A comma behind the last element or value is passed over.
@@ -72,7 +73,8 @@ class JSONSource(FileSource):
             JSON where they have to be, and `[*]` for each element of a list: `data.items[*]`. A
             document is a line, a file's object or array. Up to the first `[*]`, it may be of any
             size. A line without the list has no records; where keys at the path's end lead to
-            nothing, that is rejected. A record that is bad is rejected by itself, wherever its
+            nothing, that is rejected; where they lead to lists only, `[*]` is missing, and that is
+            a ReadError. A record that is bad is rejected by itself, wherever its
             document can still be cut; if not, the document is, and so it is if a key on the way
             stands twice (in a document that is cut while it is read, the later lists are).
         flatten: whether objects become columns: `address_city` in place of `address`.
@@ -208,9 +210,11 @@ class JSONSource(FileSource):
                     yield rows
 
     def _rows(self, plan: Plan, folder: Path, batch_size: int) -> Generator[Found, None, None]:
-        feed = Feed(self._reading(), self._files(), folder)
-        for start, records in feed.parts():
-            yield from rows_of(plan, start, records, feed, batch_size=batch_size)
+        reading = self._reading()
+        with reading.texts(self._files(), folder) as texts:
+            feed = Feed(reading, texts)
+            for start, records in feed.parts():
+                yield from rows_of(plan, start, records, feed, batch_size=batch_size)
 
     def _set_apart(self, rejected: pa.RecordBatch, spool: Spool) -> None:
         if self.on_error == "raise":

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import arrowetl as ae
 from arrowetl.errors import ConfigError, ReadError, SchemaError
+from arrowetl.sources import _json_shape, _json_survey
 from arrowetl.sources.json import JSONSource
 from tests.sources.reading import write
 
@@ -166,6 +167,42 @@ def test_keys_that_differ_only_in_case(tmp_path):
     assert rows_of(tmp_path, '{"o": {"a": 1, "A": 2}}') == [{"o": '{"a":1,"A":2}'}]
 
 
+def test_a_key_is_one_column_however_it_is_spelt_where_no_record_has_it_twice(tmp_path):
+    write(tmp_path / "a.json", '{"id": 1, "a": 1}\n{"id": 2, "a": null}\n')
+    write(tmp_path / "b.json", '{"id": 3, "A": 2.5}\n{"id": 4}')
+    assert [row["a"] for row in read(tmp_path)] == [1.0, None, 2.5, None]
+    assert [row["a"] for row in read(tmp_path, schema={"a": "VARCHAR"})] == ["1", None, "2.5", None]
+    names = ["id", "a", "A_1"]
+    assert JSONSource(tmp_path, sample_size=1).schema().names == names  # one may have both
+    write(tmp_path / "c.json", '{"id": 5, "A": 3, "a": 4}')
+    assert JSONSource(tmp_path).schema().names == names
+
+
+@pytest.mark.parametrize(
+    ("values", "arrive"),
+    [
+        ('{"o": {"x": 1}}, {"O": {"x": 2, "y": 3}}', [{"x": 1, "y": None}, {"x": 2, "y": 3}]),
+        ('{"o": {"x": 1}}, {"O": null}, {"O": 5}', ['{"x":1}', None, "5"]),
+        ('{"o": 9007199254740993}, {"O": 0.5}', ["9007199254740993", "0.5"]),
+        ('{"o": "a"}, {"O": [{"X": 1}, {"x": 2}]}', ['"a"', '[{"X":1},{"x":2}]']),
+    ],
+)
+def test_values_of_a_key_in_two_spellings(tmp_path, values, arrive):
+    assert [row["o"] for row in rows_of(tmp_path, f"[{values}]")] == arrive
+    document = f'{{"d": [{values}]}}\n{{"d": []}}'
+    assert [row["o"] for row in rows_of(tmp_path, document, record_path="d[*]")] == arrive
+
+
+def test_keys_that_differ_only_in_case_below_a_record_path(tmp_path):
+    content = '{"d": [{"a": 1}, {"A": 1e999, "a": 2}]}\n{"d": [{"A": 3.5}]}'
+    write(tmp_path / "x.json", content)
+    source = JSONSource(tmp_path / "x.json", record_path="d[*]")
+    rows = pa.Table.from_batches(source.scan()).to_pylist()
+    assert rows == [{"a": 1, "A_1": None}, {"a": None, "A_1": 3.5}]
+    [rejected] = source.rejected(None)
+    assert rejected["reason_code"].to_pylist() == ["number"]
+
+
 @pytest.mark.parametrize(
     "key", ["a b", 'a"b', "a'b", "a/b", "a~1b", "a.b", "$", "*", "[0]", "é☃", "line", "text", "0"]
 )
@@ -235,6 +272,9 @@ def test_record_path_to_values(tmp_path):
         ('{"date": 1}\n{"date": 2}', "data[*]", r"no key 'data' in the records"),
         ('[{"items": []}]', "items[*]", r"the file is an array, so record_path begins with \[\*\]"),
         ('{"data":\n{"items"', "data.items[*]", r"ends before the list of records begins"),
+        ('{"data": {"items": [{"a": 1}]}}', "data.items", r"a list, .*='data.items\[\*\]' for its"),
+        ('{"a.b": [1]}\n{"a.b": null}', '"a.b"', r"""record_path='"a.b"\[\*\]'"""),
+        ('[{"a": []}]', "[*].a", r"='\[\*\]\.a\[\*\]' for its elements"),
     ],
 )  # fmt: skip
 def test_record_path_that_leads_nowhere(tmp_path, content, path, says):
@@ -332,6 +372,30 @@ def test_many_files_by_name(tmp_path):
         SchemaError, match=r"b.json' has the columns a, b, and the first file has a"
     ):
         JSONSource(tmp_path, union_by_name=False).schema()
+    alike = [tmp_path / "b.json", write(tmp_path / "d.json", '{"a": 1}\n5\n{"b": "y"}')]
+    assert JSONSource(alike, union_by_name=False).schema().names == ["b", "a"]
+
+
+def test_small_files_are_asked_about_together(tmp_path, monkeypatch):
+    asked = []
+
+    def counted(connection, documents, *rest):
+        asked.append(documents.num_rows)
+        _json_shape.learn(connection, documents, *rest)
+
+    monkeypatch.setattr(_json_survey, "learn", counted)
+    files = [[{"n": number, f"k{9 - number}": "x"}, {"n": None}] for number in range(10)]
+    for number, rows in enumerate(files):
+        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        write(tmp_path / f"{number}.json", json.dumps(rows) if number % 2 else lines)
+    names = ["n", *(f"k{9 - number}" for number in range(10))]
+    assert JSONSource(tmp_path).schema().names == names
+    assert asked == [20]
+    assert [row["n"] for row in read(tmp_path)] == [row["n"] for rows in files for row in rows]
+    monkeypatch.setattr(_json_survey, "GROUP", 1)
+    assert JSONSource(tmp_path, sample_size=5).schema().names == names
+    assert sum(asked) == 40
+    assert len(asked) > 10
 
 
 def test_record_path_in_files_of_several_formats(tmp_path):

@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 import sys
+import threading
 import zipfile
 from fnmatch import fnmatchcase
 from types import SimpleNamespace
@@ -47,6 +48,10 @@ def parquet(table=ROWS, **options):
 
 def ids(source):
     return source.reader().read_all()["id"].to_pylist()
+
+
+def objects_ahead():
+    return [each for each in threading.enumerate() if each.name.startswith("arrowetl-ahead")]
 
 
 def run(source):
@@ -439,3 +444,22 @@ def test_a_listing_that_is_cut_off_is_an_error_never_fewer_files(bucket, cut):
         with pytest.raises(ReadError) as caught:
             source.schema()
         assert isinstance(caught.value, Transient)
+
+
+# --- many small ones ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [ae.JSONSource, ae.TextSource])
+def test_small_objects_are_fetched_ahead_and_read_in_order(bucket, kind):
+    for number in range(20):
+        bucket.put(f"many/{number:02}.json", f'{{"line": {number}}}\n' * 2)
+    source = kind(f"{bucket.url('many/')}*.json")
+    wanted = [n for n in range(20) for _ in "ab"] if kind is ae.JSONSource else [1, 2] * 20
+    assert source.reader().read_all()["line"].to_pylist() == wanted
+    rows = source.scan(batch_size=1)
+    next(rows)
+    rows.close()
+    assert not objects_ahead()
+    bucket.put("many/03.json", b"PK\x03\x04")
+    with pytest.raises(ReadError, match=r"many/03\.json"):
+        source.reader().read_all()
