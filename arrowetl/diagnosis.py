@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -88,9 +88,13 @@ class Diagnosis:
         yield f"{failed} of these don't work" if failed else "all works"
 
     def __rich__(self) -> RenderableType:
+        return self.drawn()
+
+    def drawn(self, hide: Callable[[str], str] = str) -> RenderableType:
+        """Give what rich draws; the text goes through `hide` before it is laid out."""
         from rich.text import Text
 
-        text = Text(str(self))
+        text = Text(hide(str(self)))
         text.highlight_regex(r"(?m)^  ok ", "green")
         text.highlight_regex(r"(?m)^  FAILED ", "bold red")
         return text

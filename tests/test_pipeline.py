@@ -1,10 +1,12 @@
 """The pipeline as a user sees it: described, planned, run; its result, its errors."""
 
 import gc
+import io
 import json
 import pickle
 import re
 import threading
+from datetime import datetime, timezone
 
 import duckdb
 import polars as pl
@@ -12,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import arrowetl as ae
 from arrowetl.events import Committed, RowsRejected, RunEnded, RunStarted, StageCounted
+from arrowetl.result import PipelineResult, StageResult
 
 PEOPLE = pa.table(
     {"name": ["Ada", "Bob", None, "Ada"], "age": [36, 17, 50, 36], "note": ["x", "y", "z", "x"]}
@@ -56,6 +60,26 @@ def test_the_result_prints_as_a_table_as_json_and_in_a_notebook():
     assert plain["stages"][1]["records_out"] == 3
     assert plain["schema"] == {"name": "string", "age": "int64", "note": "string"}
     assert "<td>Deduplicator</td>" in result._repr_html_()
+    assert repr(result).startswith("<PipelineResult of 'people': 4 rows in · 3 loaded")
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_a_narrow_result_leaves_out_sizes_and_cuts_no_number(width):
+    stages = [
+        StageResult(f"CSVSource('{'[b]/' * 30}')", 10**9, 10**9, 0, 12345.678, True, "removed", 5),
+        StageResult("Filter", 10**9, 10, 0, 1.0, True, "removed", 123456, 10**9),
+    ]
+    now = datetime.now(timezone.utc)
+    result = PipelineResult("id", "[bold]x", now, 10**9, 10, stages=tuple(stages))
+    console = Console(width=width, file=io.StringIO())
+    console.print(result)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].strip() == "[bold]x"
+    assert {len(line) for line in lines if line[:1] in "┏│└"} <= set(range(40, width + 1))
+    number = [cell.strip() for cell in re.split("[│┃]", lines[4])]
+    assert number[2:4] == ["1,000,000,000", "1,000,000,000"]
+    assert "12345.68" in number
+    assert ("size out" in lines[2]) == (width == 120)
 
 
 def test_a_stage_may_be_sql_or_a_function():
