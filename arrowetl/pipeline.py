@@ -23,6 +23,7 @@ from arrowetl.engines.asked import (
     allowed_rejects,
     callables,
     columns_or_all,
+    contract_stages,
     destination,
     settings_of,
     whole,
@@ -30,7 +31,7 @@ from arrowetl.engines.asked import (
 from arrowetl.engines.local import LocalRun, Settings
 from arrowetl.engines.run import Job, finish, load
 from arrowetl.engines.watch import resident_bytes, scratch_folder, terminable
-from arrowetl.errors import ConfigError
+from arrowetl.errors import ArrowETLError, ConfigError
 from arrowetl.events import Committed, Listener, RunEnded, RunStarted
 from arrowetl.observability.progress import ProgressBar
 from arrowetl.planning.bind import bind
@@ -123,9 +124,7 @@ class Pipeline:
         self._progress = progress
         self._listeners = callables(listeners)
         self._source: Source | None = None
-        self._contract: Sequence[Stage] = (
-            () if schema_contract is None else _enforced(schema_contract)
-        )
+        self._contract = contract_stages(schema_contract)
         self._added: list[Stage] = []
         self._sink: Sink | None = None
         self._result: PipelineResult | None = None
@@ -222,11 +221,13 @@ class Pipeline:
     def plan(self) -> Plan:
         """Give what would run, as a value; `str` of it is what `explain` prints.
 
+        That the destination is there already, and may not be, is a note of it.
+
         Raises:
             SchemaError: columns or types don't fit.
         """
         with scratch_folder() as scratch:
-            return self._plan(scratch, self._sink)
+            return self._planned(scratch, self._stages, self._sink, shown=True)
 
     def explain(self, *, analyze: bool = False) -> None:
         """Print what would run; with `analyze`, run it too: rows, sizes, seconds and memory."""
@@ -235,7 +236,7 @@ class Pipeline:
             from arrowetl.tuning.session import proposed
 
             with scratch_folder() as scratch:
-                job = self._job(scratch, self._sink)
+                job = self._job(scratch, self._sink, shown=True)
             print(f"Tuner    {proposed(self._tuner, job, self._stages, self._sink)}")  # noqa: T201
         if analyze:
             print(self.run().result)  # noqa: T201
@@ -306,7 +307,11 @@ class Pipeline:
     def _repr_html_(self) -> str:
         import html
 
-        return f"<pre>{html.escape(str(self.plan()))}</pre>"
+        try:
+            shown = str(self.plan())
+        except ArrowETLError as error:  # a pipeline that isn't whole yet is looked at, too
+            shown = f"{self!r}\n{type(error).__name__}: {error}"
+        return f"<pre>{html.escape(shown)}</pre>"
 
     @property
     def _described_source(self) -> Source:
@@ -319,10 +324,9 @@ class Pipeline:
         """All stages: those of the contract directly behind the source."""
         return [*self._contract, *self._added]
 
-    def _plan(self, scratch: Path, sink: Sink | None) -> Plan:
-        return self._planned(scratch, self._stages, sink)
-
-    def _planned(self, scratch: Path, stages: Sequence[Stage], sink: Sink | None) -> Plan:
+    def _planned(
+        self, scratch: Path, stages: Sequence[Stage], sink: Sink | None, *, shown: bool = False
+    ) -> Plan:
         ordered = self._settings.ordered
         plan = bind(
             self.name,
@@ -333,13 +337,16 @@ class Pipeline:
             ordered=ordered,
             allow_lossy=self._allow_lossy,
             dead_letters=self._dead_letters,
+            shown=shown,
         )
         return optimise(plan)
 
-    def _job(self, scratch: Path, sink: Sink | None, *listeners: Listener) -> Job:
+    def _job(
+        self, scratch: Path, sink: Sink | None, *listeners: Listener, shown: bool = False
+    ) -> Job:
         facts = RunFacts(uuid.uuid4().hex, self.name, datetime.now(timezone.utc))
         return Job(
-            self._plan(scratch, sink),
+            self._planned(scratch, self._stages, sink, shown=shown),
             self._settings,
             facts,
             scratch,
@@ -347,16 +354,6 @@ class Pipeline:
             self._max_rejects,
             (*listeners, *self._listeners),
         )
-
-
-def _enforced(
-    contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None,
-) -> Sequence[Stage]:
-    if contract is None:
-        return ()
-    from arrowetl.transforms.contract import enforced
-
-    return enforced(contract, where="Pipeline")
 
 
 def _tuner(

@@ -412,7 +412,7 @@ class Sink(Tunable, ABC):
 
         Raises:
             SchemaError: they can't.
-            WriteError: the destination can't be reached, or its mode forbids it.
+            WriteError: it can't be reached; an OccupiedError, if its mode forbids what is there.
         """
         return ()
 

@@ -270,6 +270,28 @@ def test_explain_prints_and_analyze_runs(capsys, tmp_path):
     assert "4 loaded" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", [ae.ParquetLoader, ae.CSVLoader, ae.DuckDBLoader, ae.SQLiteLoader])
+def test_a_plan_is_shown_also_where_its_destination_is_there_already(kind, tmp_path):
+    named = {"table": "t"} if kind in {ae.DuckDBLoader, ae.SQLiteLoader} else {}
+    sink = kind(tmp_path / "out", mode="error", **named)
+    pipeline = people().load(sink).run()
+    [note] = pipeline.plan().notes
+    assert note.startswith("a run would end at once: ")
+    assert "is there already" in note
+    assert "is there already" in pipeline._repr_html_()
+    with pytest.raises(ae.WriteError, match="is there already"):
+        pipeline.run()
+    assert not pipeline.diagnose().works
+
+
+def test_a_notebook_shows_a_pipeline_that_can_not_be_planned():
+    assert ae.Pipeline("x")._repr_html_() == (
+        "<pre>Pipeline(&#x27;x&#x27;)\nConfigError: nothing to read from: add .extract(...)</pre>"
+    )
+    shown = people().transform(ae.Select(["agee"]))._repr_html_()
+    assert "no column &#x27;agee&#x27;" in shown
+
+
 @pytest.mark.parametrize(
     ("describe", "message"),
     [

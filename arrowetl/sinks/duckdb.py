@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.errors import ConfigError, SchemaError, WriteError, first_line
+from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError, first_line
 from arrowetl.files import destination_path
 from arrowetl.instances import SETTINGS
 from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
@@ -182,7 +182,7 @@ class DuckDBLoader(Sink):
         if found[0][0] != "BASE TABLE":
             raise WriteError(f"{self.label}: is a view; name a table")
         if self.mode == Mode.ERROR:
-            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+            raise OccupiedError(f"{self.label}: the table is there already, and mode='error'")
         described = connection.execute(f"DESCRIBE {self._target}").fetchall()
         return [Column(row[0], row[1]) for row in described]
 

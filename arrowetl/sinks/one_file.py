@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, WriteError, closest, did_you_mean
+from arrowetl.errors import ConfigError, OccupiedError, WriteError, closest, did_you_mean
 from arrowetl.sinks.csv_files import codec_of, join
 from arrowetl.sinks.feed import choice, path_text, writing
 from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
@@ -89,7 +89,7 @@ class OneFileSink(Sink):
         if place.is_folder():
             raise WriteError(f"{self.label}: is a folder, and a file is wanted; name one in it")
         if self.mode == Mode.ERROR and place.is_file():
-            raise WriteError(
+            raise OccupiedError(
                 f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
                 f"mode='append' adds them to it"
             )

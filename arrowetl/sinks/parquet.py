@@ -15,7 +15,14 @@ import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import describing
-from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
+from arrowetl.errors import (
+    ConfigError,
+    OccupiedError,
+    SchemaError,
+    WriteError,
+    closest,
+    did_you_mean,
+)
 from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
 from arrowetl.sinks.folders import partitions_of
@@ -245,7 +252,7 @@ class ParquetLoader(Sink):
         if not self._is_folder and place.is_folder():
             raise WriteError(f"{self.label}: is a folder; end its name in '/' to write into it")
         if self.mode == Mode.ERROR and not place.is_empty():
-            raise WriteError(
+            raise OccupiedError(
                 f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
                 f"mode='append' adds files to a folder"
             )

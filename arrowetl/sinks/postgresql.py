@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
 from arrowetl.sinks.postgresql_fit import Change, change, ways
@@ -218,7 +218,7 @@ class PostgreSQLLoader(Server, RowSink):
     def _columns(self, tables: Tables) -> list[Have] | None:
         columns = tables.columns()
         if columns is not None and self.mode == Mode.ERROR:
-            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+            raise OccupiedError(f"{self.label}: the table is there already, and mode='error'")
         return columns
 
     def _change(self, tables: Tables, have: Sequence[Have], sent: Sequence[Sent]) -> Change:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from arrowetl.adbc import Connection
 from arrowetl.arrow import reader_of
-from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError
 from arrowetl.files import destination_path
 from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, first_bytes, path_text, writing
@@ -189,7 +189,7 @@ class SQLiteLoader(Sink):
     def _columns(self, tables: Tables) -> list[Column] | None:
         columns = tables.columns(self.table)
         if columns is not None and self.mode == Mode.ERROR:
-            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+            raise OccupiedError(f"{self.label}: the table is there already, and mode='error'")
         return columns
 
     def _fit(self, columns: list[Column] | None, stored: Sequence[Stored]) -> Fit | None:
