@@ -77,13 +77,15 @@ class SchemaError(ArrowETLError):
         self.nearest = tuple(nearest)
 
     @classmethod
-    def missing(cls, column: str, available: Iterable[str], *, where: str) -> SchemaError:
+    def missing(
+        cls, column: str, available: Iterable[str], *, where: str, advice: str = ""
+    ) -> SchemaError:
         """Say that a column isn't there, with the nearest names and what there is."""
         names = list(available)
         nearest = closest(column, names)
         hint = did_you_mean(nearest)
         return cls(
-            f"no column {column!r}{hint} Columns: {', '.join(names) or 'none'}",
+            f"no column {column!r}{hint} Columns: {', '.join(names) or 'none'}{advice}",
             where=where,
             column=column,
             nearest=nearest,
