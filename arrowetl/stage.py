@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.arrow import require as require  # noqa: PLC0414 - who checks a schema has it from here
 from arrowetl.duck import describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
 from arrowetl.exactness import resumed
@@ -433,6 +433,13 @@ class Sink(Tunable, ABC):
         """
         yield found("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")
 
+    def reached(self) -> Iterator[Finding]:
+        """Try what needs no schema: to connect, to be allowed. Raises nothing.
+
+        `arrowetl doctor` asks for it where what will arrive isn't known.
+        """
+        return iter(())
+
     @abstractmethod
     def begin(self, schema: pa.Schema) -> None:
         """Open what is needed, so that nobody sees it. Called once, before the first batch."""
@@ -480,19 +487,3 @@ class RowSink(Sink):
             raise WriteError(f"{self.label}: {why['reason'][0]}")
 
         return self.write_rows(batches, refuse)
-
-
-def require(schema: pa.Schema, columns: Iterable[str], *, where: str) -> None:
-    """Raise SchemaError for the first of `columns` that the schema lacks, or has twice.
-
-    >>> require(pa.schema({"a": pa.int64()}), ["A"], where="Select")
-    Traceback (most recent call last):
-    arrowetl.errors.SchemaError: Select: no column 'A'; did you mean 'a'? Columns: a
-    """
-    times = Counter(schema.names)
-    for column in columns:
-        if column not in times:
-            raise SchemaError.missing(column, schema.names, where=where)
-    duplicate = next((column for column in times if times[column] > 1), None)
-    if duplicate is not None:
-        raise SchemaError(f"two columns are called {duplicate!r}", where=where, column=duplicate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from arrowetl.sinks.table import (
     require_key,
 )
 from arrowetl.sql import INPUT, literal, name, names
-from arrowetl.stage import Mode, SchemaChange, Sink, require
+from arrowetl.stage import Finding, Mode, SchemaChange, Sink, found, require
 from arrowetl.typemap import Stored, duckable_schema, duckdb_columns, keeps, may_keep
 
 _MAGIC = b"DUCK"
@@ -131,6 +131,22 @@ class DuckDBLoader(Sink):
         if columns is None or found is None:
             return ()
         return (*found.notes, *dropped_notes(incoming, found))
+
+    def reached(self) -> Iterator[Finding]:
+        """Try to open the file, and look for the table."""
+        yield found("open the file", self._opened)
+
+    def _opened(self) -> str:
+        path = destination_path(str(self.path), where=self.label)
+        if not path.exists():
+            return "the file will be made"
+        connection = self._connect(path, read_only=True)
+        try:
+            with writing(self.label):
+                there = self._columns(connection) is not None
+        finally:
+            connection.close()
+        return f"the table {'is there' if there else 'will be made'}"
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         """Give the declared type of each column, and what is read back of it.

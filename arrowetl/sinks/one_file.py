@@ -12,7 +12,7 @@ import pyarrow as pa
 from arrowetl.errors import ConfigError, OccupiedError, WriteError, closest, did_you_mean
 from arrowetl.sinks.csv_files import codec_of, join
 from arrowetl.sinks.feed import choice, path_text, writing
-from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of, tried_out
 from arrowetl.stage import Finding, Mode, Sink
 from arrowetl.stores.s3 import Store
 
@@ -61,6 +61,10 @@ class OneFileSink(Sink):
     def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
         """Look whether the rows would fit, then whether the place may be written."""
         yield from diagnosed(super().diagnose(schema), lambda: self._place)
+
+    def reached(self) -> Iterator[Finding]:
+        """Try whether the place may be written."""
+        yield tried_out(lambda: self._place)
 
     def begin(self, schema: pa.Schema) -> None:
         """Make the hidden folder beside the destination."""

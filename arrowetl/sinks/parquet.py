@@ -27,7 +27,7 @@ from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
 from arrowetl.sinks.folders import partitions_of
 from arrowetl.sinks.parquet_files import Layout, coded
-from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of, tried_out
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Finding, Mode, Sink, require
 from arrowetl.stores.s3 import Store, is_s3
@@ -240,6 +240,10 @@ class ParquetLoader(Sink):
     def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
         """Look whether the rows would fit, then whether the place may be written."""
         yield from diagnosed(super().diagnose(schema), lambda: self._place)
+
+    def reached(self) -> Iterator[Finding]:
+        """Try whether the place may be written."""
+        yield tried_out(lambda: self._place)
 
     @property
     def _place(self) -> Place:

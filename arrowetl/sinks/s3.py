@@ -103,6 +103,10 @@ class S3Loader(Sink):
         """Look whether the rows would fit; begin an upload, and end it."""
         return self._sink.diagnose(schema)
 
+    def reached(self) -> Iterator[Finding]:
+        """Begin an upload, and end it."""
+        return self._sink.reached()
+
     def begin(self, schema: pa.Schema) -> None:
         """Try whether objects may be put; undo or finish what killed runs left."""
         self._sink.begin(schema)

@@ -29,7 +29,7 @@ from arrowetl.sinks.table import (
     require_key,
 )
 from arrowetl.sql import INPUT, name
-from arrowetl.stage import Mode, SchemaChange, Sink, require
+from arrowetl.stage import Finding, Mode, SchemaChange, Sink, found, require
 from arrowetl.typemap import Stored, duckable_schema, sqlite_columns
 
 _MAGIC = b"SQLite format 3\0"
@@ -141,6 +141,18 @@ class SQLiteLoader(Sink):
         if columns is None or found is None:
             return ()
         return (*found.notes, *dropped_notes(_declared(stored), found))
+
+    def reached(self) -> Iterator[Finding]:
+        """Try to open the file, and look for the table."""
+        yield found("open the file", self._opened)
+
+    def _opened(self) -> str:
+        path = destination_path(str(self.path), where=self.label)
+        if not path.exists():
+            return "the file will be made"
+        with self._writing(), self._cursor(path, read_only=True) as cursor:
+            there = self._columns(Tables(cursor, self.label)) is not None
+        return f"the table {'is there' if there else 'will be made'}"
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         """Give the declared type of each column, and what is read back of it.

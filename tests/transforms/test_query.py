@@ -66,7 +66,7 @@ def test_unknown_names_are_told_with_what_is_known(stage, message):
 
 
 def test_names_without_quotes_are_no_texts():
-    with pytest.raises(SchemaError, match="Columns: id, name$"):
+    with pytest.raises(SchemaError, match=r"Columns: id, name$"):
         Filter("name = paid").bind(TABLE.schema)
 
 
