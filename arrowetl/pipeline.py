@@ -104,7 +104,7 @@ class Pipeline:
         dead_letters: Sink | None = None,
         max_rejects: float | None = None,
         ordered: bool = True,
-        allow_lossy: bool | Sequence[str] = False,
+        allow_lossy: bool | str | Sequence[str] = False,
         schema_contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None = None,
         tuner: AutoTuner | str | os.PathLike[str] | Mapping[str, Any] | None = None,
         progress: bool | None = None,

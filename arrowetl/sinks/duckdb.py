@@ -88,7 +88,7 @@ class DuckDBLoader(Sink):
     table: str
     schema: str = "main"
     mode: str = "append"
-    key: Sequence[str] = ()
+    key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 

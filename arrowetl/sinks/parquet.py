@@ -113,12 +113,12 @@ class ParquetLoader(Sink):
     path: str | os.PathLike[str]
     _: KW_ONLY
     mode: str = "error"
-    partition_by: Sequence[str] = ()
+    partition_by: str | Sequence[str] = ()
     compression: str = "zstd"
     compression_level: int | None = None
     row_group_size: int = _GROUP_ROWS
     max_file_bytes: int | None = None
-    sorted_by: Sequence[str] = ()
+    sorted_by: str | Sequence[str] = ()
     store: Store | None = None
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 

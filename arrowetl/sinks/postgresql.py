@@ -97,7 +97,7 @@ class PostgreSQLLoader(Server, RowSink):
     table: str
     schema: str = "public"
     mode: str = "append"
-    key: Sequence[str] = ()
+    key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
     on_error: str = "dead_letter"
     exclusive: bool = True

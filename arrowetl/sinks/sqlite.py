@@ -95,7 +95,7 @@ class SQLiteLoader(Sink):
     _: KW_ONLY
     table: str
     mode: str = "append"
-    key: Sequence[str] = ()
+    key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
     batch_rows: int = 65_536
     timeout: float = 10.0

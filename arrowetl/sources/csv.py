@@ -173,7 +173,7 @@ class CSVSource(FileSource):
         quote: str = '"',
         escape: str | None = None,
         skip: int | None = None,
-        null_values: Sequence[str] = ("",),
+        null_values: str | Sequence[str] = ("",),
         quoted_nulls: bool = True,
         decimal: str = ".",
         date_format: str | None = None,
