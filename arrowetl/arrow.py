@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import accumulate
 from typing import Any
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from arrowetl.errors import SchemaError
+from arrowetl.errors import ReadError, SchemaError
 
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
@@ -72,6 +72,16 @@ def reader_from(data: Any) -> pa.RecordBatchReader:
         return data
     own = getattr(data, "reader", None)
     return own() if callable(own) else pa.RecordBatchReader.from_stream(data)
+
+
+def refuse_addresses(frame: Any, schema: Mapping[str, Any]) -> None:
+    """Raise ReadError for Polars' columns of Python objects: of those it gives the addresses."""
+    for column, kind in schema.items() if type(frame).__module__.startswith("polars.") else ():
+        if str(kind) == "Object":
+            raise ReadError(
+                f"column {column!r} has Python objects (Polars' Object), which Arrow can't read; "
+                "make another type of it, or drop it"
+            )
 
 
 _UNDECIDED = b"arrowetl:undecided"

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from arrowetl.preview import Preview
     from arrowetl.tuning.tuner import AutoTuner
 
-Transform = Stage | str | Callable[[pa.RecordBatch], pa.RecordBatch]
+Transform = Stage | str | Callable[[pa.RecordBatch], Any]
 
 
 class Pipeline:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
-from arrowetl.errors import ConfigError, SchemaError, StageError
+from arrowetl.arrow import empty_batch, reader_from, refuse_addresses
+from arrowetl.errors import ConfigError, ReadError, SchemaError, StageError
 from arrowetl.stage import Rows, Stage
 
-Function = Callable[[pa.RecordBatch], "pa.RecordBatch | pa.Table | Mapping[str, Any]"]
+Function = Callable[[pa.RecordBatch], Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class Map(Stage):
     to what it is given.
 
     Args:
-        fn: takes a batch; gives one, or a table, or a mapping of column names to Arrow arrays.
+        fn: takes a batch; gives one, or a table, a data frame of Polars or pandas, whatever has
+            `__arrow_c_stream__`, or a mapping of column names to Arrow arrays. An index of pandas
+            that has no name is no column.
         schema: what comes out; without it, the function is tried on an empty batch. With it, it
             never sees one.
         rows: how it may change the number of rows; by default it may not.
@@ -85,7 +87,7 @@ class Map(Stage):
             yield from made.to_batches() or [empty_batch(made.schema)]
 
     def _made(self, batch: pa.RecordBatch) -> pa.Table:
-        made = self._table(self.fn(batch))
+        made = self._table(self.fn(batch), batch)
         if self.rows is Rows.SAME and made.num_rows != batch.num_rows:
             raise StageError(
                 f"{self.label}: the function gave {made.num_rows} rows for {batch.num_rows}; "
@@ -93,7 +95,7 @@ class Map(Stage):
             )
         return made
 
-    def _table(self, made: object) -> pa.Table:
+    def _table(self, made: object, batch: pa.RecordBatch) -> pa.Table:
         match made:
             case pa.Table():
                 return made
@@ -101,9 +103,28 @@ class Map(Stage):
                 return pa.Table.from_batches([made])
             case Mapping():
                 return pa.Table.from_pydict(dict(made), schema=self.schema)
+            case _ if hasattr(made, "__arrow_c_stream__"):
+                return self._framed(made, batch)
             case _:
                 raise SchemaError(
                     f"the function gave {type(made).__name__}: it has to give a RecordBatch, a "
-                    "Table, or a mapping of column names to arrays",
+                    "Table, a data frame, or a mapping of column names to arrays",
                     where=self.label,
                 )
+
+    def _framed(self, made: Any, batch: pa.RecordBatch) -> pa.Table:
+        try:
+            refuse_addresses(made, getattr(made, "schema", {}))
+            table = reader_from(made).read_all()
+            # Where rows were left out of a frame, it has numbers of the others for an index.
+            index = [each for each in table.column_names if each.startswith("__index_level_")]
+            table = table.drop_columns([each for each in index if each not in batch.schema.names])
+            table = table.replace_schema_metadata(None)
+            stated = self.schema is not None and self.schema.names == table.column_names
+            return table.cast(self.schema) if stated else table
+        except (ReadError, TypeError, ValueError, pa.ArrowException) as error:
+            raise SchemaError(
+                f"the function gave {type(made).__name__} that can't be taken: {error}",
+                where=self.label,
+                bare=f"the function gave {type(made).__name__} that can't be taken",
+            ) from error
