@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.arrow import require as require  # noqa: PLC0414 - who checks a schema has it from here
+from arrowetl.brief import Brief
 from arrowetl.duck import describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
 from arrowetl.exactness import resumed
@@ -65,7 +66,7 @@ class Rows(Enum):
     """Whatever its statement says: a join, an unnest."""
 
 
-class Source(ABC):
+class Source(Brief, ABC):
     """Where rows come from. Reading twice gives the same rows, unless a subclass says no.
 
     A source describes itself in the constructor, and touches the outside only in its methods. It
@@ -389,7 +390,7 @@ class SchemaChange(str, Enum):
     """New columns are dropped, and said to be."""
 
 
-class Sink(Tunable, ABC):
+class Sink(Brief, Tunable, ABC):
     """Where a run's rows become visible: all at once, or not at all.
 
     `begin`, `write` and `commit` are called in this order, once a run; `abort` at any point

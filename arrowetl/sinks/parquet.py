@@ -62,7 +62,7 @@ class _Run:
     is_folder: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ParquetLoader(Sink):
     """Write a Parquet file, or a folder of Parquet files, that appears all at once.
 

@@ -36,7 +36,7 @@ class _Run:
     load: Load | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PostgreSQLLoader(Server, RowSink):
     """Load a table of a PostgreSQL database by binary COPY, in one transaction.
 

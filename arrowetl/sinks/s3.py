@@ -24,7 +24,7 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class S3Loader(Sink):
     """Write CSV, JSON or Parquet files to any S3-compatible server, by multipart uploads.
 

@@ -45,7 +45,7 @@ class _Run:
     fit: Fit | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SQLiteLoader(Sink):
     """Load a table of a SQLite file, in one transaction.
 

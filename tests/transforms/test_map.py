@@ -84,9 +84,7 @@ def test_a_function_that_fails_without_rows_needs_a_schema():
 
 @pytest.mark.parametrize("made", [None, [1, 2], 3, "text"])
 def test_what_a_function_may_not_give(made):
-    with pytest.raises(
-        SchemaError, match="it has to give a RecordBatch, a Table, a data"
-    ):
+    with pytest.raises(SchemaError, match="it has to give a RecordBatch, a Table, a data"):
         Map(lambda _: made).bind(TABLE.schema)
 
 
