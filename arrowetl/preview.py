@@ -23,7 +23,7 @@ class Preview:
 
     def __repr__(self) -> str:
         rows, columns = self.table.shape
-        return f"<Preview of {rows} rows, {columns} columns; print it to see them>"
+        return f"<Preview: rows {rows}, columns {columns}; print it to see them>"
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -387,7 +387,7 @@ def test_rows_too_large_for_a_lean_run_arrive_all_the_same(tmp_path, monkeypatch
 def test_a_preview_shows_brackets_as_they_are():
     table = pa.table({"at[x]": pa.array(["[red]a", "tags[]"])})
     preview = ae.Pipeline().extract(ae.ArrowSource(table)).preview()
-    assert repr(preview) == "<Preview of 2 rows, 1 columns; print it to see them>"
+    assert repr(preview) == "<Preview: rows 2, columns 1; print it to see them>"
     shown = str(preview)
     assert "at[x]" in shown
     assert "[red]a" in shown
