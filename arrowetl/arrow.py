@@ -6,7 +6,8 @@ The views share their column's buffer and keep it alive; nothing can be written 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import accumulate
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as kinds
+
+from arrowetl.errors import ReadError, SchemaError
 
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
@@ -29,6 +32,22 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     0
     """
     return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def require(schema: pa.Schema, columns: Iterable[str], *, where: str) -> None:
+    """Raise SchemaError for the first of `columns` that the schema lacks, or has twice.
+
+    >>> require(pa.schema({"a": pa.int64()}), ["A"], where="Select")
+    Traceback (most recent call last):
+    arrowetl.errors.SchemaError: Select: no column 'A'; did you mean 'a'? Columns: a
+    """
+    times = Counter(schema.names)
+    for column in columns:
+        if column not in times:
+            raise SchemaError.missing(column, schema.names, where=where)
+    duplicate = next((column for column in times if times[column] > 1), None)
+    if duplicate is not None:
+        raise SchemaError(f"two columns are called {duplicate!r}", where=where, column=duplicate)
 
 
 def reader_of(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
@@ -53,6 +72,16 @@ def reader_from(data: Any) -> pa.RecordBatchReader:
         return data
     own = getattr(data, "reader", None)
     return own() if callable(own) else pa.RecordBatchReader.from_stream(data)
+
+
+def refuse_addresses(frame: Any, schema: Mapping[str, Any]) -> None:
+    """Raise ReadError for Polars' columns of Python objects: of those it gives the addresses."""
+    for column, kind in schema.items() if type(frame).__module__.startswith("polars.") else ():
+        if str(kind) == "Object":
+            raise ReadError(
+                f"column {column!r} has Python objects (Polars' Object), which Arrow can't read; "
+                "make another type of it, or drop it"
+            )
 
 
 _UNDECIDED = b"arrowetl:undecided"

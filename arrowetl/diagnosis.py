@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+_MARKS = {True: "ok    ", False: "FAILED", None: "-     "}
+"""What stands before a finding, by whether it works."""
 _FOREIGN = (OSError, duckdb.Error, pa.ArrowException)
 
 
@@ -41,7 +43,7 @@ class Place:
     @property
     def works(self) -> bool:
         """Whether all that was tried works."""
-        return all(finding.works for finding in self.findings)
+        return all(finding.works is not False for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,19 @@ class Diagnosis:
             yield f"{place.role}: {place.label}"
             for each in place.findings:
                 detail = f": {each.detail}" if each.detail else ""
-                yield f"  {'ok    ' if each.works else 'FAILED'} {each.step}{detail}"
-        failed = sum(not finding.works for place in self.places for finding in place.findings)
+                yield f"  {_MARKS[each.works]} {each.step}{detail}"
+        found = [finding.works for place in self.places for finding in place.findings]
+        failed = found.count(False)
         yield f"{failed} of these don't work" if failed else "all works"
 
     def __rich__(self) -> RenderableType:
+        return self.drawn()
+
+    def drawn(self, hide: Callable[[str], str] = str) -> RenderableType:
+        """Give what rich draws; the text goes through `hide` before it is laid out."""
         from rich.text import Text
 
-        text = Text(str(self))
+        text = Text(hide(str(self)))
         text.highlight_regex(r"(?m)^  ok ", "green")
         text.highlight_regex(r"(?m)^  FAILED ", "bold red")
         return text
@@ -107,7 +114,8 @@ def diagnose(
 ) -> Diagnosis:
     """Try all that a run will need. Reads no rows, and changes nothing.
 
-    What needs the schema of the rows isn't tried where a step before it failed.
+    What needs the schema of the rows isn't tried where a step before it failed; whether the
+    destination is reached, is.
     """
     tables = (("table", each) for stage in stages for each in _tables(stage))
     places = [
@@ -172,8 +180,9 @@ def _into(
     sink: Sink, schema: pa.Schema | None, allow_lossy: bool | Sequence[str]
 ) -> Iterator[Finding]:
     if schema is None:
+        yield from sink.reached()
         why = "not tried: what will arrive isn't known before the steps above work"
-        yield Finding("take the rows", works=False, detail=why)
+        yield Finding("take the rows", works=None, detail=why)
         return
     yield from sink.diagnose(schema)
     yield found("keep the values", partial(_kept, sink, schema, allow_lossy))

@@ -19,10 +19,18 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_from, reader_of, unsliced
-from arrowetl.errors import ArrowETLError, ConfigError, SchemaError, first_line, without_values
+from arrowetl.errors import (
+    ArrowETLError,
+    ConfigError,
+    SchemaError,
+    closest,
+    did_you_mean,
+    first_line,
+    without_values,
+)
 from arrowetl.exactness import exactly
 from arrowetl.instances import Instance, mount_all
-from arrowetl.sql import INPUT, STREAM, name, nest
+from arrowetl.sql import INPUT, STREAM, literal, name, nest
 
 BUFFER = "arrowetl_buffer"
 """A variable of a connection: bytes of a CSV file that are read at a time, if it is set."""
@@ -250,7 +258,7 @@ def describe_select(
         _refuse_foreign(relation, where=where)
         return relation.to_arrow_reader().schema
     except duckdb.Error as error:
-        raise schema_error(error, schema, where=where) from error
+        raise schema_error(error, schema, where=where, select=select, tables=tables) from error
     finally:
         connection.close()
 
@@ -306,15 +314,39 @@ def foreign_part(kind: Any) -> str:
     return next(filter(None, inside), "")
 
 
-def schema_error(error: duckdb.Error, schema: pa.Schema, *, where: str) -> SchemaError:
-    """Say DuckDB's complaint about a statement as ours, with the columns there are."""
+def schema_error(
+    error: duckdb.Error,
+    schema: pa.Schema,
+    *,
+    where: str,
+    select: str = "",
+    tables: Mapping[str, Any] | None = None,
+) -> SchemaError:
+    """Say DuckDB's complaint about a statement as ours, with the columns or tables there are."""
     message = str(error)
+    table = re.search(r'Table with name "?(.+?)"? does not exist', message)
+    if table:
+        return SchemaError(_no_table(table[1], tables or {}), where=where)
     marker = 'Referenced column "'
     if marker in message:
         column = message.split(marker, 1)[1].split('"', 1)[0]
         if column not in schema.names:
-            return SchemaError.missing(column, schema.names, where=where)
+            # Double quotes are for names in SQL, and for texts nearly everywhere else.
+            advice = f"; text goes in single quotes: {literal(column)}"
+            quoted = name(column) in select
+            names = schema.names
+            return SchemaError.missing(column, names, where=where, advice=advice * quoted)
     return SchemaError(_without_overloads(message), where=where)
+
+
+def _no_table(table: str, tables: Mapping[str, Any]) -> str:
+    # DuckDB's nearest name would be one of its own tables.
+    there = [INPUT, *(each for each, given in tables.items() if not isinstance(given, bytes))]
+    return (
+        f"no table {table!r}{did_you_mean(closest(table, there))} `{INPUT}` is the rows so far; "
+        f"other tables are given by name, SQL(query, tables={{{table!r}: ...}}). "
+        f"Tables: {', '.join(there)}"
+    )
 
 
 _OVERLOADS = "\n\tCandidate functions:\n"

@@ -6,6 +6,7 @@
     ├── ReadError        a source can't be read
     │   └── InexactError a value would be rounded or cut as it is read
     ├── WriteError       a destination can't be written; it is as it was
+    │   └── OccupiedError something is there already, and mode="error" says there may not be
     ├── StageError       a stage failed on rows; the cause is kept
     ├── RejectError      more rows were rejected than allowed
     ├── LedgerError      rows went missing or appeared: the run was stopped before its commit
@@ -76,13 +77,15 @@ class SchemaError(ArrowETLError):
         self.nearest = tuple(nearest)
 
     @classmethod
-    def missing(cls, column: str, available: Iterable[str], *, where: str) -> SchemaError:
+    def missing(
+        cls, column: str, available: Iterable[str], *, where: str, advice: str = ""
+    ) -> SchemaError:
         """Say that a column isn't there, with the nearest names and what there is."""
         names = list(available)
         nearest = closest(column, names)
         hint = did_you_mean(nearest)
         return cls(
-            f"no column {column!r}{hint} Columns: {', '.join(names) or 'none'}",
+            f"no column {column!r}{hint} Columns: {', '.join(names) or 'none'}{advice}",
             where=where,
             column=column,
             nearest=nearest,
@@ -103,6 +106,13 @@ class InexactError(ReadError):
 
 class WriteError(ArrowETLError):
     """A destination can't be written. It is as it was before the run."""
+
+
+class OccupiedError(WriteError):
+    """The destination is there already, and ``mode="error"`` says that it may not be.
+
+    A run ends with it; `plan` and `explain` show what would run all the same, with a note.
+    """
 
 
 class StageError(ArrowETLError):

@@ -14,7 +14,8 @@ class Finding:
 
     step: str
     """What was tried, in the infinitive: "connect", "create a table in schema 'sales'"."""
-    works: bool
+    works: bool | None
+    """None if it wasn't tried, since something else has to work before."""
     detail: str
     """What was found, or what is wrong and what to do; no secrets in it."""
     bare: str | None = field(default=None, repr=False)

@@ -22,6 +22,7 @@ from arrowetl.engines.asked import (
     allowed_rejects,
     callables,
     columns_or_all,
+    contract_stages,
     destination,
     settings_of,
 )
@@ -29,7 +30,7 @@ from arrowetl.engines.local import Settings
 from arrowetl.engines.run import Job, load
 from arrowetl.engines.streaming import Stream
 from arrowetl.engines.watch import scratch_folder, terminable
-from arrowetl.errors import ConfigError
+from arrowetl.errors import ArrowETLError, ConfigError
 from arrowetl.events import Listener
 from arrowetl.observability.progress import ProgressBar
 from arrowetl.planning.bind import bind
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from arrowetl.preview import Preview
     from arrowetl.tuning.tuner import AutoTuner
 
-Transform = Stage | str | Callable[[pa.RecordBatch], pa.RecordBatch]
+Transform = Stage | str | Callable[[pa.RecordBatch], Any]
 
 
 class Pipeline:
@@ -102,7 +103,7 @@ class Pipeline:
         dead_letters: Sink | None = None,
         max_rejects: float | None = None,
         ordered: bool = True,
-        allow_lossy: bool | Sequence[str] = False,
+        allow_lossy: bool | str | Sequence[str] = False,
         schema_contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None = None,
         tuner: AutoTuner | str | os.PathLike[str] | Mapping[str, Any] | None = None,
         progress: bool | None = None,
@@ -122,9 +123,7 @@ class Pipeline:
         self._progress = progress
         self._listeners = callables(listeners)
         self._source: Source | None = None
-        self._contract: Sequence[Stage] = (
-            () if schema_contract is None else _enforced(schema_contract)
-        )
+        self._contract = contract_stages(schema_contract)
         self._added: list[Stage] = []
         self._sink: Sink | None = None
         self._result: PipelineResult | None = None
@@ -221,6 +220,8 @@ class Pipeline:
     def plan(self) -> Plan:
         """Give what would run, as a value; `str` of it is what `explain` prints.
 
+        That the destination is there already, and may not be, is a note of it.
+
         Raises:
             SchemaError: columns or types don't fit.
         """
@@ -234,7 +235,7 @@ class Pipeline:
             from arrowetl.tuning.session import proposed
 
             with scratch_folder() as scratch:
-                job = self._job(scratch, self._sink)
+                job = self._job(scratch, self._sink, rows=False)
             print(f"Tuner    {proposed(self._tuner, job, self._stages, self._sink)}")  # noqa: T201
         if analyze:
             print(self.run().result)  # noqa: T201
@@ -303,7 +304,11 @@ class Pipeline:
     def _repr_html_(self) -> str:
         import html
 
-        return f"<pre>{html.escape(str(self.plan()))}</pre>"
+        try:
+            shown = str(self.plan())
+        except ArrowETLError as error:  # a pipeline that isn't whole yet is looked at, too
+            shown = f"{self!r}\n{type(error).__name__}: {error}"
+        return f"<pre>{html.escape(shown)}</pre>"
 
     @property
     def _described_source(self) -> Source:
@@ -335,6 +340,7 @@ class Pipeline:
             ordered=self._settings.ordered,
             allow_lossy=self._allow_lossy,
             dead_letters=self._dead_letters,
+            shown=rows is not None,
         )
         return optimise(plan)
 
@@ -364,16 +370,6 @@ class Pipeline:
 
     def _ended(self, result: PipelineResult) -> None:
         self._result = result
-
-
-def _enforced(
-    contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None,
-) -> Sequence[Stage]:
-    if contract is None:
-        return ()
-    from arrowetl.transforms.contract import enforced
-
-    return enforced(contract, where="Pipeline")
 
 
 def _tuner(

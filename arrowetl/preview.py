@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preview:
     """The first rows that would arrive."""
 
     table: pa.Table
+
+    def __repr__(self) -> str:
+        rows, columns = self.table.shape
+        return f"<Preview: rows {rows}, columns {columns}; print it to see them>"
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,8 @@ from arrowetl.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Rejected:
     samples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PipelineResult:
     """What a run did. Counts are exact; `str` is a table, a notebook shows one too.
 
@@ -117,7 +118,7 @@ class PipelineResult:
 
         console = Console(width=100, no_color=True)
         with console.capture() as captured:
-            console.print(self)
+            console.print(self, crop=False)
         return captured.get().rstrip()
 
     def _repr_html_(self) -> str:
@@ -131,30 +132,89 @@ class PipelineResult:
         tables = "".join(_summary_html(stage) for stage in self.stages)
         return f"<table><caption>{summary}</caption><tr>{head}</tr>{rows}</table>{tables}"
 
+    def __repr__(self) -> str:
+        return f"<PipelineResult of {self.pipeline!r}: {' · '.join(_summary(self))}>"
+
     def __rich__(self) -> RenderableType:
-        from rich.console import Group
+        return self.drawn()
+
+    def drawn(self, hide: Callable[[str], str] = str) -> RenderableType:
+        """Give what rich draws, in the width that there is: sizes are left out before a cut.
+
+        Args:
+            hide: what each text goes through before it is laid out.
+        """
+        return _Drawn(self, hide)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    result: PipelineResult
+    hide: Callable[[str], str]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        table, width = self._table(options.max_width)
+        # Wider than the console, if it has to be: a number that is cut would be another number.
+        yield from console.render(table, options.update(width=max(width, 1)))
+        parts = [" · ".join(_summary(self.result)), *self._rejected()]
+        if self.result.tuning is not None:
+            parts.append(_tuning(self.result.tuning))
+        yield from (Text(self.hide(part)) for part in parts)
+        for stage in self.result.stages:
+            if stage.summary is not None:
+                yield _summary_table(stage, self.hide)
+
+    def _table(self, room: int) -> tuple[Table, int]:
+        """Give the table of stages, and how wide it is."""
+        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=f"{self.pipeline}", title_justify="left", caption_justify="left")
-        titles, *lines = _lines(self)
-        table.add_column(titles[0], min_width=20, overflow="fold")
-        for title in titles[1:]:
-            justify: Literal["left", "right"] = "left" if title == "ran in" else "right"
-            # A number that is cut would be another number.
-            table.add_column(title, justify=justify, min_width=_widest(lines, titles.index(title)))
-        for row in lines:
-            table.add_row(*row)
-        parts = [Text(" · ".join(_summary(self)))]
-        if self.rejected:
-            parts.append(Text("rejected:"))
-        for each in self.rejected:
+        lines = [(self.hide(line[0]), *line[1:]) for line in _lines(self.result)]
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        kept = _fitting(lines[0], widths, room)
+        numbers = sum(widths[at] + _FRAME for at in kept[1:])
+        widths[0] = min(widths[0], max(room - numbers - _FRAME - 1, _NARROW))
+        name = Text(self.hide(self.result.pipeline), style="table.title")
+        table = Table(title=name, title_justify="left")
+        for at in kept:
+            left = lines[0][at] in {"stage", "ran in"}
+            justify: Literal["left", "right"] = "left" if left else "right"
+            table.add_column(lines[0][at], justify=justify, width=widths[at], overflow="fold")
+        for line in lines[1:]:
+            table.add_row(*(Text(line[at]) for at in kept))
+        return table, numbers + widths[0] + _FRAME + 1
+
+    def _rejected(self) -> Iterator[str]:
+        if self.result.rejected:
+            yield "rejected:"
+        for each in self.result.rejected:
             sample = f": {each.samples[0]}" if each.samples else ""
-            parts.append(Text(f"  {each.records:,} {each.reason_code} in {each.stage}{sample}"))
-        if self.tuning is not None:
-            parts.append(Text(_tuning(self.tuning)))
-        summaries = [stage for stage in self.stages if stage.summary is not None]
-        return Group(table, *parts, *map(_summary_table, summaries))
+            yield f"  {each.records:,} {each.reason_code} in {each.stage}{sample}"
+
+
+_FRAME = 3
+"""What a column takes besides its text: a space at each side, and a line."""
+_NARROW, _READABLE = 8, 20
+"""How narrow the stages' names may become, and how narrow before columns are left out."""
+_LEAST = ("size out", "peak memory", "ran in")
+"""What is left out where there is no room for it, the first of them first."""
+
+
+def _fitting(titles: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
+    """Give the columns for which there is room.
+
+    >>> _fitting(["stage", "in", "size out", "seconds"], [40, 9, 9, 7], room=45)
+    [0, 1, 3]
+    """
+    kept = list(range(len(titles)))
+    for title in _LEAST:
+        wanted = min(widths[0], _READABLE) + sum(widths[at] for at in kept[1:])
+        if wanted + _FRAME * len(kept) + 1 > room and title in titles:
+            kept.remove(titles.index(title))
+    return kept
 
 
 _TITLES = (
@@ -168,10 +228,6 @@ def _lines(result: PipelineResult) -> list[tuple[str, ...]]:
     rows = list(_rows(result))
     said = [at for at in range(len(_TITLES)) if at == 0 or any(row[at] for row in rows)]
     return [tuple(line[at] for at in said) for line in (_TITLES, *rows)]
-
-
-def _widest(lines: Sequence[Sequence[str]], at: int) -> int:
-    return max((len(line[at]) for line in lines), default=0)
 
 
 def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
@@ -192,16 +248,17 @@ def _rows(result: PipelineResult) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _summary_table(stage: StageResult) -> RenderableType:
+def _summary_table(stage: StageResult, hide: Callable[[str], str]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"{stage.name}", title_justify="left")
+    table = Table(title=Text(hide(stage.name), style="table.title"), title_justify="left")
     for column in stage.summary.schema if stage.summary is not None else ():
         numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        table.add_column(Text(column.name), justify="right" if numeric else "left")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(hide(column.name)), justify=justify, no_wrap=numeric)
     for row in _shown(stage):
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(hide(cell)) for cell in row))
     return table
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from arrowetl.arrow import empty_batch, reader_of
+from arrowetl.arrow import require as require  # noqa: PLC0414 - who checks a schema has it from here
+from arrowetl.brief import Brief
 from arrowetl.duck import describe_select, stream_select, unwrapped
 from arrowetl.errors import ReadError, SchemaError, WriteError, translated
 from arrowetl.exactness import resumed
@@ -62,7 +63,7 @@ class Rows(Enum):
     """Whatever its statement says: a join, an unnest."""
 
 
-class Source(ABC):
+class Source(Brief, ABC):
     """Where rows come from. Reading twice gives the same rows, unless a subclass says no.
 
     A source describes itself in the constructor, and touches the outside only in its methods. It
@@ -390,7 +391,7 @@ class SchemaChange(str, Enum):
     """New columns are dropped, and said to be."""
 
 
-class Sink(Tunable, ABC):
+class Sink(Brief, Tunable, ABC):
     """Where a run's rows become visible: all at once, or not at all.
 
     `begin`, `write` and `commit` are called in this order, once a run; `abort` at any point
@@ -413,7 +414,7 @@ class Sink(Tunable, ABC):
 
         Raises:
             SchemaError: they can't.
-            WriteError: the destination can't be reached, or its mode forbids it.
+            WriteError: it can't be reached; an OccupiedError, if its mode forbids what is there.
         """
         return ()
 
@@ -433,6 +434,13 @@ class Sink(Tunable, ABC):
         `arrowetl doctor` shows it. Stops at the first step that fails. Raises nothing.
         """
         yield found("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")
+
+    def reached(self) -> Iterator[Finding]:
+        """Try what needs no schema: to connect, to be allowed. Raises nothing.
+
+        `arrowetl doctor` asks for it where what will arrive isn't known.
+        """
+        return iter(())
 
     @abstractmethod
     def begin(self, schema: pa.Schema) -> None:
@@ -481,19 +489,3 @@ class RowSink(Sink):
             raise WriteError(f"{self.label}: {why['reason'][0]}")
 
         return self.write_rows(batches, refuse)
-
-
-def require(schema: pa.Schema, columns: Iterable[str], *, where: str) -> None:
-    """Raise SchemaError for the first of `columns` that the schema lacks, or has twice.
-
-    >>> require(pa.schema({"a": pa.int64()}), ["A"], where="Select")
-    Traceback (most recent call last):
-    arrowetl.errors.SchemaError: Select: no column 'A'; did you mean 'a'? Columns: a
-    """
-    times = Counter(schema.names)
-    for column in columns:
-        if column not in times:
-            raise SchemaError.missing(column, schema.names, where=where)
-    duplicate = next((column for column in times if times[column] > 1), None)
-    if duplicate is not None:
-        raise SchemaError(f"two columns are called {duplicate!r}", where=where, column=duplicate)

@@ -228,6 +228,27 @@ def test_values_of_variables_are_not_shown():
     assert "${WHERE}" in failed.stderr
 
 
+def test_values_of_variables_are_hidden_before_a_table_is_laid_out(monkeypatch):
+    """In a cell that is too narrow they would stand in pieces, and what is hidden has a width."""
+    secret = Path("/".join(f"acme-{number:04}" for number in range(30)))
+    secret.mkdir(parents=True)
+    (secret / "in.csv").write_text("x\n5\n")
+    Path("good.yaml").write_text(GOOD.replace("in.csv", '"${WHERE}/in.csv"'))
+    monkeypatch.setenv("WHERE", str(secret))
+    for arguments in (
+        ["run", "good.yaml"],
+        ["explain", "good.yaml", "--analyze"],
+        ["doctor", "good.yaml"],
+    ):
+        for columns in ("50", "80"):
+            monkeypatch.setenv("COLUMNS", columns)
+            text = arrowetl(*arguments).stdout
+            assert "acme" not in text
+            assert {len(line) for line in text.splitlines() if line[:1] in "┏│└"} <= {int(columns)}
+    monkeypatch.delenv("COLUMNS")
+    assert "acme" not in arrowetl("explain", "good.yaml", "--analyze").stdout
+
+
 SLOW = """\
 import time
 import pyarrow as pa

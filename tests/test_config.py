@@ -96,6 +96,13 @@ dead_letters: {type: parquet, path: rejects/}
         ("mask: {columns: {email: redact}}", ae.Mask({"email": "redact"})),
         ("mask: {columns: [email], method: redact}", ae.Mask("email", "redact")),
         ("filter: {predicate: x > 0}", ae.Filter("x > 0")),
+        ("mask: email", ae.Mask("email")),
+        # One name may stand without its list, as in Python.
+        ("select: {exclude: email}", ae.Select(exclude=["email"])),
+        (
+            "aggregator: {group_by: country, aggregations: {n: count(*)}}",
+            ae.Aggregator("country", {"n": "count(*)"}),
+        ),
         # What can be the first option is.
         ("rename: {columns: c}", ae.Rename({"columns": "c"})),
         ("cast: {columns: int, format: date}", ae.Cast({"columns": "int", "format": "date"})),
@@ -281,8 +288,8 @@ transforms:
   - type: null_remover
     strateggy: drop
   - fliter: x > 0
-  - type: null_remover
-    columns: email
+  - type: quality_scorer
+    rules: email
   - type: null_remover
     columns: [a, 5]
   - 5
@@ -312,7 +319,7 @@ load: {type: parquet, mode: 5}
         "orders.yaml:10: transforms[1].type: missing; did you mean 'filter'? a transform is one of "
     )
     assert said[7:10] == [
-        "orders.yaml:12: transforms[2].columns: expected a list, got 'email'; write [email]",
+        "orders.yaml:12: transforms[2].rules: expected a list, got 'email'; write [email]",
         'orders.yaml:14: transforms[3].columns[1]: expected text, got 5; write it in quotes: "5"',
         "orders.yaml:15: transforms[4]: expected a mapping, got 5",
     ]
@@ -642,6 +649,8 @@ def test_the_schema_takes_what_is_right_and_refuses_what_is_not(editor):
     assert editor(GOOD) == []
     assert editor(GOOD + "transforms: [filter: x > 0, {type: sql, query: SELECT 1}]") == []
     assert editor(GOOD + "transforms: [mask: {columns: {a: redact}}, mask: {a: redact}]") == []
+    assert editor(GOOD + "transforms: [null_remover: {columns: a}, select: a]") == []
+    assert editor(GOOD + "transforms: [null_remover: {columns: 5}]") == ["$.transforms[0]"]
     assert editor(GOOD + "settings: {threads: '${THREADS}'}") == []
     assert editor(GOOD + "settings: {threads: many}") == ["$.settings.threads"]
     assert editor(GOOD + "profiles: {prod: {load: {path: x}}}") == []

@@ -71,8 +71,34 @@ def test_what_fails_is_told_and_what_follows_is_not_tried():
     source, destination, letters = json.loads(done.stdout)["places"]
     assert [step["works"] for step in source["steps"]] == [False]
     assert "'in.csv'" in source["steps"][0]["detail"]
-    assert "not tried" in destination["steps"][0]["detail"]
+    assert [(step["step"], step["works"]) for step in destination["steps"]] == [
+        ("open the file", True),
+        ("take the rows", None),
+    ]
+    assert "not tried" in destination["steps"][1]["detail"]
     assert letters["works"]
+    told = arrowetl("doctor", "bad.yaml").stdout
+    assert "  -      take the rows: not tried" in told
+    assert told.endswith("1 of these don't work\n")
+
+
+@pytest.mark.parametrize(
+    ("load", "step"),
+    [
+        ("{type: parquet, path: in.csv/out}", "write to it"),
+        ("{type: csv, path: in.csv/out.csv}", "write to it"),
+        ("{type: duckdb, path: in.csv, table: t}", "open the file"),
+        ("{type: postgresql, host: localhost, port: 1, table: t}", "connect"),
+    ],
+    ids=["parquet", "csv", "duckdb", "postgresql"],
+)
+def test_the_destination_is_tried_also_where_the_source_does_not_work(load, step):
+    text = GOOD.replace("in.csv", "inn.csv").replace("{type: sqlite, path: out.db, table: t}", load)
+    Path("bad.yaml").write_text(text)
+    told = arrowetl("doctor", "bad.yaml").stdout
+    assert f"  FAILED {step}" in told
+    assert "not tried" not in told
+    assert told.endswith("2 of these don't work\n")
 
 
 def test_a_transform_that_does_not_fit():

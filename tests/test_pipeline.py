@@ -1,10 +1,12 @@
 """The pipeline as a user sees it: described, planned, run; its result, its errors."""
 
 import gc
+import io
 import json
 import pickle
 import re
 import threading
+from datetime import datetime, timezone
 
 import duckdb
 import polars as pl
@@ -12,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import arrowetl as ae
 from arrowetl.events import Committed, RowsRejected, RunEnded, RunStarted, StageCounted
+from arrowetl.result import PipelineResult, StageResult
 
 PEOPLE = pa.table(
     {"name": ["Ada", "Bob", None, "Ada"], "age": [36, 17, 50, 36], "note": ["x", "y", "z", "x"]}
@@ -56,6 +60,26 @@ def test_the_result_prints_as_a_table_as_json_and_in_a_notebook():
     assert plain["stages"][1]["records_out"] == 3
     assert plain["schema"] == {"name": "string", "age": "int64", "note": "string"}
     assert "<td>Deduplicator</td>" in result._repr_html_()
+    assert repr(result).startswith("<PipelineResult of 'people': 4 rows in · 3 loaded")
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_a_narrow_result_leaves_out_sizes_and_cuts_no_number(width):
+    stages = [
+        StageResult(f"CSVSource('{'[b]/' * 30}')", 10**9, 10**9, 0, 12345.678, True, "removed", 5),
+        StageResult("Filter", 10**9, 10, 0, 1.0, True, "removed", 123456, 10**9),
+    ]
+    now = datetime.now(timezone.utc)
+    result = PipelineResult("id", "[bold]x", now, 10**9, 10, stages=tuple(stages))
+    console = Console(width=width, file=io.StringIO())
+    console.print(result)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].strip() == "[bold]x"
+    assert {len(line) for line in lines if line[:1] in "┏│└"} <= set(range(40, width + 1))
+    number = [cell.strip() for cell in re.split("[│┃]", lines[4])]
+    assert number[2:4] == ["1,000,000,000", "1,000,000,000"]
+    assert "12345.68" in number
+    assert ("size out" in lines[2]) == (width == 120)
 
 
 def test_a_stage_may_be_sql_or_a_function():
@@ -246,6 +270,28 @@ def test_explain_prints_and_analyze_runs(capsys, tmp_path):
     assert "4 loaded" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", [ae.ParquetLoader, ae.CSVLoader, ae.DuckDBLoader, ae.SQLiteLoader])
+def test_a_plan_is_shown_also_where_its_destination_is_there_already(kind, tmp_path):
+    named = {"table": "t"} if kind in {ae.DuckDBLoader, ae.SQLiteLoader} else {}
+    sink = kind(tmp_path / "out", mode="error", **named)
+    pipeline = people().load(sink).run()
+    [note] = pipeline.plan().notes
+    assert note.startswith("a run would end at once: ")
+    assert "is there already" in note
+    assert "is there already" in pipeline._repr_html_()
+    with pytest.raises(ae.WriteError, match="is there already"):
+        pipeline.run()
+    assert not pipeline.diagnose().works
+
+
+def test_a_notebook_shows_a_pipeline_that_can_not_be_planned():
+    assert ae.Pipeline("x")._repr_html_() == (
+        "<pre>Pipeline(&#x27;x&#x27;)\nConfigError: nothing to read from: add .extract(...)</pre>"
+    )
+    shown = people().transform(ae.Select(["agee"]))._repr_html_()
+    assert "no column &#x27;agee&#x27;" in shown
+
+
 @pytest.mark.parametrize(
     ("describe", "message"),
     [
@@ -340,7 +386,9 @@ def test_rows_too_large_for_a_lean_run_arrive_all_the_same(tmp_path, monkeypatch
 
 def test_a_preview_shows_brackets_as_they_are():
     table = pa.table({"at[x]": pa.array(["[red]a", "tags[]"])})
-    shown = str(ae.Pipeline().extract(ae.ArrowSource(table)).preview())
+    preview = ae.Pipeline().extract(ae.ArrowSource(table)).preview()
+    assert repr(preview) == "<Preview: rows 2, columns 1; print it to see them>"
+    shown = str(preview)
     assert "at[x]" in shown
     assert "[red]a" in shown
 

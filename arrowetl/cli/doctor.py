@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from arrowetl.cli.app import FAILED, FILE, common, config_of
-from arrowetl.cli.output import as_json, echo, show
+from arrowetl.cli.output import as_json, echo, show_hidden
 
 
 @click.command()
@@ -30,6 +30,6 @@ def doctor(file: Path, profile: str | None, output: str) -> None:
     if output == "json":
         echo(as_json(config.secrets.hide_in(found.to_dict())))
     else:
-        show(found, config)
+        show_hidden(found, config)
     if not found.works:
         click.get_current_context().exit(FAILED)

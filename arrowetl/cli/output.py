@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -17,7 +17,22 @@ PIPED_WIDTH = 1_000
 """Characters in a line, at most, where no terminal says how wide it is: nothing is cut."""
 
 
-def show(value: Any, config: Config | None = None) -> None:
+class Drawn(Protocol):
+    """What draws itself with each of its texts hidden as it should be."""
+
+    def drawn(self, hide: Callable[[str], str]) -> Any:
+        """Give what rich draws."""
+
+
+def show_hidden(value: Drawn, config: Config) -> None:
+    """Print it as `show` does, without values of variables.
+
+    They are hidden before it is laid out: a line that is full would cut them in two.
+    """
+    show(value.drawn(config.secrets.hide))
+
+
+def show(value: Any) -> None:
     """Print what rich knows how to draw, in colour on a terminal."""
     from rich.console import Console
 
@@ -25,9 +40,8 @@ def show(value: Any, config: Config | None = None) -> None:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPED_WIDTH
     with console.capture() as captured:
-        console.print(value)
-    text = captured.get().rstrip("\n")
-    echo(config.secrets.hide(text) if config else text)
+        console.print(value, crop=False)
+    echo(captured.get().rstrip("\n"))
 
 
 def echo(text: str) -> None:

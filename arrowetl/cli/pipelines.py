@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from arrowetl.cli.app import DEBUG, FILE, MISDESCRIBED, common, config_of
-from arrowetl.cli.output import as_json, echo, parsed, printed, show
+from arrowetl.cli.output import as_json, echo, parsed, printed, show, show_hidden
 
 
 @click.command()
@@ -30,7 +30,7 @@ def run(
     if output == "json":
         echo(as_json(config.secrets.hide_in(parsed(result.to_json()))))
     elif not quiet:
-        show(result, config)
+        show_hidden(result, config)
         if result.records_rejected and config.dead_letters is None:
             click.echo("To keep rejected rows, give the file a dead_letters: entry.", err=True)
 
@@ -54,7 +54,9 @@ def explain(file: Path, profile: str | None, output: str, *, analyze: bool) -> N
                 made["result"] = parsed(pipeline.run().result.to_json())
             echo(as_json(config.secrets.hide_in(made)))
         else:
-            echo(config.secrets.hide(printed(lambda: pipeline.explain(analyze=analyze))))
+            echo(config.secrets.hide(printed(pipeline.explain)))
+            if analyze:
+                show_hidden(pipeline.run().result, config)
 
 
 @click.command()

@@ -18,6 +18,8 @@ _VARIABLE = re.compile(
 )
 SHORT = 4
 """Values of fewer characters aren't looked for in texts: they would be found in every one."""
+CUT = "…"
+"""What stands where a text was too long to be shown."""
 
 
 @dataclass
@@ -32,12 +34,14 @@ class Secrets:
 
         >>> Secrets({"hunter2": "PASSWORD"}).hide("can't log in with 'hunter2'")
         "can't log in with '${PASSWORD}'"
+        >>> Secrets({"hunter2": "PASSWORD"}).hide("SELECT 'hunte…")
+        "SELECT '${PASSWORD}…"
         """
         for value in sorted(self.names, key=len, reverse=True):
             if len(value) >= SHORT:
                 name = f"${{{self.names[value]}}}"
                 for spelling in (value, value.replace("'", "''"), repr(value)[1:-1]):
-                    text = text.replace(spelling, name)
+                    text = _hidden_end(text.replace(spelling, name), spelling, name)
         return text
 
     def hide_in(self, value: Any) -> Any:
@@ -55,6 +59,17 @@ class Secrets:
                 return {key: self.hide_in(item) for key, item in value.items()}
             case _:
                 return value
+
+
+def _hidden_end(text: str, value: str, name: str) -> str:
+    """Hide what is left of a value where a text was cut."""
+    *parts, end = text.split(CUT)
+    for at, part in enumerate(parts):
+        lengths = range(min(len(part), len(value) - 1), SHORT - 1, -1)
+        left = next((length for length in lengths if part.endswith(value[:length])), None)
+        if left is not None:
+            parts[at] = part[:-left] + name
+    return CUT.join([*parts, end])
 
 
 @dataclass

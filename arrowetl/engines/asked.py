@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arrowetl.arguments import flag, whole
 from arrowetl.engines.local import Settings
 from arrowetl.errors import ConfigError
 from arrowetl.instances import Instance
-from arrowetl.stage import BATCH_ROWS, Sink
+from arrowetl.stage import BATCH_ROWS, Sink, Stage
+
+if TYPE_CHECKING:
+    from arrowetl.contracts import Contract
 
 
 def settings_of(
@@ -84,6 +88,17 @@ def callables(listeners: Any) -> tuple[Callable[..., Any], ...]:
     if not all(map(callable, found)):
         raise ConfigError(f"listeners takes a list of callables, not {listeners!r}")
     return found
+
+
+def contract_stages(
+    contract: Contract | str | os.PathLike[str] | Mapping[str, Any] | None,
+) -> Sequence[Stage]:
+    """Give the stages that hold rows to a contract; none without one."""
+    if contract is None:
+        return ()
+    from arrowetl.transforms.contract import enforced
+
+    return enforced(contract, where="Pipeline")
 
 
 def columns_or_all(allow_lossy: Any) -> bool | tuple[str, ...]:

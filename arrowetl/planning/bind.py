@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from arrowetl.arrow import as_undecided, undecided
-from arrowetl.errors import ArrowETLError, SchemaError
+from arrowetl.errors import ArrowETLError, OccupiedError, SchemaError
 from arrowetl.fidelity import refuse_lossy
 from arrowetl.planning.masking import hidden, unshown
 from arrowetl.planning.plan import Plan, Segment, Step
@@ -28,6 +28,7 @@ def bind(
     ordered: bool = True,
     allow_lossy: bool | Sequence[str] = False,
     dead_letters: Sink | None = None,
+    shown: bool = False,
 ) -> Plan:
     """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
 
@@ -40,6 +41,7 @@ def bind(
         ordered: whether rows keep the source's order.
         allow_lossy: the columns that may lose something in the sink; True for all.
         dead_letters: where rejected rows go.
+        shown: whether it is only looked at: a note says then that the sink is there already.
 
     Raises:
         SchemaError: a stage or the sink doesn't fit; names the stage and the column.
@@ -67,7 +69,7 @@ def bind(
         dead_letters=dead_letters.label if dead_letters else None,
     )
     plan = _covered(plan)
-    return plan if sink is None else _into_sink(plan, sink, allow_lossy)
+    return plan if sink is None else _into_sink(plan, sink, allow_lossy, shown=shown)
 
 
 def _covered(plan: Plan) -> Plan:
@@ -84,9 +86,15 @@ def _covered(plan: Plan) -> Plan:
     return replace(plan, segments=tuple(map(again, plan.segments)))
 
 
-def _into_sink(plan: Plan, sink: Sink, allow_lossy: bool | Sequence[str]) -> Plan:
+def _into_sink(plan: Plan, sink: Sink, allow_lossy: bool | Sequence[str], *, shown: bool) -> Plan:
     with _told_of_undecided(tuple(plan.steps), plan.schema):
-        notes, stored = sink.check(plan.schema), sink.stored(plan.schema)
+        try:
+            notes = sink.check(plan.schema)
+        except OccupiedError as error:
+            if not shown:
+                raise
+            notes = (f"a run would end at once: {error}",)
+        stored = sink.stored(plan.schema)
     guarded = refuse_lossy(stored, allowed=allow_lossy, where=sink.label)
     told = {each.note for each in stored}
     others = tuple(note for note in notes if note not in told)

@@ -37,7 +37,7 @@ _OURS = {"client_encoding": "text arrives as UTF-8", "dbname": "give database="}
 _NO_DATABASE = re.compile(r'database "(.*)" does not exist')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Server:
     """A database on a server; what isn't said comes from `PG*` variables and libpq's files.
 

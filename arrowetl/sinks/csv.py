@@ -27,7 +27,7 @@ _QUOTING = ("minimal", "strings", "all")
 _LONGEST_DELIMITER = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CSVLoader(OneFileSink):
     r"""Write a CSV file that appears, or grows, all at once.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.errors import ConfigError, SchemaError, WriteError, first_line
+from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError, first_line
 from arrowetl.files import destination_path
 from arrowetl.instances import SETTINGS
 from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
@@ -28,7 +28,7 @@ from arrowetl.sinks.table import (
     require_key,
 )
 from arrowetl.sql import INPUT, literal, name, names
-from arrowetl.stage import Mode, SchemaChange, Sink, require
+from arrowetl.stage import Finding, Mode, SchemaChange, Sink, found, require
 from arrowetl.typemap import Stored, duckable_schema, duckdb_columns, keeps, may_keep
 
 _MAGIC = b"DUCK"
@@ -45,7 +45,7 @@ class _Run:
     fit: Fit | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DuckDBLoader(Sink):
     """Load a table of a DuckDB file, in one transaction.
 
@@ -88,7 +88,7 @@ class DuckDBLoader(Sink):
     table: str
     schema: str = "main"
     mode: str = "append"
-    key: Sequence[str] = ()
+    key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 
@@ -131,6 +131,22 @@ class DuckDBLoader(Sink):
         if columns is None or found is None:
             return ()
         return (*found.notes, *dropped_notes(incoming, found))
+
+    def reached(self) -> Iterator[Finding]:
+        """Try to open the file, and look for the table."""
+        yield found("open the file", self._opened)
+
+    def _opened(self) -> str:
+        path = destination_path(str(self.path), where=self.label)
+        if not path.exists():
+            return "the file will be made"
+        connection = self._connect(path, read_only=True)
+        try:
+            with writing(self.label):
+                there = self._columns(connection) is not None
+        finally:
+            connection.close()
+        return f"the table {'is there' if there else 'will be made'}"
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         """Give the declared type of each column, and what is read back of it.
@@ -182,7 +198,7 @@ class DuckDBLoader(Sink):
         if found[0][0] != "BASE TABLE":
             raise WriteError(f"{self.label}: is a view; name a table")
         if self.mode == Mode.ERROR:
-            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+            raise OccupiedError(f"{self.label}: the table is there already, and mode='error'")
         described = connection.execute(f"DESCRIBE {self._target}").fetchall()
         return [Column(row[0], row[1]) for row in described]
 

@@ -35,7 +35,7 @@ class _Format(str, Enum):
     ARRAY = "array"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class JSONLoader(OneFileSink):
     """Write a JSON file that appears, or grows, all at once.
 

@@ -15,7 +15,7 @@ class _Run:
     table: pa.Table | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ArrowLoader(Sink):
     """Keep the rows as a `pa.Table`, in `table` and in the pipeline's result.
 

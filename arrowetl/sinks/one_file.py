@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from arrowetl.errors import ConfigError, WriteError, closest, did_you_mean
+from arrowetl.errors import ConfigError, OccupiedError, WriteError, closest, did_you_mean
 from arrowetl.sinks.csv_files import codec_of, join
 from arrowetl.sinks.feed import choice, path_text, writing
-from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of, tried_out
 from arrowetl.stage import Finding, Mode, Sink
 from arrowetl.stores.s3 import Store
 
@@ -62,6 +62,10 @@ class OneFileSink(Sink):
         """Look whether the rows would fit, then whether the place may be written."""
         yield from diagnosed(super().diagnose(schema), lambda: self._place)
 
+    def reached(self) -> Iterator[Finding]:
+        """Try whether the place may be written."""
+        yield tried_out(lambda: self._place)
+
     def begin(self, schema: pa.Schema) -> None:
         """Make the hidden folder beside the destination."""
         self.abort()
@@ -89,7 +93,7 @@ class OneFileSink(Sink):
         if place.is_folder():
             raise WriteError(f"{self.label}: is a folder, and a file is wanted; name one in it")
         if self.mode == Mode.ERROR and place.is_file():
-            raise WriteError(
+            raise OccupiedError(
                 f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
                 f"mode='append' adds them to it"
             )

@@ -16,12 +16,19 @@ import pyarrow.types as kinds
 from arrowetl.arguments import whole
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import describing
-from arrowetl.errors import ConfigError, SchemaError, WriteError, closest, did_you_mean
+from arrowetl.errors import (
+    ConfigError,
+    OccupiedError,
+    SchemaError,
+    WriteError,
+    closest,
+    did_you_mean,
+)
 from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, choice, column_names, path_text, writing
 from arrowetl.sinks.folders import partitions_of
 from arrowetl.sinks.parquet_files import Layout, coded
-from arrowetl.sinks.places import Place, Stage, diagnosed, place_of
+from arrowetl.sinks.places import Place, Stage, diagnosed, place_of, tried_out
 from arrowetl.sql import INPUT, literal, names
 from arrowetl.stage import Finding, Mode, Sink, require
 from arrowetl.stores.s3 import Store, is_s3
@@ -56,7 +63,7 @@ class _Run:
     is_folder: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ParquetLoader(Sink):
     """Write a Parquet file, or a folder of Parquet files, that appears all at once.
 
@@ -107,12 +114,12 @@ class ParquetLoader(Sink):
     path: str | os.PathLike[str]
     _: KW_ONLY
     mode: str = "error"
-    partition_by: Sequence[str] = ()
+    partition_by: str | Sequence[str] = ()
     compression: str = "zstd"
     compression_level: int | None = None
     row_group_size: int = _GROUP_ROWS
     max_file_bytes: int | None = None
-    sorted_by: Sequence[str] = ()
+    sorted_by: str | Sequence[str] = ()
     store: Store | None = None
     _run: _Run = field(default_factory=_Run, init=False, repr=False, compare=False)
 
@@ -233,6 +240,10 @@ class ParquetLoader(Sink):
         """Look whether the rows would fit, then whether the place may be written."""
         yield from diagnosed(super().diagnose(schema), lambda: self._place)
 
+    def reached(self) -> Iterator[Finding]:
+        """Try whether the place may be written."""
+        yield tried_out(lambda: self._place)
+
     @property
     def _place(self) -> Place:
         return place_of(str(self.path), self.store, folder=self._is_folder, where=self.label)
@@ -244,7 +255,7 @@ class ParquetLoader(Sink):
         if not self._is_folder and place.is_folder():
             raise WriteError(f"{self.label}: is a folder; end its name in '/' to write into it")
         if self.mode == Mode.ERROR and not place.is_empty():
-            raise WriteError(
+            raise OccupiedError(
                 f"{self.label}: is there already; mode='replace' puts the new rows in its place, "
                 f"mode='append' adds files to a folder"
             )

@@ -206,4 +206,9 @@ def diagnosed(findings: Iterable[Finding], place: Callable[[], Place]) -> Iterat
         yield finding
         if not finding.works:
             return
-    yield found("write to it", lambda: place().try_out())
+    yield tried_out(place)
+
+
+def tried_out(place: Callable[[], Place]) -> Finding:
+    """Try whether a sink's place may be written."""
+    return found("write to it", lambda: place().try_out())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.arguments import flag, whole
-from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError
+from arrowetl.findings import tried
 from arrowetl.postgres.connection import Server
 from arrowetl.postgres.errors import PassingWriteError, may_pass, sqlstate
 from arrowetl.sinks.postgresql_fit import Change, change, ways
@@ -20,7 +21,7 @@ from arrowetl.sinks.postgresql_sql import Load
 from arrowetl.sinks.postgresql_tables import Have, Tables
 from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, sent_columns
 from arrowetl.sinks.table import Column, Fit, check_table_options
-from arrowetl.stage import Finding, Mode, Refuse, RowSink, found, require
+from arrowetl.stage import Finding, Mode, Refuse, RowSink, require
 from arrowetl.tunable import Knob
 from arrowetl.typemap import Stored
 
@@ -36,7 +37,7 @@ class _Run:
     load: Load | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PostgreSQLLoader(Server, RowSink):
     """Load a table of a PostgreSQL database by binary COPY, in one transaction.
 
@@ -97,7 +98,7 @@ class PostgreSQLLoader(Server, RowSink):
     table: str
     schema: str = "public"
     mode: str = "append"
-    key: Sequence[str] = ()
+    key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
     on_error: str = "dead_letter"
     exclusive: bool = True
@@ -174,6 +175,16 @@ class PostgreSQLLoader(Server, RowSink):
 
     def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
         """Try to connect, find the table, ask for each permission, and fit the rows to it."""
+        fit = ("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")
+        return self._tried(schema.names, fit)
+
+    def reached(self) -> Iterator[Finding]:
+        """Try to connect, and ask for the permissions that rows of any columns need."""
+        return self._tried(())
+
+    def _tried(
+        self, columns: Sequence[str], *more: tuple[str, Callable[[], str]]
+    ) -> Iterator[Finding]:
         with ExitStack() as stack:
 
             def connect() -> str:
@@ -182,16 +193,10 @@ class PostgreSQLLoader(Server, RowSink):
                     return str(tables[0].asked(_WHO)[0][0])
 
             tables: list[Tables] = []
-            steps = [("connect", connect)]
-            steps += [("have the permissions", lambda: self._permissions(tables[0], schema))]
-            steps += [("take the rows", lambda: "; ".join(self.check(schema)) or "they fit")]
-            for step, attempt in steps:
-                finding = found(step, attempt)
-                yield finding
-                if not finding.works:
-                    return
+            allowed = ("have the permissions", lambda: self._permissions(tables[0], columns))
+            yield from tried([("connect", connect), allowed, *more])
 
-    def _permissions(self, tables: Tables, schema: pa.Schema) -> str:
+    def _permissions(self, tables: Tables, columns: Sequence[str]) -> str:
         with self._writing():
             there = self._columns(tables) is not None
             needs = {
@@ -200,7 +205,7 @@ class PostgreSQLLoader(Server, RowSink):
             }
             asked = needs.get(Mode(self.mode), ["INSERT"]) if there else ["CREATE"]
             lacking = [each for each in asked if not tables.may(each)]
-            lacking += tables.lacking_around(schema.names)
+            lacking += tables.lacking_around(columns)
         if lacking:
             raise WriteError(
                 f"{self.label}: {' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} "
@@ -218,7 +223,7 @@ class PostgreSQLLoader(Server, RowSink):
     def _columns(self, tables: Tables) -> list[Have] | None:
         columns = tables.columns()
         if columns is not None and self.mode == Mode.ERROR:
-            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+            raise OccupiedError(f"{self.label}: the table is there already, and mode='error'")
         return columns
 
     def _change(self, tables: Tables, have: Sequence[Have], sent: Sequence[Sent]) -> Change:

@@ -24,7 +24,7 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class S3Loader(Sink):
     """Write CSV, JSON or Parquet files to any S3-compatible server, by multipart uploads.
 
@@ -102,6 +102,10 @@ class S3Loader(Sink):
     def diagnose(self, schema: pa.Schema) -> Iterator[Finding]:
         """Look whether the rows would fit; begin an upload, and end it."""
         return self._sink.diagnose(schema)
+
+    def reached(self) -> Iterator[Finding]:
+        """Begin an upload, and end it."""
+        return self._sink.reached()
 
     def begin(self, schema: pa.Schema) -> None:
         """Try whether objects may be put; undo or finish what killed runs left."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 from arrowetl.adbc import Connection
 from arrowetl.arguments import seconds, whole
 from arrowetl.arrow import reader_of
-from arrowetl.errors import ConfigError, SchemaError, WriteError
+from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError
 from arrowetl.files import destination_path
 from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, first_bytes, path_text, writing
@@ -30,7 +30,7 @@ from arrowetl.sinks.table import (
     require_key,
 )
 from arrowetl.sql import INPUT, name
-from arrowetl.stage import Mode, SchemaChange, Sink, require
+from arrowetl.stage import Finding, Mode, SchemaChange, Sink, found, require
 from arrowetl.typemap import Stored, duckable_schema, sqlite_columns
 
 _MAGIC = b"SQLite format 3\0"
@@ -46,7 +46,7 @@ class _Run:
     fit: Fit | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SQLiteLoader(Sink):
     """Load a table of a SQLite file, in one transaction.
 
@@ -96,7 +96,7 @@ class SQLiteLoader(Sink):
     _: KW_ONLY
     table: str
     mode: str = "append"
-    key: Sequence[str] = ()
+    key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
     batch_rows: int = 65_536
     timeout: float = 10.0
@@ -140,6 +140,18 @@ class SQLiteLoader(Sink):
         if columns is None or found is None:
             return ()
         return (*found.notes, *dropped_notes(_declared(stored), found))
+
+    def reached(self) -> Iterator[Finding]:
+        """Try to open the file, and look for the table."""
+        yield found("open the file", self._opened)
+
+    def _opened(self) -> str:
+        path = destination_path(str(self.path), where=self.label)
+        if not path.exists():
+            return "the file will be made"
+        with self._writing(), self._cursor(path, read_only=True) as cursor:
+            there = self._columns(Tables(cursor, self.label)) is not None
+        return f"the table {'is there' if there else 'will be made'}"
 
     def stored(self, schema: pa.Schema) -> tuple[Stored, ...]:
         """Give the declared type of each column, and what is read back of it.
@@ -188,7 +200,7 @@ class SQLiteLoader(Sink):
     def _columns(self, tables: Tables) -> list[Column] | None:
         columns = tables.columns(self.table)
         if columns is not None and self.mode == Mode.ERROR:
-            raise WriteError(f"{self.label}: the table is there already, and mode='error'")
+            raise OccupiedError(f"{self.label}: the table is there already, and mode='error'")
         return columns
 
     def _fit(self, columns: list[Column] | None, stored: Sequence[Stored]) -> Fit | None:

@@ -71,7 +71,7 @@ HELD = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
 """What is read in place of types whose longest numbers have a digit more than Arrow's."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class CSVSource(FileSource):
     r"""Read CSV files of any size, and set apart the lines that can't be read.
 
@@ -180,7 +180,7 @@ class CSVSource(FileSource):
         quote: str = '"',
         escape: str | None = None,
         skip: int | None = None,
-        null_values: Sequence[str] = ("",),
+        null_values: str | Sequence[str] = ("",),
         quoted_nulls: bool = True,
         decimal: str = ".",
         date_format: str | None = None,

@@ -24,7 +24,7 @@ from arrowetl.stage import BATCH_ROWS, Finding, Sink, Source, found, require
 from arrowetl.typemap.duckdb import COMPOSED, SCALARS, arriving
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DuckDBSource(Source):
     """Read a table, a view or a query of a DuckDB file.
 

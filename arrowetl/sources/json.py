@@ -41,7 +41,7 @@ SHOWN = 200
 """Characters of a text that an error shows."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class JSONSource(FileSource):
     r"""Read JSON files of any size, and set apart the records that can't be read.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import conform, reader_from, rebatched
+from arrowetl.arrow import conform, reader_from, rebatched, refuse_addresses
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
 from arrowetl.sources._python_values import MISFITS, array, infer
 from arrowetl.stage import BATCH_ROWS, Source, require
@@ -183,8 +183,7 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
 
 
 def _streamed(obj: Any) -> _Stream:
-    if type(obj).__module__.startswith("polars."):
-        _check_kinds(getattr(obj, "schema", {}))
+    refuse_addresses(obj, getattr(obj, "schema", {}))
     try:
         return _reader(reader_from(obj))
     except (ValueError, TypeError, pa.ArrowException) as error:
@@ -218,20 +217,10 @@ def _column(name: str, values: Any) -> pa.Array | pa.ChunkedArray:
 def _lazy(frame: Any) -> _Stream:
     """Compute a lazy frame of Polars, part by part."""
     schema = frame.collect_schema()
-    _check_kinds(schema)
+    refuse_addresses(frame, schema)
     empty = pa.RecordBatchReader.from_stream(schema.to_frame())
     parts = (pa.RecordBatchReader.from_stream(part) for part in frame.collect_batches())
     return _Stream(empty.schema, chain.from_iterable(parts))
-
-
-def _check_kinds(schema: Mapping[str, Any]) -> None:
-    """Raise ReadError for Polars' columns of Python objects: of those it gives the addresses."""
-    for column, kind in schema.items():
-        if str(kind) == "Object":
-            raise ReadError(
-                f"column {column!r} has Python objects (Polars' Object), which Arrow can't read; "
-                "make another type of it, or drop it"
-            )
 
 
 def _reader(reader: pa.RecordBatchReader) -> _Stream:

@@ -41,7 +41,7 @@ DIGITS = 38
 """Of a decimal, at most: DuckDB would read a longer one as a double."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ParquetSource(FileSource):
     """Read Parquet files, and only the columns and row groups of them that are needed.
 

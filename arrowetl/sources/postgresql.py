@@ -49,7 +49,7 @@ NO_OPERATOR = "42883"
 NO_TABLE = ("42P01", "3F000")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PostgreSQLSource(Server, Source):
     """Read a table or a query of PostgreSQL.
 

@@ -27,7 +27,7 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class S3Source(Source):
     """Read CSV, JSON, Parquet or text files from any S3-compatible server.
 

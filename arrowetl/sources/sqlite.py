@@ -34,7 +34,7 @@ from arrowetl.stage import BATCH_ROWS, Finding, Sink, Source, found, require
 from arrowetl.typemap import arrow_schema
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class SQLiteSource(Source):
     """Read a table, a view or a query of a SQLite file, in one consistent snapshot.
 

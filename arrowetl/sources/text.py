@@ -45,7 +45,7 @@ from arrowetl.typemap import arrow_schema
 from arrowetl.typemap.duckdb import SCALARS, arriving
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class TextSource(FileSource):
     r"""Read text files of any size line by line; with a pattern, as the columns it finds in a line.
 

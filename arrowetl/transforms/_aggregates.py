@@ -82,6 +82,15 @@ def known_aggregate(word: str, *, where: str) -> str:
     )
 
 
+def is_aggregate(word: str) -> bool:
+    """Tell whether an aggregate is called so.
+
+    >>> is_aggregate("Mean"), is_aggregate("price")
+    (True, False)
+    """
+    return word.lower() in {*AGGREGATES, *ALIASES} | _of_duckdb()
+
+
 @cache
 def _of_duckdb() -> frozenset[str]:
     query = "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"

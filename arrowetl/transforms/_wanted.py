@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from arrowetl.duck import describe_select, expression_text
-from arrowetl.errors import ConfigError, closest, did_you_mean
+from arrowetl.errors import ConfigError, SchemaError, closest, did_you_mean
 from arrowetl.sql import name
 from arrowetl.stage import require
 from arrowetl.transforms._aggregates import (
     ROW,
     aggregate_sql,
     checked_argument,
+    is_aggregate,
     known_aggregate,
 )
 from arrowetl.transforms._groups import refuse_objects, result_type
@@ -77,16 +78,29 @@ class Wanted:
     def columns(self, schema: pa.Schema) -> list[str]:
         """Give the SQL of each aggregate that isn't a function, under its name."""
         return [
-            f"{self._sql(schema, each)} AS {name(made)}"
+            f"{self._sql(schema, made, each)} AS {name(made)}"
             for made, each in self.aggregations.items()
             if made not in self.functions
         ]
 
-    def _sql(self, schema: pa.Schema, wanted: str | tuple[Any, ...]) -> str:
+    def _sql(self, schema: pa.Schema, made: str, wanted: str | tuple[Any, ...]) -> str:
         if isinstance(wanted, str):
+            self._refuse_word(schema, made, wanted)
             return expression_text(wanted, where=self.where)
         column, word, argument = wanted
         return aggregate_sql(word, argument, schema.field(column), where=self.where)
+
+    def _refuse_word(self, schema: pa.Schema, made: str, wanted: str) -> None:
+        """Refuse an aggregate's bare word, as other libraries take it: SQL's would be a column."""
+        if not is_aggregate(wanted) or wanted.lower() in map(str.lower, schema.names):
+            return
+        of = made if made in schema.names else "amount"
+        rows = "'count(*)' for all rows, or " if wanted.lower() == "count" else ""
+        raise SchemaError(
+            f"{made!r}: {wanted!r} is an aggregate's name, and what it is computed of isn't said; "
+            f"write {rows}a column and the name: {(of, wanted)}",
+            where=self.where,
+        )
 
     def schema(self, groups: str, before: pa.Schema, *keys: str) -> pa.Schema:
         """Give what comes out: the keys as `groups` has them, then the aggregates."""

@@ -63,7 +63,7 @@ class Aggregator(SQLStage):
     [{'shop': 'a', 'total': 4.5, 'big': 1}, {'shop': 'b', 'total': 2.0, 'big': 1}]
     """
 
-    group_by: Sequence[str]
+    group_by: str | Sequence[str]
     aggregations: Mapping[str, Any]
     _: KW_ONLY
     returns: Mapping[str, str | pa.DataType] = field(default_factory=dict)

@@ -151,12 +151,12 @@ class AnomalyDetector(SQLStage):
 
     _: KW_ONLY
     method: str = "combined"
-    columns: Sequence[str] | None = None
+    columns: str | Sequence[str] | None = None
     threshold: float | Mapping[str, float] | None = None
     scale: str = "linear"
     contamination: float | None = None
     action: str = "flag"
-    group_by: Sequence[str] = ()
+    group_by: str | Sequence[str] = ()
     min_rows: int = 5
     codes: int = 20
     trees: int = TREES

@@ -33,9 +33,9 @@ class Select(SQLStage):
     (['c', 'a'], ['a', 'c'])
     """
 
-    columns: Sequence[str] = ()
+    columns: str | Sequence[str] = ()
     _: KW_ONLY
-    exclude: Sequence[str] = ()
+    exclude: str | Sequence[str] = ()
 
     rows = Rows.SAME
 

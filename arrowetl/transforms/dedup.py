@@ -127,7 +127,7 @@ class Deduplicator(SQLStage):
     """
 
     _: KW_ONLY
-    on: Sequence[str] | Mapping[str, float] | None = None
+    on: str | Sequence[str] | Mapping[str, float] | None = None
     method: str = "exact"
     keep: str = "first"
     score_column: str | None = None

@@ -89,7 +89,7 @@ class SchemaInferrer(SQLStage):
     seed: int = SEED
     detect_pii: bool = True
     show_values: bool = False
-    patterns: Sequence[str] | None = None
+    patterns: str | Sequence[str] | None = None
     confidence: float = 0.9
     day_first: bool | None = None
     correlations: bool = False

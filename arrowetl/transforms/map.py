@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import empty_batch
-from arrowetl.errors import ConfigError, SchemaError, StageError
+from arrowetl.arrow import empty_batch, reader_from, refuse_addresses
+from arrowetl.errors import ConfigError, ReadError, SchemaError, StageError
 from arrowetl.stage import Rows, Stage
 from arrowetl.transforms._arguments import by_name
 from arrowetl.typemap.words import Kind, arrow_type
 
-Function = Callable[[pa.RecordBatch], "pa.RecordBatch | pa.Table | Mapping[str, Any]"]
+Function = Callable[[pa.RecordBatch], Any]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Map(Stage):
     to what it is given.
 
     Args:
-        fn: takes a batch; gives one, or a table, or a mapping of column names to Arrow arrays.
+        fn: takes a batch; gives one, or a table, a data frame of Polars or pandas, whatever has
+            `__arrow_c_stream__`, or a mapping of column names to Arrow arrays. An index of pandas
+            that has no name is no column.
         schema: what comes out, as an Arrow schema or as types by column name (Arrow's, also by
             their words; DuckDB's words; Python's). Without it, the function is tried on an empty
             batch; with it, it never sees one.
@@ -94,7 +96,7 @@ class Map(Stage):
             yield from made.to_batches() or [empty_batch(made.schema)]
 
     def _made(self, batch: pa.RecordBatch) -> pa.Table:
-        made = self._table(self.fn(batch))
+        made = self._table(self.fn(batch), batch)
         if self.rows is Rows.SAME and made.num_rows != batch.num_rows:
             raise StageError(
                 f"{self.label}: the function gave {made.num_rows} rows for {batch.num_rows}; "
@@ -102,7 +104,7 @@ class Map(Stage):
             )
         return made
 
-    def _table(self, made: object) -> pa.Table:
+    def _table(self, made: object, batch: pa.RecordBatch) -> pa.Table:
         match made:
             case pa.Table():
                 return made
@@ -110,9 +112,28 @@ class Map(Stage):
                 return pa.Table.from_batches([made])
             case Mapping():
                 return pa.Table.from_pydict(dict(made), schema=self.schema)
+            case _ if hasattr(made, "__arrow_c_stream__"):
+                return self._framed(made, batch)
             case _:
                 raise SchemaError(
                     f"the function gave {type(made).__name__}: it has to give a RecordBatch, a "
-                    "Table, or a mapping of column names to arrays",
+                    "Table, a data frame, or a mapping of column names to arrays",
                     where=self.label,
                 )
+
+    def _framed(self, made: Any, batch: pa.RecordBatch) -> pa.Table:
+        try:
+            refuse_addresses(made, getattr(made, "schema", {}))
+            table = reader_from(made).read_all()
+            # Where rows were left out of a frame, it has numbers of the others for an index.
+            index = [each for each in table.column_names if each.startswith("__index_level_")]
+            table = table.drop_columns([each for each in index if each not in batch.schema.names])
+            table = table.replace_schema_metadata(None)
+            stated = self.schema if isinstance(self.schema, pa.Schema) else table.schema
+            return table.cast(stated) if stated.names == table.column_names else table
+        except (ReadError, TypeError, ValueError, pa.ArrowException) as error:
+            raise SchemaError(
+                f"the function gave {type(made).__name__} that can't be taken: {error}",
+                where=self.label,
+                bare=f"the function gave {type(made).__name__} that can't be taken",
+            ) from error

@@ -77,7 +77,7 @@ class Mask(SQLStage):
     [{'card': '4012****1881', 'mail': '***'}, {'card': '****', 'mail': None}]
     """
 
-    columns: Sequence[str] | Mapping[str, str]
+    columns: str | Sequence[str] | Mapping[str, str]
     method: str = "hash"
     _: KW_ONLY
     key: str | bytes | Key | None = field(default=None)

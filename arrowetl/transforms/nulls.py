@@ -65,9 +65,9 @@ class NullRemover(SQLStage):
 
     strategy: str = "drop"
     _: KW_ONLY
-    columns: Sequence[str] | None = None
+    columns: str | Sequence[str] | None = None
     fill: Any = None
-    null_like: Sequence[str | float] = ()
+    null_like: str | Sequence[str | float] = ()
     threshold: float = 0.5
 
     def __post_init__(self) -> None:

@@ -85,7 +85,7 @@ class QualityScorer(SQLStage):
     _: KW_ONLY
     rules: Sequence[Rule | Mapping[str, Any] | str] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
-    columns: Sequence[str] | Mapping[str, float] | None = None
+    columns: str | Sequence[str] | Mapping[str, float] | None = None
     min_score: float | None = None
     filter_low_quality: bool = False
     score_column: str = "quality_score"

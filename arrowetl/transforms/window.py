@@ -97,7 +97,7 @@ class WindowAggregator(SQLStage):
     _: KW_ONLY
     slide: str | timedelta | None = None
     gap: str | timedelta | None = None
-    group_by: Sequence[str] = ()
+    group_by: str | Sequence[str] = ()
     aggregations: Mapping[str, Any] = field(default_factory=dict)
     returns: Mapping[str, str | pa.DataType] = field(default_factory=dict)
     time_zone: str | None = None

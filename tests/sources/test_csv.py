@@ -406,6 +406,7 @@ def test_is_a_value(tmp_path):
     assert pickle.loads(pickle.dumps(source)) == source
     assert hash(source) == hash(eval(repr(source)))
     assert source == eval(repr(source))
+    assert repr(CSVSource("a.csv", decimal=",")) == "CSVSource(path=('a.csv',), decimal=',')"
     assert source.label == f"CSVSource('{tmp_path / 'x.csv'}')"
     assert source.size == len(PLAIN)
     assert CSVSource("gone.csv").size is None

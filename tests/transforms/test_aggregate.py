@@ -306,6 +306,8 @@ def refuse(_):
         ({"n": ("text", "sum")}, "column 'text' is string: sum needs numbers"),
         ({"n": "sum(amuont)"}, "no column 'amuont'; did you mean 'amount'"),
         ({"n": "amount"}, "must appear in the GROUP BY"),
+        ({"amount": "mean"}, r"write a column and the name: \('amount', 'mean'\)"),
+        ({"n": "count"}, r"write 'count\(\*\)' for all rows, or a column and"),
         ({"n": ("text", np.size)}, "which no NumPy array holds"),
         ({"n": ("amount", refuse)}, "refuse failed on one value of column 'amount'.*not today"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -94,8 +95,42 @@ def test_types_by_name_are_a_schema():
 
 @pytest.mark.parametrize("made", [None, [1, 2], 3, "text"])
 def test_what_a_function_may_not_give(made):
-    with pytest.raises(SchemaError, match="it has to give a RecordBatch, a Table, or a mapping"):
+    with pytest.raises(SchemaError, match="it has to give a RecordBatch, a Table, a data"):
         Map(lambda _: made).bind(TABLE.schema)
+
+
+def _wide(frame):
+    return frame.assign(y=frame["x"] * 2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda batch: pl.from_arrow(batch).with_columns(y=pl.col("x") * 2),
+        lambda batch: _wide(batch.to_pandas()),
+        lambda batch: _wide(batch.to_pandas().sort_values("x", ascending=False)).sort_values("x"),
+    ],
+    ids=["polars", "pandas", "index"],
+)
+@pytest.mark.parametrize("stated", [True, False])
+def test_it_may_give_a_data_frame(function, stated):
+    schema = pa.schema({**{f.name: f.type for f in TABLE.schema}, "y": pa.int64()})
+    stage = Map(function, schema=schema if stated else None)
+    loaded = Pipeline().extract(ArrowSource(TABLE)).transform(stage).load(ArrowLoader()).run()
+    table = loaded.result.table
+    assert table.select(["x", "y"]).to_pydict() == {"x": [1, 2, 3], "y": [2, 4, 6]}
+    assert table.schema.metadata is None
+    assert (table.schema == schema) or not stated
+
+
+def test_what_it_gives_as_a_data_frame_may_be_no_addresses():
+    def objects(batch):
+        return pl.DataFrame({"x": [object()] * len(batch)}, schema={"x": pl.Object})
+
+    with pytest.raises(SchemaError, match="'x' has Python objects"):
+        Map(objects).bind(TABLE.schema)
+    with pytest.raises(SchemaError, match="gave Series that can't be taken"):
+        Map(lambda batch: pl.from_arrow(batch)["x"]).bind(TABLE.schema)
 
 
 def test_it_takes_a_function():

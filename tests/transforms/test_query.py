@@ -48,6 +48,29 @@ def test_a_misspelt_column_is_found_before_a_row_is_read():
 
 
 @pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        (SQL("FROM orders"), "SQL: no table 'orders'. `input` is the rows so far; other tables "),
+        (SQL("FROM imput"), "no table 'imput'; did you mean 'input'?"),
+        (SQL("FROM s.orders"), "no table 's.orders'."),
+        (SQL("FROM cites", tables={"cities": TABLE}), "'cites': ...}). Tables: input, cities"),
+        (Filter("id IN (SELECT id FROM orders)"), "Filter: no table 'orders'."),
+        (Filter('name = "paid"'), "Columns: id, name; text goes in single quotes: 'paid'"),
+    ],
+)
+def test_unknown_names_are_told_with_what_is_known(stage, message):
+    with pytest.raises(SchemaError) as caught:
+        stage.bind(TABLE.schema)
+    assert message in str(caught.value)
+    assert "pg_" not in str(caught.value)
+
+
+def test_names_without_quotes_are_no_texts():
+    with pytest.raises(SchemaError, match=r"Columns: id, name$"):
+        Filter("name = paid").bind(TABLE.schema)
+
+
+@pytest.mark.parametrize(
     "other",
     [
         pa.table({"id": [1, 3], "city": ["x", "y"]}),
