@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from arrowetl.arrow import Flags, decoded
-from arrowetl.typemap.stored import LISTS
+from arrowetl.nesting import LISTS
 
 _BITS = {16: 11, 32: 24, 64: 53}
 """Of the whole numbers that a floating type of so many bits keeps, all of them."""

@@ -472,6 +472,12 @@ VALUES = [
     (pa.array([Decimal(12300)], pa.decimal128(3, -2)), "numeric(5,0)", ["12300"]),
     (pa.nulls(2), "text", [None, None]),
     (pa.array(["a", "b", "a"]).dictionary_encode(), "text", ["a", "b", "a"]),
+    (
+        pa.DictionaryArray.from_arrays(
+            pa.array([1, None, 0]), pa.array(["a", "b"], pa.string_view())
+        ),
+        *("text", ["b", None, "a"]),
+    ),
     (pa.array([7, None]).dictionary_encode(), "bigint", ["7", None]),
     (pa.RunEndEncodedArray.from_arrays([2], pa.array([9])), "bigint", ["9", "9"]),
     (pa.array([[1, None], None, []], pa.list_(pa.int8())), "smallint[]", ["{1,NULL}", None, "{}"]),
