@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.errors import ConfigError, SchemaError, WriteError, first_line
+from arrowetl.errors import SchemaError, WriteError, first_line
 from arrowetl.files import destination_path
 from arrowetl.instances import SETTINGS
 from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
@@ -26,6 +26,7 @@ from arrowetl.sinks.table import (
     dropped_notes,
     fit,
     require_key,
+    table_place,
 )
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Mode, SchemaChange, Sink, require
@@ -55,8 +56,9 @@ class DuckDBLoader(Sink):
 
     Args:
         path: the database file.
-        table: where to; any name.
-        schema: the table's schema.
+        table: where to: ``orders``, or ``sales.orders`` with its schema, as `DuckDBSource` reads
+            it. Any name; one with a dot in it goes into double quotes.
+        schema: the table's schema, where `table` doesn't say it; ``main`` if None.
         mode: ``append``; ``replace`` the table's rows, and its columns if they differ; ``upsert``
             rows by `key`; ``error`` if there is such a table.
         key: columns by which ``upsert`` finds rows, compared as the table keeps them. Of several
@@ -86,7 +88,7 @@ class DuckDBLoader(Sink):
     path: str | os.PathLike[str]
     _: KW_ONLY
     table: str
-    schema: str = "main"
+    schema: str | None = None
     mode: str = "append"
     key: Sequence[str] = ()
     on_schema_change: str = "evolve"
@@ -96,9 +98,7 @@ class DuckDBLoader(Sink):
         where = type(self).__name__
         object.__setattr__(self, "path", path_text(self.path, where=where))
         check_table_options(self)
-        for option in ("table", "schema"):
-            if not isinstance(getattr(self, option), str) or not getattr(self, option):
-                raise ConfigError(f"{where}: {option} is a name, not {getattr(self, option)!r}")
+        _ = self._at
 
     @property
     def label(self) -> str:
@@ -107,7 +107,12 @@ class DuckDBLoader(Sink):
 
     @property
     def _target(self) -> str:
-        return f"{name(self.schema)}.{name(self.table)}"
+        return ".".join(map(name, self._at))
+
+    @property
+    def _at(self) -> tuple[str, str]:
+        """The table's schema and its name."""
+        return table_place(self.table, self.schema, "main", where=type(self).__name__)
 
     def check(self, schema: pa.Schema) -> tuple[str, ...]:
         """Look whether the rows would fit the table; nothing is changed.
@@ -175,7 +180,7 @@ class DuckDBLoader(Sink):
             "SELECT table_type FROM information_schema.tables "
             "WHERE table_catalog = current_database() "
             "AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
-            [self.schema, self.table],
+            [*self._at],
         ).fetchall()
         if not found:
             return None
@@ -247,7 +252,7 @@ class DuckDBLoader(Sink):
         if self._run.fit is None:
             rows = _incoming(schema, self.label)
             self._run.fit = Fit(tuple(rows))
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name(self.schema)}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name(self._at[0])}")
             columns = ", ".join(f"{name(one.name)} {_declared(one)}" for one in rows)
             create = "CREATE OR REPLACE TABLE" if exists else "CREATE TABLE"
             connection.execute(f"{create} {self._target} ({columns})")
@@ -385,7 +390,7 @@ _FAMILIES = (
     {"TIME", "TIME_NS"},
 )
 _FLOATING = re.compile("DOUBLE|FLOAT")
-_TEXT_HOLDS = {"UUID", "JSON", "VARCHAR"}
+_TEXT_HOLDS = {"UUID", "JSON", "VARCHAR", "ENUM"}
 
 
 def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str | None:
@@ -403,7 +408,7 @@ def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str |
         # Text that isn't one is an error when it comes; nothing is turned into something else.
         # A number isn't: 1 would be '1', but '1.0' if the column was widened to DOUBLE before.
         refused = have == "BLOB" or _shape(have) in _NUMBERS
-        return have if have in _TEXT_HOLDS else (None if refused else "VARCHAR")
+        return have if _shape(have) in _TEXT_HOLDS else (None if refused else "VARCHAR")
     if not _related(have, want):
         return None
     union = f"(SELECT NULL::{have} AS x UNION ALL SELECT NULL::{want})"

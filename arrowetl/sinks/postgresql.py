@@ -18,7 +18,7 @@ from arrowetl.sinks.postgresql_rows import CHUNK_ROWS, Rows
 from arrowetl.sinks.postgresql_sql import Load
 from arrowetl.sinks.postgresql_tables import Have, Tables
 from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, sent_columns
-from arrowetl.sinks.table import Column, Fit, check_table_options
+from arrowetl.sinks.table import Column, Fit, check_table_options, table_place
 from arrowetl.stage import Finding, Mode, Refuse, RowSink, found, require
 from arrowetl.tunable import Knob
 from arrowetl.typemap import Stored
@@ -69,8 +69,9 @@ class PostgreSQLLoader(Server, RowSink):
             describes them: `host`, `port`, `database`, `user`, `password`, `service`, and any
             other parameter in `libpq`, for instance ``{"sslmode": "verify-full"}``. What isn't
             given comes from the ``PG*`` environment and libpq's files. Passwords are never shown.
-        table: where to; any name of at most 63 bytes.
-        schema: the table's schema.
+        table: where to: ``orders``, or ``sales.orders`` with its schema, as `PostgreSQLSource`
+            reads it. Any name of at most 63 bytes; one with a dot in it goes into double quotes.
+        schema: the table's schema, where `table` doesn't say it; ``public`` if None.
         mode: ``append``; ``replace`` the table's rows; ``upsert`` rows by `key`; ``error`` if
             there is such a table.
         key: columns by which ``upsert`` finds rows; a primary key of a table that is made, a
@@ -94,7 +95,7 @@ class PostgreSQLLoader(Server, RowSink):
 
     _: KW_ONLY
     table: str
-    schema: str = "public"
+    schema: str | None = None
     mode: str = "append"
     key: Sequence[str] = ()
     on_schema_change: str = "evolve"
@@ -107,10 +108,7 @@ class PostgreSQLLoader(Server, RowSink):
         super().__post_init__()
         where = type(self).__name__
         check_table_options(self)
-        for option in ("table", "schema"):
-            value = getattr(self, option)
-            if not isinstance(value, str) or not value or "\0" in value:
-                raise ConfigError(f"{where}: {option} is a name, not {value!r}")
+        for option, value in zip(("schema", "table"), self._at, strict=True):
             if len(value.encode()) > MAX_NAME:
                 raise ConfigError(
                     f"{where}: {option} {value!r} has {len(value.encode())} bytes, and PostgreSQL "
@@ -141,7 +139,12 @@ class PostgreSQLLoader(Server, RowSink):
     @property
     def label(self) -> str:
         """The class, the place and the table."""
-        return f"PostgreSQLLoader({self.place!r}, table={f'{self.schema}.{self.table}'!r})"
+        return f"PostgreSQLLoader({self.place!r}, table={'.'.join(self._at)!r})"
+
+    @property
+    def _at(self) -> tuple[str, str]:
+        """The table's schema and its name."""
+        return table_place(self.table, self.schema, "public", where=type(self).__name__)
 
     def _connected(self, begin: str = "BEGIN") -> AbstractContextManager[Any]:
         return self.connect(where=self.label, failed=WriteError, autocommit=True, first=[begin])
@@ -213,7 +216,7 @@ class PostgreSQLLoader(Server, RowSink):
         return sent_columns(schema, where=self.label)
 
     def _tables(self, connection: Any) -> Tables:
-        return Tables(connection, self.schema, self.table, self.label)
+        return Tables(connection, *self._at, self.label)
 
     def _columns(self, tables: Tables) -> list[Have] | None:
         columns = tables.columns()
@@ -282,12 +285,12 @@ class PostgreSQLLoader(Server, RowSink):
         target_key = tuple(way.column for each in key for way in to if way.sent.column == each)
         watched = tables.is_watched(updates=bool(key))
         if not key:
-            return Load(self.schema, tables.table, to, watched=watched)
+            return Load(self._at[0], tables.table, to, watched=watched)
         tables.ensure_key(target_key)
         swift = self.exclusive and tables.is_plain(len(to))
         if swift:
             tables.lock()
-        return Load(self.schema, tables.table, to, target_key, swift, watched)
+        return Load(self._at[0], tables.table, to, target_key, swift, watched)
 
     def _alter(self, tables: Tables, fitting: Fit) -> None:
         for column in fitting.added:

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import uuid
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -282,6 +283,19 @@ def test_freeze_and_discard(path):
     assert "column 'x' is dropped" in dropping.check(wider.schema)[-1]
     load(dropping, wider)
     assert ask(path, "SELECT count(*) FROM t") == [(4,)]
+
+
+@pytest.mark.parametrize("policy", ["freeze", "discard", "evolve"])
+def test_text_into_a_column_that_reads_it_is_no_change(path, policy):
+    made = "u UUID, j JSON, e ENUM ('ok', 'no'), v VARCHAR(5)"
+    with closing(duckdb.connect(str(path))) as connection:
+        connection.execute(f"CREATE TABLE t ({made})")
+    row = {"u": str(uuid.UUID(int=1)), "j": "[1]", "e": "ok", "v": "a"}
+    load(loader(path, on_schema_change=policy), pa.Table.from_pylist([row]))
+    kinds = [kind for _, kind, *_ in ask(path, "DESCRIBE t")]
+    assert kinds == ["UUID", "JSON", "ENUM('ok', 'no')", "VARCHAR"]
+    with pytest.raises(WriteError, match="oh"):
+        load(loader(path, on_schema_change=policy), pa.Table.from_pylist([{**row, "e": "oh"}]))
 
 
 def test_notes_and_types(path):

@@ -304,6 +304,24 @@ def test_freeze_and_discard(pg):
     assert pg.rows(LIST) == [(1,), (2,), (3,)]
 
 
+def test_freeze_takes_text_where_a_column_reads_it(pg):
+    """No column would have to change: a row whose text can't be read is rejected by itself."""
+    pg.run(
+        "CREATE TYPE mood AS ENUM ('ok')",
+        "CREATE TABLE t (v varchar(5), c char(2), e mood, i inet, u uuid, j jsonb, d date, n int)",
+    )
+    row = {"v": "abc", "c": "de", "e": "ok", "i": "10.0.0.1", "u": str(uuid.UUID(int=1))}
+    row |= {"j": "[1]", "d": "2026-01-02", "n": "7"}
+    bad = {"v": "abcdef", "e": "no", "n": "x"}
+    rows = pa.Table.from_pylist([row, *({**row, key: value} for key, value in bad.items())])
+    before = pg.types()
+    for policy in ("freeze", "discard"):
+        assert pg.load(rows, on_schema_change=policy) == 1
+        assert sorted(column for _, column, _ in pg.refused) == ["e", "n", "v"]
+    assert pg.types() == before
+    pg.run("DROP TYPE mood CASCADE")
+
+
 def test_what_can_not_be_widened_says_why(pg):
     halves = pa.table({"id": [0.5]})
     pg.run("CREATE DOMAIN small AS integer CHECK (value < 9)", "CREATE TABLE t (id small)")
@@ -711,6 +729,16 @@ def test_any_name_is_just_a_name(pg, name, mode):
     assert "check_violation" in refused
     assert ("not_null_violation" in refused) == (mode == "upsert")
     pg.run("DROP TABLE y", f"DROP SCHEMA {quoted} CASCADE")
+
+
+def test_a_dotted_name_is_a_table_in_a_schema_as_it_is_read(pg):
+    for table in ("dwh.items", '"dwh.items"', 'dwh."i.t"'):
+        pg.load(CITIES, table)
+        back = ae.PostgreSQLSource(uri=pg.uri, table=table).reader().read_all()
+        assert back.num_rows == CITIES.num_rows
+    query = "SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname !~ '^(pg_|i)'"
+    assert sorted(pg.rows(query)) == [("dwh", "i.t"), ("dwh", "items"), ("public", "dwh.items")]
+    pg.run("DROP SCHEMA dwh CASCADE")
 
 
 def test_names_that_would_be_cut_are_refused(pg):

@@ -283,6 +283,13 @@ def test_freeze(path):
             frozen.check(rows.schema)
 
 
+def test_text_into_a_column_that_reads_it_is_no_change(path):
+    sqlite_run(path, "CREATE TABLE t (id INTEGER, city VARCHAR(20), at DATETIME)")
+    rows = pa.table({"id": [1], "city": ["a"], "at": pa.array([0], pa.timestamp("us"))})
+    assert load(loader(path, on_schema_change="freeze"), rows) == 1
+    assert sqlite_rows(path, "SELECT * FROM t") == [(1, "a", "1970-01-01T00:00:00.000000")]
+
+
 def test_discard(path):
     load(loader(path), ROWS)
     dropping = loader(path, on_schema_change="discard")
