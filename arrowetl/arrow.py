@@ -187,6 +187,18 @@ def decoded(column: pa.Array) -> pa.Array:
     return column
 
 
+def flags_array(flags: Flags) -> pa.Array | None:
+    """Give flags as Arrow's, if any is set, without importing pandas: see `texts`.
+
+    >>> flags_array(np.array([False])) is None, flags_array(np.array([True, False])).to_pylist()
+    (True, [True, False])
+    """
+    if not flags.any():
+        return None
+    bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits])
+
+
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Give the batch with exactly `schema`; only metadata and nullability may differ.
 

@@ -18,6 +18,7 @@ from arrowetl.sinks.postgresql_rows import CHUNK_ROWS, Rows
 from arrowetl.sinks.postgresql_sql import Load
 from arrowetl.sinks.postgresql_tables import Have, Tables
 from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, sent_columns
+from arrowetl.sinks.rounding import shown
 from arrowetl.sinks.table import Column, Fit, check_table_options, table_place
 from arrowetl.stage import Finding, Mode, Refuse, RowSink, found, require
 from arrowetl.tunable import Knob
@@ -59,7 +60,9 @@ class PostgreSQLLoader(Server, RowSink):
     precision would a bigint. Where it can't be (a view, a generated column or the partition key
     needs it as it is, it's a domain, or the table is another's), and with ``freeze`` and
     ``discard``, a column of numbers keeps its type: rows with a value that it can't hold go to the
-    dead letters, the others arrive. So go integers that double precision would round.
+    dead letters, the others arrive. So go integers that double precision would round. A column of
+    integers or numerics keeps its type beside doubles, too, and takes those whose digits it has:
+    1.25, and not 1.255, is a numeric(7,2), and 3.0 an integer.
 
     A row that a BEFORE trigger leaves out goes to the dead letters, unless other tables inherit
     from the table: then it is taken to be in one of them. Their rows are never touched.
@@ -315,8 +318,11 @@ class PostgreSQLLoader(Server, RowSink):
                     raise rows.error from None
                 raise
 
-    def _raise(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:  # noqa: ARG002
-        raise WriteError(f"{self.label}: {why['reason'][0]}")
+    def _raise(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:
+        column = why["column"][0].as_py()  # small: one name
+        known = column in rows.schema.names
+        value = f" (column {column!r} has {shown(rows[column])})" if known else ""
+        raise WriteError(f"{self.label}: {why['reason'][0]}{value}")
 
     def commit(self) -> None:
         """Commit the transaction and disconnect.

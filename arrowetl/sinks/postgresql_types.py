@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -364,6 +364,38 @@ def takes_or_refuses(have: str, want: str) -> bool:
     if not {base_type(have), base_type(want)} <= exact or want == "numeric":
         return False
     return have == "numeric" or _digits(want)[1] <= _digits(have)[1]
+
+
+def takes_floats(have: str, want: str) -> bool:
+    """Say whether a column of exact numbers takes the floating ones that it has, row by row.
+
+    >>> takes_floats("numeric(9,2)", "double precision"), takes_floats("real", "double precision")
+    (True, False)
+    """
+    return want in FLOATS and base_type(have) in _INTEGERS.keys() | {"numeric"}
+
+
+def exactly_sent(sent: Sent, kind: str) -> Sent:
+    """Give how floating numbers are sent to a column of exact ones: as such, or digit by digit.
+
+    A cast by PostgreSQL would round: integers to the nearest, decimals to 15 digits.
+    """
+    if not takes_floats(kind, sent.declared):
+        return sent
+    wire = _WIRES.get(kind)
+    declared = "text" if wire is None else kind
+    return replace(sent, stored=replace(sent.stored, declared=declared), wire=wire or pa.string())
+
+
+def kept_digits(kind: str) -> tuple[int | None, int | None]:
+    """Give the digits after the point of a type of exact numbers, and the bits of an integer.
+
+    >>> kept_digits("numeric(9,2)"), kept_digits("numeric"), kept_digits("integer")
+    ((2, None), (None, None), (0, 32))
+    """
+    if kind in _INTEGERS:
+        return 0, _WIRES[kind].bit_width
+    return (None if kind == "numeric" else _digits(kind)[1]), None
 
 
 def _is_number(kind: str) -> bool:
