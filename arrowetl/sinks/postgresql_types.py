@@ -16,7 +16,7 @@ import pyarrow.types as kinds
 from arrowetl.arrow import decoded, reader_of, unsliced
 from arrowetl.duck import describing
 from arrowetl.errors import SchemaError
-from arrowetl.postgres.types import decimal_type
+from arrowetl.postgres.types import decimal_type, is_verbatim
 from arrowetl.sinks.table import Column
 from arrowetl.sql import INPUT
 from arrowetl.typemap import Fate, Stored, duckable_schema, refuse_twins
@@ -96,7 +96,7 @@ def _sent(field: pa.Field, where: str) -> Sent:
     kind: Any = field.type
     while kinds.is_dictionary(kind) or kinds.is_run_end_encoded(kind):
         kind = kind.value_type
-    found = _scalar(kind) or _array(kind)
+    found = ("json", pa.string()) if is_verbatim(field) else _scalar(kind) or _array(kind)
     json = found is None and (kinds.is_nested(kind) and not kinds.is_union(kind))
     if json:
         found = ("jsonb", pa.string())
@@ -226,6 +226,7 @@ def _back(wire: Any, declared: str) -> pa.DataType:
         return pa.timestamp("us", wire.tz)
     fixed = {
         "uuid": pa.uuid(),
+        "json": pa.json_(),
         "jsonb": pa.json_(),
         "text": pa.string(),
         "bytea": pa.binary(),
@@ -295,7 +296,7 @@ def _by_duckdb(column: pa.Array, expression: str, kind: pa.DataType) -> pa.Array
 
 _TEXTS = {"text", "character varying", "character", "citext", "name"}
 _INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
-_CASTS = {("json", "jsonb"), ("oid", "bigint")}
+_CASTS = {("json", "jsonb"), ("jsonb", "json"), ("oid", "bigint")}
 FLOATS = {"real": pa.float32(), "double precision": pa.float64()}
 
 
@@ -376,10 +377,13 @@ def takes_floats(have: str, want: str) -> bool:
 
 
 def exactly_sent(sent: Sent, kind: str) -> Sent:
-    """Give how floating numbers are sent to a column of exact ones: as such, or digit by digit.
+    """Give how values are sent to a column that keeps more of them than PostgreSQL's cast does.
 
-    A cast by PostgreSQL would round: integers to the nearest, decimals to 15 digits.
+    Floating numbers go to a column of exact ones as such, or digit by digit: a cast would round to
+    the nearest integer, or to 15 digits. JSON goes to json as it is: jsonb has no order of keys.
     """
+    if {kind, sent.declared} == {"json", "jsonb"} and not sent.json:
+        return replace(sent, stored=replace(sent.stored, declared=kind))
     if not takes_floats(kind, sent.declared):
         return sent
     wire = _WIRES.get(kind)

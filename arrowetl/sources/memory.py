@@ -177,6 +177,7 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
     if isinstance(obj, type):
         raise ConfigError(f"ArrowSource: reads an object, and {obj.__qualname__} is a class")
     if isinstance(obj, Mapping):
+        _refuse_record(obj)
         return lambda: _reader(_table_of(obj).to_reader())
     if hasattr(obj, "collect_batches") and hasattr(obj, "collect_schema"):
         return lambda: _lazy(obj)
@@ -185,6 +186,26 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
     if hasattr(obj, "__arrow_c_array__"):
         return lambda: _reader(pa.table(pa.record_batch(obj)).to_reader())
     raise ConfigError(_refusal(obj))
+
+
+def _refuse_record(obj: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a dict that is a record, or an answer with records in it."""
+    lone = [key for key, values in obj.items() if not _is_listed(values)]
+    if not lone:
+        return
+    lists = [key for key, values in obj.items() if isinstance(values, list)]
+    kept = [key for key in lists if all(isinstance(each, Mapping) for each in obj[key])]
+    advice = [f"for the records in it give the list: obj[{key!r}]" for key in kept[:1]]
+    raise ConfigError(
+        f"{ArrowSource.__name__}: a dict is columns of lists, and its {lone[0]!r} is "
+        f"{describe(obj[lone[0]])}; {', '.join([*advice, 'for one record give a list: [obj]'])}"
+    )
+
+
+def _is_listed(values: Any) -> bool:
+    if isinstance(values, str | bytes | Mapping):
+        return False
+    return any(hasattr(values, each) for each in ("__iter__", "__array__", "__arrow_c_array__"))
 
 
 def _streamed(obj: Any) -> _Stream:

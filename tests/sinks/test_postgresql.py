@@ -775,6 +775,27 @@ def test_a_dotted_name_is_a_table_in_a_schema_as_it_is_read(pg):
     pg.run("DROP SCHEMA dwh CASCADE")
 
 
+ODD_JSON = '{"b": 1,  "a": 2, "b": 3}'
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonb"])
+def test_json_stays_what_it_is(pg, kind):
+    """Doubled keys, their order and the spaces between are what json keeps and jsonb doesn't."""
+    pg.run(f"CREATE TABLE s (x {kind})", f"INSERT INTO s VALUES ('{ODD_JSON}'), (NULL)")
+    pg.run("CREATE TABLE j (x json)", "CREATE TABLE b (x jsonb)")
+    for table in ("new", "j", "b"):
+        source = ae.PostgreSQLSource(uri=pg.uri, table="s")
+        ae.Pipeline().extract(source).load(pg.loader(table)).run()
+    assert pg.types("new") == {"x": kind}
+    kept = ODD_JSON if kind == "json" else '{"a": 2, "b": 3}'
+    assert [pg.rows(f"SELECT x::text FROM {each}") for each in ("new", "j", "b")] == [
+        *([(kept,), (None,)] for _ in range(2)),
+        [('{"a": 2, "b": 3}',), (None,)],
+    ]
+    pg.load(pa.table({"x": pa.array([ODD_JSON], pa.json_())}), "j")
+    assert pg.rows("SELECT x::text FROM j")[-1] == (ODD_JSON,)
+
+
 def test_names_that_would_be_cut_are_refused(pg):
     with pytest.raises(ae.ConfigError, match="has 64 bytes, and PostgreSQL cuts names after 63"):
         pg.loader("é" * 32)

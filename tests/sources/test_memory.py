@@ -216,6 +216,22 @@ def test_any_arrow_library_takes_it():
         assert connection.sql("SELECT sum(id) FROM t").fetchall() == [(6,)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            {"status": "ok", "page": 1, "items": [{"id": 1}]},
+            r"its 'status' is 'ok'; for the records in it give the list: obj\['items'\], for one",
+        ),
+        ({"id": 1, "tags": ["a"]}, r"its 'id' is 1; for one record give a list: \[obj\]"),
+        ({"at": {"x": 1}}, r"its 'at' is {'x': 1}; for one record"),
+    ],
+)
+def test_a_dict_that_is_a_record_says_what_to_give(answer, told):
+    with pytest.raises(ConfigError, match=f"ArrowSource: a dict is columns of lists, and {told}"):
+        Pipeline().extract(answer)
+
+
 def test_columns_of_all_kinds_in_a_dict():
     numbers = np.array([1.5, 2.5, 3.5])
     source = ArrowSource(
