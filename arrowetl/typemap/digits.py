@@ -83,4 +83,5 @@ def _written(numbers: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     part, power = form.flatten()
     power = pc.if_else(pc.equal(pc.binary_length(power), 0), pa.nulls(1, pa.string())[0], power)
     power = pc.fill_null(power.cast(pa.int64()), 0)
-    return pc.subtract(pc.binary_length(part).cast(pa.int64()), power).to_numpy()
+    digits = pc.binary_length(part).cast(pa.int64())
+    return np.asarray(pc.subtract(digits, power).to_numpy(), dtype=np.int64)
