@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.errors import ReadError, SchemaError
+from arrowetl.nesting import plain_words
 
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float32]
@@ -71,7 +72,21 @@ def reader_from(data: Any) -> pa.RecordBatchReader:
     if isinstance(data, pa.RecordBatchReader):
         return data
     own = getattr(data, "reader", None)
-    return own() if callable(own) else pa.RecordBatchReader.from_stream(data)
+    if callable(own):
+        return own()
+    if _has_named_range(data):
+        return pa.Table.from_pandas(data, preserve_index=True).to_reader()
+    return pa.RecordBatchReader.from_stream(data)
+
+
+def _has_named_range(data: Any) -> bool:
+    """Say whether it's a frame of pandas with an index that pandas leaves out, name and all.
+
+    `set_index` makes a RangeIndex of a column whose values are evenly spaced, by chance perhaps.
+    """
+    index = getattr(data, "index", None)
+    is_frame = type(data).__module__.partition(".")[0] == "pandas"
+    return is_frame and type(index).__name__ == "RangeIndex" and index.name is not None  # type: ignore[union-attr]
 
 
 def refuse_addresses(frame: Any, schema: Mapping[str, Any]) -> None:
@@ -191,12 +206,25 @@ def decoded(column: pa.Array) -> pa.Array:
     """
     import pyarrow.compute as pc
 
+    column = plain_words(column)
     while kinds.is_dictionary(column.type) or kinds.is_run_end_encoded(column.type):
         if kinds.is_dictionary(column.type):
             column = column.dictionary_decode()
         else:
             column = pc.run_end_decode(column)
     return column
+
+
+def flags_array(flags: Flags) -> pa.Array | None:
+    """Give flags as Arrow's, if any is set, without importing pandas: see `texts`.
+
+    >>> flags_array(np.array([False])) is None, flags_array(np.array([True, False])).to_pylist()
+    (True, [True, False])
+    """
+    if not flags.any():
+        return None
+    bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits])
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -6,14 +6,19 @@ table called ``x"; DROP TABLE y; --`` is only a strange name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from functools import reduce
 from pathlib import PurePath
 
+from arrowetl.errors import ConfigError
+
 INPUT = "input"
 """What a stage's statement calls the rows that come to it."""
+
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 STREAM = "arrowetl:stream"
 """The table that gives batches to a statement. It can be read once, so no stage names it: `input`
@@ -36,6 +41,32 @@ def names(identifiers: Iterable[str]) -> str:
     '"a", "b c"'
     """
     return ", ".join(map(name, identifiers))
+
+
+def table_parts(table: str, *, where: str) -> tuple[str, ...]:
+    """Give the parts of a table's name: schema and table, or the table alone.
+
+    Names are what they are: case isn't changed. One with a dot in it stands in double quotes.
+
+    Raises:
+        ConfigError: it isn't a table's name.
+
+    >>> table_parts("sales.Orders", where="x"), table_parts('"odd.name"', where="x")
+    (('sales', 'Orders'), ('odd.name',))
+    """
+    parts, at = [], 0
+    while found := _PART.match(table, at):
+        parts.append((found[1] or found[2]).replace('""', '"') if found[1] else found[2])
+        at = found.end()
+        if table[at : at + 1] != ".":
+            break
+        at += 1
+    if at != len(table) or not 1 <= len(parts) <= 2 or "\0" in table:  # noqa: PLR2004
+        raise ConfigError(
+            f"{where}: table is a name, or schema.name; one with a dot or quotes in it goes into "
+            f"double quotes, and quotes are doubled: not {table!r}"
+        )
+    return tuple(parts)
 
 
 def literal(value: object) -> str:

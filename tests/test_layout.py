@@ -13,8 +13,8 @@ import arrowetl
 
 ROOT = Path(arrowetl.__file__).parent
 
-FLOORS = """errors arguments brief documents findings observing rejected remembering tunable sql
-    arrow adbc duck files typemap sampling spool patterns secret exactness instances
+FLOORS = """errors arguments brief nesting documents findings observing rejected remembering tunable
+    sql arrow adbc duck files typemap sampling spool patterns secret exactness instances
     | stage events ml postgres stores fidelity rules profiling contracts fitting
     | planning sources transforms sinks reliability observability result
     | engines diagnosis preview

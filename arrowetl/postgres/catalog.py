@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
 from typing import Any
 
-from arrowetl.errors import ConfigError, closest
+from arrowetl.errors import closest
 from arrowetl.postgres.types import Read, described
 from arrowetl.sql import name
-
-_PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 _TABLES = """
 SELECT n.nspname::text, c.relname::text, pg_table_is_visible(c.oid)
@@ -19,32 +16,6 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT pg_is_other_temp_schema(n.o
 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 ORDER BY 1, 2 LIMIT 10000
 """
-
-
-def table_parts(table: str, *, where: str) -> tuple[str, ...]:
-    """Give the parts of a table's name: schema and table, or the table alone.
-
-    Names are what they are: case isn't changed. One with a dot in it stands in double quotes.
-
-    Raises:
-        ConfigError: it isn't a table's name.
-
-    >>> table_parts("sales.Orders", where="x"), table_parts('"odd.name"', where="x")
-    (('sales', 'Orders'), ('odd.name',))
-    """
-    parts, at = [], 0
-    while found := _PART.match(table, at):
-        parts.append((found[1] or found[2]).replace('""', '"') if found[1] else found[2])
-        at = found.end()
-        if table[at : at + 1] != ".":
-            break
-        at += 1
-    if at != len(table) or not 1 <= len(parts) <= 2 or "\0" in table:  # noqa: PLR2004
-        raise ConfigError(
-            f"{where}: table is a name, or schema.name; one with a dot or quotes in it goes into "
-            f"double quotes, and quotes are doubled: not {table!r}"
-        )
-    return tuple(parts)
 
 
 def relation(parts: tuple[str, ...]) -> str:

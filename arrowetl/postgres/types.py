@@ -87,6 +87,10 @@ _MISFITS: Mapping[str, str] = {
 _MONEY = pa.decimal128(21, 2)
 
 
+VERBATIM = {b"arrowetl:postgresql": b"json"}
+"""Tells json from jsonb in a column's metadata: for Arrow both are JSON."""
+
+
 @dataclass(frozen=True)
 class Read:
     """How a column is read.
@@ -219,7 +223,20 @@ def described(schema: pa.Schema) -> tuple[Read, ...]:
 
 def arrow_schema(columns: tuple[Read, ...]) -> pa.Schema:
     """Give the schema of the rows that arrive."""
-    return pa.schema([(read.column, read.arrow) for read in columns])
+    told = {"json": VERBATIM}
+    return pa.schema(
+        [pa.field(each.column, each.arrow, metadata=told.get(each.declared)) for each in columns]
+    )
+
+
+def is_verbatim(field: pa.Field) -> bool:
+    """Say whether a column's text is PostgreSQL's json, which keeps it letter by letter.
+
+    >>> is_verbatim(pa.field("x", pa.json_(), metadata=VERBATIM))
+    True
+    """
+    told: dict[bytes, bytes] = field.metadata or {}
+    return bool(field.type == pa.json_() and VERBATIM.items() <= told.items())
 
 
 def arrivals() -> dict[str, pa.DataType]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -14,9 +13,19 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import reader_of
-from arrowetl.errors import ConfigError, OccupiedError, SchemaError, WriteError, first_line
+from arrowetl.errors import OccupiedError, SchemaError, WriteError, first_line
 from arrowetl.files import destination_path
 from arrowetl.instances import SETTINGS
+from arrowetl.sinks.duckdb_types import (
+    NULL,
+    by_digits,
+    exact_type,
+    related,
+    rounding,
+    stays,
+    takes_floats,
+    wider,
+)
 from arrowetl.sinks.feed import Feed, LockedError, first_bytes, path_text, writing
 from arrowetl.sinks.rounding import exact
 from arrowetl.sinks.table import (
@@ -26,14 +35,14 @@ from arrowetl.sinks.table import (
     dropped_notes,
     fit,
     require_key,
+    table_place,
 )
 from arrowetl.sql import INPUT, literal, name, names
 from arrowetl.stage import Finding, Mode, SchemaChange, Sink, found, require
-from arrowetl.typemap import Stored, duckable_schema, duckdb_columns, keeps, may_keep
+from arrowetl.typemap import Stored, duckable_schema, duckdb_columns
 
 _MAGIC = b"DUCK"
-_NULL = '"NULL"'
-_FOR_NULLS = "INTEGER"
+_FORNULLS = "INTEGER"
 _STAGED = "temp.main.arrowetl_staged"
 
 
@@ -55,8 +64,9 @@ class DuckDBLoader(Sink):
 
     Args:
         path: the database file.
-        table: where to; any name.
-        schema: the table's schema.
+        table: where to: ``orders``, or ``sales.orders`` with its schema, as `DuckDBSource` reads
+            it. Any name; one with a dot in it goes into double quotes.
+        schema: the table's schema, where `table` doesn't say it; ``main`` if None.
         mode: ``append``; ``replace`` the table's rows, and its columns if they differ; ``upsert``
             rows by `key`; ``error`` if there is such a table.
         key: columns by which ``upsert`` finds rows, compared as the table keeps them. Of several
@@ -64,8 +74,8 @@ class DuckDBLoader(Sink):
             the rows lack keep their values.
         on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns. A
             column of numbers never becomes one of text, nor a column of a type that rounds them
-            (of BIGINT one of DOUBLE): cast the rows, or load into a new column. A row's number
-            that the table's DOUBLE or FLOAT would round is an error.
+            (of BIGINT one of DOUBLE): it takes floating numbers whose digits it has, 1.25 in a
+            DECIMAL(7,2). A row's number that the table's column would round is an error.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -86,7 +96,7 @@ class DuckDBLoader(Sink):
     path: str | os.PathLike[str]
     _: KW_ONLY
     table: str
-    schema: str = "main"
+    schema: str | None = None
     mode: str = "append"
     key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
@@ -96,9 +106,7 @@ class DuckDBLoader(Sink):
         where = type(self).__name__
         object.__setattr__(self, "path", path_text(self.path, where=where))
         check_table_options(self)
-        for option in ("table", "schema"):
-            if not isinstance(getattr(self, option), str) or not getattr(self, option):
-                raise ConfigError(f"{where}: {option} is a name, not {getattr(self, option)!r}")
+        _ = self._at
 
     @property
     def label(self) -> str:
@@ -107,7 +115,12 @@ class DuckDBLoader(Sink):
 
     @property
     def _target(self) -> str:
-        return f"{name(self.schema)}.{name(self.table)}"
+        return ".".join(map(name, self._at))
+
+    @property
+    def _at(self) -> tuple[str, str]:
+        """The table's schema and its name."""
+        return table_place(self.table, self.schema, "main", where=type(self).__name__)
 
     def check(self, schema: pa.Schema) -> tuple[str, ...]:
         """Look whether the rows would fit the table; nothing is changed.
@@ -191,7 +204,7 @@ class DuckDBLoader(Sink):
             "SELECT table_type FROM information_schema.tables "
             "WHERE table_catalog = current_database() "
             "AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
-            [self.schema, self.table],
+            [*self._at],
         ).fetchall()
         if not found:
             return None
@@ -215,12 +228,14 @@ class DuckDBLoader(Sink):
         if self.mode == Mode.REPLACE and self.on_schema_change == SchemaChange.EVOLVE:
             return Fit(tuple(rows)) if set(columns) == set(rows) else None
 
-        def wider(have: str, want: str) -> str | None:
-            return _wider(connection, have, want)
-
         evolves = self.on_schema_change == SchemaChange.EVOLVE
+
+        def widest(have: str, want: str) -> str | None:
+            wide = wider(connection, have, want)
+            return have if stays(have, want, wide, evolves=evolves) else wide
+
         have = self._typed(connection, columns, rows) if evolves else columns
-        found = fit(have, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+        found = fit(have, rows, policy=self.on_schema_change, wider=widest, where=self.label)
         if self.mode == Mode.UPSERT:
             require_key(self.key, rows, found, columns, where=self.label)
         return replace(found, added=tuple(Column(c.name, _declared(c)) for c in found.added))
@@ -232,13 +247,13 @@ class DuckDBLoader(Sink):
         wanted = {row.name.lower(): row.kind for row in rows}
 
         def is_untyped(column: Column) -> bool:
-            want = wanted.get(column.name.lower(), _NULL)
-            if column.kind != _FOR_NULLS or want == _NULL or _related(column.kind, want):
+            want = wanted.get(column.name.lower(), NULL)
+            if column.kind != _FORNULLS or want == NULL or related(column.kind, want):
                 return False
             count = f"SELECT count({name(column.name)}) FROM {self._target}"
             return connection.execute(count).fetchall() == [(0,)]
 
-        return [Column(one.name, _NULL) if is_untyped(one) else one for one in columns]
+        return [Column(one.name, NULL) if is_untyped(one) else one for one in columns]
 
     def begin(self, schema: pa.Schema) -> None:
         """Open the file and a transaction; make or alter the table in it."""
@@ -263,7 +278,7 @@ class DuckDBLoader(Sink):
         if self._run.fit is None:
             rows = _incoming(schema, self.label)
             self._run.fit = Fit(tuple(rows))
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name(self.schema)}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name(self._at[0])}")
             columns = ", ".join(f"{name(one.name)} {_declared(one)}" for one in rows)
             create = "CREATE OR REPLACE TABLE" if exists else "CREATE TABLE"
             connection.execute(f"{create} {self._target} ({columns})")
@@ -299,36 +314,47 @@ class DuckDBLoader(Sink):
         goes = {column: to for column, to in to_columns if to}
         pairs = [(column, to.name) for column, to in goes.items()]
         with writing(self.label):
-            floats = _floats(connection, {column: to.kind for column, to in goes.items()})
-        exactly = exact(batches, floats, where=self.label)
+            watched = rounding(connection, {column: to.kind for column, to in goes.items()})
+        sources = {each.name: each.kind for each in _incoming(batches.schema, self.label)}
+        narrow = {
+            column: to.kind for column, to in goes.items() if takes_floats(to.kind, sources[column])
+        }
+        watched |= {column: (kind, exact_type(kind)) for column, kind in narrow.items()}
+        exactly = exact(batches, watched, where=self.label)
+        values = by_digits(narrow)
         feed = Feed(reader_of(batches.schema, exactly), duckable_schema(batches.schema))
         with feed.written(self.label):
             connection.register(INPUT, feed.reader())
             if self.mode == Mode.UPSERT:
-                self._merge(connection, pairs)
+                self._merge(connection, pairs, values)
             else:
-                connection.execute(_insert(self._target, pairs, INPUT))
+                connection.execute(_insert(self._target, pairs, values))
             connection.unregister(INPUT)
         return feed.rows
 
-    def _merge(self, connection: duckdb.DuckDBPyConnection, pairs: list[tuple[str, str]]) -> None:
+    def _merge(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        pairs: list[tuple[str, str]],
+        values: Mapping[str, str],
+    ) -> None:
         # Staged in the table's own types: a key is compared as it would be kept.
         columns = [to for _, to in pairs]
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE arrowetl_staged AS "
             f"SELECT {names(columns)} FROM {self._target} LIMIT 0"
         )
-        connection.execute(_insert(_STAGED, pairs, INPUT))
+        connection.execute(_insert(_STAGED, pairs, values))
         key = [dict(pairs)[each] for each in self.key]
         self._refuse_null_keys(connection, key)
         same = " AND ".join(f"t.{name(each)} = s.{name(each)}" for each in key)
         changes = ", ".join(f"{name(each)} = s.{name(each)}" for each in columns if each not in key)
         update = f"WHEN MATCHED THEN UPDATE SET {changes}" if changes else ""
-        values = ", ".join(f"s.{name(each)}" for each in columns)
+        staged = ", ".join(f"s.{name(each)}" for each in columns)
         connection.execute(
             f"MERGE INTO {self._target} t USING (FROM {_STAGED} QUALIFY row_number() OVER "
             f"(PARTITION BY {names(key)} ORDER BY rowid DESC) = 1) s ON {same} {update} "
-            f"WHEN NOT MATCHED THEN INSERT ({names(columns)}) VALUES ({values})"
+            f"WHEN NOT MATCHED THEN INSERT ({names(columns)}) VALUES ({staged})"
         )
         connection.execute(f"DROP TABLE {_STAGED}")
 
@@ -376,84 +402,16 @@ class DuckDBLoader(Sink):
 
 def _incoming(schema: pa.Schema, where: str) -> list[Column]:
     return [
-        Column(each.column, _NULL if kinds.is_null(each.arrow) else each.declared)
+        Column(each.column, NULL if kinds.is_null(each.arrow) else each.declared)
         for each in duckdb_columns(schema, where=where)
     ]
 
 
 def _declared(column: Column) -> str:
-    return _FOR_NULLS if column.kind == _NULL else column.kind
+    return _FORNULLS if column.kind == NULL else column.kind
 
 
-def _insert(target: str, pairs: Sequence[tuple[str, str]], source: str) -> str:
+def _insert(target: str, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> str:
     columns = names(to for _, to in pairs)
-    return f"INSERT INTO {target} ({columns}) SELECT {names(col for col, _ in pairs)} FROM {source}"
-
-
-_NUMBERS = {
-    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"),
-    *("UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN"),
-}
-_FAMILIES = (
-    _NUMBERS,
-    {"DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"},
-    {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS", "TIMESTAMP_NS WITH TIME ZONE"},
-    {"TIME", "TIME_NS"},
-)
-_FLOATING = re.compile("DOUBLE|FLOAT")
-_TEXT_HOLDS = {"UUID", "JSON", "VARCHAR"}
-
-
-def _wider(connection: duckdb.DuckDBPyConnection, have: str, want: str) -> str | None:
-    """Give the type that holds values of both, as DuckDB's own UNION would; None if none does.
-
-    What the column has is kept exactly. Rows may have numbers that it would round: see `exact`.
-    """
-    if want in {have, _NULL}:
-        return have
-    if have == _NULL:
-        return want
-    if have == "VARCHAR" and want != "BLOB":
-        return have
-    if want == "VARCHAR":
-        # Text that isn't one is an error when it comes; nothing is turned into something else.
-        # A number isn't: 1 would be '1', but '1.0' if the column was widened to DOUBLE before.
-        refused = have == "BLOB" or _shape(have) in _NUMBERS
-        return have if have in _TEXT_HOLDS else (None if refused else "VARCHAR")
-    if not _related(have, want):
-        return None
-    union = f"(SELECT NULL::{have} AS x UNION ALL SELECT NULL::{want})"
-    try:
-        found = connection.sql(
-            f"SELECT NULL::{have}, NULL::{want}, x, typeof(x) FROM {union} LIMIT 1"
-        ).to_arrow_table()
-    except duckdb.Error:
-        return None
-    old, new, both = found.schema.types[:3]
-    kind = str(found[3][0])
-    if kind == "FLOAT" and not (keeps(old, both) and keeps(new, both)):
-        kind, both = "DOUBLE", pa.float64()
-    return kind if keeps(old, both) and may_keep(new, both) else None
-
-
-def _floats(
-    connection: duckdb.DuckDBPyConnection, declared: Mapping[str, str]
-) -> dict[str, tuple[str, pa.DataType]]:
-    """Give the columns in whose types there are floating ones, with these as Arrow has them."""
-    kinds_of = {column: kind for column, kind in declared.items() if _FLOATING.search(kind)}
-    if not kinds_of:
-        return {}
-    nulls = ", ".join(f"NULL::{kind}" for kind in kinds_of.values())
-    arrow = connection.sql(f"SELECT {nulls} LIMIT 0").to_arrow_table().schema.types
-    return {
-        column: (kind, into) for (column, kind), into in zip(kinds_of.items(), arrow, strict=True)
-    }
-
-
-def _related(have: str, want: str) -> bool:
-    shapes = {_shape(have), _shape(want)}
-    return len(shapes) == 1 or any(shapes <= family for family in _FAMILIES)
-
-
-def _shape(kind: str) -> str:
-    return "LIST" if kind.endswith("]") else kind.partition("(")[0]
+    given = ", ".join(values.get(column, name(column)) for column, _ in pairs)
+    return f"INSERT INTO {target} ({columns}) SELECT {given} FROM {INPUT}"

@@ -22,6 +22,7 @@ from arrowetl.errors import (
     did_you_mean,
     first_line,
 )
+from arrowetl.nesting import plain_words
 from arrowetl.stores.s3 import Address, is_s3
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -85,11 +86,16 @@ class Feed:
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     # Only where types differ: pyarrow 26 breaks lists of nulls in casts to their own type.
-    columns = [
-        column if column.type == field.type else decoded(column).cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
+    pairs = zip(batch.columns, schema, strict=True)
+    columns = [_cast_one(column, field.type) for column, field in pairs]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _cast_one(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if column.type == kind:
+        return column
+    column = plain_words(column)
+    return column if column.type == kind else decoded(column).cast(kind)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.arrow import empty_batch, reader_of, scalar
-from arrowetl.typemap.stored import nested
+from arrowetl.nesting import nested
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter

@@ -20,7 +20,8 @@ from arrowetl.sinks.postgresql_rows import CHUNK_ROWS, Rows
 from arrowetl.sinks.postgresql_sql import Load
 from arrowetl.sinks.postgresql_tables import Have, Tables
 from arrowetl.sinks.postgresql_types import MAX_NAME, Sent, sent_columns
-from arrowetl.sinks.table import Column, Fit, check_table_options
+from arrowetl.sinks.rounding import shown
+from arrowetl.sinks.table import Column, Fit, check_table_options, table_place
 from arrowetl.stage import Finding, Mode, Refuse, RowSink, require
 from arrowetl.tunable import Knob
 from arrowetl.typemap import Stored
@@ -61,7 +62,9 @@ class PostgreSQLLoader(Server, RowSink):
     precision would a bigint. Where it can't be (a view, a generated column or the partition key
     needs it as it is, it's a domain, or the table is another's), and with ``freeze`` and
     ``discard``, a column of numbers keeps its type: rows with a value that it can't hold go to the
-    dead letters, the others arrive. So go integers that double precision would round.
+    dead letters, the others arrive. So go integers that double precision would round. A column of
+    integers or numerics keeps its type beside doubles, too, and takes those whose digits it has:
+    1.25, and not 1.255, is a numeric(7,2), and 3.0 an integer.
 
     A row that a BEFORE trigger leaves out goes to the dead letters, unless other tables inherit
     from the table: then it is taken to be in one of them. Their rows are never touched.
@@ -71,8 +74,9 @@ class PostgreSQLLoader(Server, RowSink):
             describes them: `host`, `port`, `database`, `user`, `password`, `service`, and any
             other parameter in `libpq`, for instance ``{"sslmode": "verify-full"}``. What isn't
             given comes from the ``PG*`` environment and libpq's files. Passwords are never shown.
-        table: where to; any name of at most 63 bytes.
-        schema: the table's schema.
+        table: where to: ``orders``, or ``sales.orders`` with its schema, as `PostgreSQLSource`
+            reads it. Any name of at most 63 bytes; one with a dot in it goes into double quotes.
+        schema: the table's schema, where `table` doesn't say it; ``public`` if None.
         mode: ``append``; ``replace`` the table's rows; ``upsert`` rows by `key`; ``error`` if
             there is such a table.
         key: columns by which ``upsert`` finds rows; a primary key of a table that is made, a
@@ -96,7 +100,7 @@ class PostgreSQLLoader(Server, RowSink):
 
     _: KW_ONLY
     table: str
-    schema: str = "public"
+    schema: str | None = None
     mode: str = "append"
     key: str | Sequence[str] = ()
     on_schema_change: str = "evolve"
@@ -109,10 +113,7 @@ class PostgreSQLLoader(Server, RowSink):
         super().__post_init__()
         where = type(self).__name__
         check_table_options(self)
-        for option in ("table", "schema"):
-            value = getattr(self, option)
-            if not isinstance(value, str) or not value or "\0" in value:
-                raise ConfigError(f"{where}: {option} is a name, not {value!r}")
+        for option, value in zip(("schema", "table"), self._at, strict=True):
             if len(value.encode()) > MAX_NAME:
                 raise ConfigError(
                     f"{where}: {option} {value!r} has {len(value.encode())} bytes, and PostgreSQL "
@@ -142,7 +143,12 @@ class PostgreSQLLoader(Server, RowSink):
     @property
     def label(self) -> str:
         """The class, the place and the table."""
-        return f"PostgreSQLLoader({self.place!r}, table={f'{self.schema}.{self.table}'!r})"
+        return f"PostgreSQLLoader({self.place!r}, table={'.'.join(self._at)!r})"
+
+    @property
+    def _at(self) -> tuple[str, str]:
+        """The table's schema and its name."""
+        return table_place(self.table, self.schema, "public", where=type(self).__name__)
 
     def _connected(self, begin: str = "BEGIN") -> AbstractContextManager[Any]:
         return self.connect(where=self.label, failed=WriteError, autocommit=True, first=[begin])
@@ -218,7 +224,7 @@ class PostgreSQLLoader(Server, RowSink):
         return sent_columns(schema, where=self.label)
 
     def _tables(self, connection: Any) -> Tables:
-        return Tables(connection, self.schema, self.table, self.label)
+        return Tables(connection, *self._at, self.label)
 
     def _columns(self, tables: Tables) -> list[Have] | None:
         columns = tables.columns()
@@ -287,12 +293,12 @@ class PostgreSQLLoader(Server, RowSink):
         target_key = tuple(way.column for each in key for way in to if way.sent.column == each)
         watched = tables.is_watched(updates=bool(key))
         if not key:
-            return Load(self.schema, tables.table, to, watched=watched)
+            return Load(self._at[0], tables.table, to, watched=watched)
         tables.ensure_key(target_key)
         swift = self.exclusive and tables.is_plain(len(to))
         if swift:
             tables.lock()
-        return Load(self.schema, tables.table, to, target_key, swift, watched)
+        return Load(self._at[0], tables.table, to, target_key, swift, watched)
 
     def _alter(self, tables: Tables, fitting: Fit) -> None:
         for column in fitting.added:
@@ -317,8 +323,11 @@ class PostgreSQLLoader(Server, RowSink):
                     raise rows.error from None
                 raise
 
-    def _raise(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:  # noqa: ARG002
-        raise WriteError(f"{self.label}: {why['reason'][0]}")
+    def _raise(self, why: pa.RecordBatch, rows: pa.RecordBatch) -> None:
+        column = why["column"][0].as_py()  # small: one name
+        known = column in rows.schema.names
+        value = f" (column {column!r} has {shown(rows[column])})" if known else ""
+        raise WriteError(f"{self.label}: {why['reason'][0]}{value}")
 
     def commit(self) -> None:
         """Commit the transaction and disconnect.

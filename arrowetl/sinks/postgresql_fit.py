@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from arrowetl.errors import SchemaError
 from arrowetl.sinks.postgresql_sql import Way
 from arrowetl.sinks.postgresql_tables import Have, declared, unwidened
-from arrowetl.sinks.postgresql_types import Sent, direct_wire, takes_or_refuses, wider
+from arrowetl.sinks.postgresql_types import (
+    Sent,
+    direct_wire,
+    exactly_sent,
+    takes_floats,
+    takes_or_refuses,
+    wider,
+)
 from arrowetl.sinks.table import Column, Fit, dropped_notes, fit
 from arrowetl.stage import Mode, SchemaChange
 
@@ -33,7 +40,8 @@ def change(
 ) -> Change:
     """Find what a table has to become; nothing is asked or done.
 
-    A column of numbers that may not be widened takes what it holds, and refuses other rows.
+    A column of numbers that may not be widened takes what it holds, and refuses other rows; so
+    does one of exact numbers with floating ones, which never becomes one of those.
 
     Raises:
         SchemaError: the rows don't fit under the policy.
@@ -43,11 +51,15 @@ def change(
     by_name = {each.column.name: each for each in have}
     known = {column.name.lower(): by_name[column.name] for column in columns}
     met = {row.name: known.get(row.name.lower()) for row in rows}
-    stays = {row.name: to for row in rows if (to := met[row.name]) and _stays(to, row, policy)}
+    anew = mode == Mode.REPLACE and policy == SchemaChange.EVOLVE
+    stays = {
+        row.name: to
+        for row in rows
+        if (to := met[row.name]) and _stays(to, row, policy, renewable=anew)
+    }
     taken = [
         Column(row.name, stays[row.name].column.kind) if row.name in stays else row for row in rows
     ]
-    anew = mode == Mode.REPLACE and policy == SchemaChange.EVOLVE
     try:
         found = fit(columns, taken, policy=policy, wider=wider, where=where)
         _refuse_pinned(by_name, found, where)
@@ -59,8 +71,8 @@ def change(
         return _made_anew(f"the rows have no column {', '.join(map(repr, found.missing))}")
     _refuse_unfilled(have, found, where)
     narrow = tuple(
-        f"column {to.column.name!r} stays {to.column.kind} ({_why(to, policy)}): rows with a value "
-        f"that it can't hold are rejected"
+        f"column {to.column.name!r} stays {to.column.kind} ({_why(to, row, policy)}): rows "
+        f"with a value that it can't hold are rejected"
         for row in rows
         if (to := stays.get(row.name)) and wider(to.column.kind, row.kind) != to.column.kind
     )
@@ -72,13 +84,17 @@ def _made_anew(why: str) -> Change:
     return Change(None, why, (f"{note}constraints, indexes, defaults, triggers, partitions go",))
 
 
-def _stays(to: Have, row: Column, policy: str) -> bool:
+def _stays(to: Have, row: Column, policy: str, *, renewable: bool) -> bool:
     """Say whether a column keeps its type, whatever the rows' is."""
+    if takes_floats(to.column.kind, row.kind) and not renewable:
+        return True
     kept = bool(policy != SchemaChange.EVOLVE or to.pinned)
     return kept and takes_or_refuses(to.column.kind, row.kind)
 
 
-def _why(to: Have, policy: str) -> str:
+def _why(to: Have, row: Column, policy: str) -> str:
+    if takes_floats(to.column.kind, row.kind):
+        return "the rows' numbers are floating, it takes those that it has exactly"
     return to.pinned if policy == SchemaChange.EVOLVE else f"on_schema_change='{policy}'"
 
 
@@ -132,5 +148,7 @@ def ways(sent: Sequence[Sent], fitting: Fit, have: Sequence[Have]) -> Iterator[W
         if to is None:
             continue
         kind, known = declared(to), by_name.get(to.name)
-        wire = direct_wire(each, kind, enum=known is not None and known.enum)
-        yield Way(place, each, to.name, kind, wire, known is not None and known.not_null)
+        put = exactly_sent(each, kind)
+        wire = direct_wire(put, kind, enum=known is not None and known.enum)
+        not_null = known is not None and known.not_null
+        yield Way(place, put, to.name, kind, wire, not_null, each.declared)

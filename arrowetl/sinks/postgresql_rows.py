@@ -29,7 +29,6 @@ from arrowetl.sinks.postgresql_sql import (
 from arrowetl.sinks.postgresql_tables import Tables
 from arrowetl.sinks.postgresql_types import as_sent
 from arrowetl.stage import Refuse
-from arrowetl.typemap import rounded
 
 CHUNK_ROWS = 65_536
 """Rows that go back to the last savepoint. Two round trips each: not to be seen in a million."""
@@ -216,9 +215,9 @@ class Rows:
             if bad is not None:
                 told = ("22003", f"{way.kind} out of range", named)
                 batch = self._without(batch, bad, told)
-            bad = None if way.floats is None else rounded(batch.column(way.place), way.floats)
+            bad = way.misfits(batch.column(way.place))
             if bad is not None:
-                told = ("22003", f"a number that {way.kind} would round", named)
+                told = ("22003", f"a number that {way.kind} doesn't hold exactly", named)
                 batch = self._without(batch, bad, told)
         return batch
 

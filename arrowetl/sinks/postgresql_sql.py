@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from arrowetl.sinks.postgresql_types import FLOATS, Sent, base_type, is_text
+from arrowetl.sinks.postgresql_types import (
+    FLOATS,
+    Sent,
+    base_type,
+    is_text,
+    kept_digits,
+    takes_floats,
+)
 from arrowetl.sql import literal, name, names
-from arrowetl.typemap import keeps
+from arrowetl.typemap import keeps, rounded, unfit
 
 STAGED = "arrowetl_staged"
 REFUSED = "arrowetl_refused"
@@ -42,6 +49,7 @@ class Way:
         kind: its type.
         wire: the Arrow type that COPY puts straight into it; None if it has to be cast there.
         not_null: whether it refuses nulls.
+        came: the type that a new table would have declared.
     """
 
     place: int
@@ -50,6 +58,7 @@ class Way:
     kind: str
     wire: pa.DataType | None
     not_null: bool
+    came: str = ""
 
     @property
     def staged(self) -> str:
@@ -70,6 +79,13 @@ class Way:
         found = FLOATS.get(self.kind.removesuffix("[]"))
         into = pa.list_(found) if found and self.kind.endswith("[]") else found
         return None if into is None or keeps(self.sent.stored.arrow, into) else into
+
+    def misfits(self, column: pa.Array) -> pa.Array | None:
+        """Find the rows whose number the table's column would round; None if there are none."""
+        if takes_floats(self.kind, self.came):
+            scale, bits = kept_digits(self.kind)
+            return unfit(column, scale=scale, bits=bits)
+        return None if self.floats is None else rounded(column, self.floats)
 
     @property
     def value(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.types as kinds
 from arrowetl.arrow import decoded, reader_of, unsliced
 from arrowetl.duck import describing
 from arrowetl.errors import SchemaError
-from arrowetl.postgres.types import decimal_type
+from arrowetl.postgres.types import decimal_type, is_verbatim
 from arrowetl.sinks.table import Column
 from arrowetl.sql import INPUT
 from arrowetl.typemap import Fate, Stored, duckable_schema, refuse_twins
@@ -96,7 +96,7 @@ def _sent(field: pa.Field, where: str) -> Sent:
     kind: Any = field.type
     while kinds.is_dictionary(kind) or kinds.is_run_end_encoded(kind):
         kind = kind.value_type
-    found = _scalar(kind) or _array(kind)
+    found = ("json", pa.string()) if is_verbatim(field) else _scalar(kind) or _array(kind)
     json = found is None and (kinds.is_nested(kind) and not kinds.is_union(kind))
     if json:
         found = ("jsonb", pa.string())
@@ -226,6 +226,7 @@ def _back(wire: Any, declared: str) -> pa.DataType:
         return pa.timestamp("us", wire.tz)
     fixed = {
         "uuid": pa.uuid(),
+        "json": pa.json_(),
         "jsonb": pa.json_(),
         "text": pa.string(),
         "bytea": pa.binary(),
@@ -295,7 +296,7 @@ def _by_duckdb(column: pa.Array, expression: str, kind: pa.DataType) -> pa.Array
 
 _TEXTS = {"text", "character varying", "character", "citext", "name"}
 _INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
-_CASTS = {("json", "jsonb"), ("oid", "bigint")}
+_CASTS = {("json", "jsonb"), ("jsonb", "json"), ("oid", "bigint")}
 FLOATS = {"real": pa.float32(), "double precision": pa.float64()}
 
 
@@ -364,6 +365,41 @@ def takes_or_refuses(have: str, want: str) -> bool:
     if not {base_type(have), base_type(want)} <= exact or want == "numeric":
         return False
     return have == "numeric" or _digits(want)[1] <= _digits(have)[1]
+
+
+def takes_floats(have: str, want: str) -> bool:
+    """Say whether a column of exact numbers takes the floating ones that it has, row by row.
+
+    >>> takes_floats("numeric(9,2)", "double precision"), takes_floats("real", "double precision")
+    (True, False)
+    """
+    return want in FLOATS and base_type(have) in _INTEGERS.keys() | {"numeric"}
+
+
+def exactly_sent(sent: Sent, kind: str) -> Sent:
+    """Give how values are sent to a column that keeps more of them than PostgreSQL's cast does.
+
+    Floating numbers go to a column of exact ones as such, or digit by digit: a cast would round to
+    the nearest integer, or to 15 digits. JSON goes to json as it is: jsonb has no order of keys.
+    """
+    if {kind, sent.declared} == {"json", "jsonb"} and not sent.json:
+        return replace(sent, stored=replace(sent.stored, declared=kind))
+    if not takes_floats(kind, sent.declared):
+        return sent
+    wire = _WIRES.get(kind)
+    declared = "text" if wire is None else kind
+    return replace(sent, stored=replace(sent.stored, declared=declared), wire=wire or pa.string())
+
+
+def kept_digits(kind: str) -> tuple[int | None, int | None]:
+    """Give the digits after the point of a type of exact numbers, and the bits of an integer.
+
+    >>> kept_digits("numeric(9,2)"), kept_digits("numeric"), kept_digits("integer")
+    ((2, None), (None, None), (0, 32))
+    """
+    if kind in _INTEGERS:
+        return 0, _WIRES[kind].bit_width
+    return (None if kind == "numeric" else _digits(kind)[1]), None
 
 
 def _is_number(kind: str) -> bool:

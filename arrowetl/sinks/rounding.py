@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
 
+from arrowetl.arrow import decoded
 from arrowetl.errors import WriteError
-from arrowetl.typemap import keeps, rounded
+from arrowetl.typemap import keeps, rounded, unfit
 
 _LONGEST = 60
 
@@ -37,7 +40,7 @@ def exact(
     ]
     for batch in batches:
         for column, declared, kind in watched:
-            found = rounded(batch[column], kind)
+            found = _lost(batch[column], kind)
             if found is not None:
                 value = shown(batch[column].filter(found))
                 raise WriteError(
@@ -46,6 +49,19 @@ def exact(
                     f"table, or cast the rows to {declared} before"
                 )
         yield batch
+
+
+def _lost(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Find the rows whose number the type hasn't; a floating one in an exact type by its digits."""
+    if kinds.is_integer(kind):
+        signed = kinds.is_signed_integer(kind)
+        return unfit(column, scale=0, bits=kind.bit_width + (not signed))
+    if kinds.is_decimal(kind):
+        odd = pc.invert(pc.is_finite(decoded(column)))
+        found = unfit(column, scale=kind.scale)
+        found = odd if found is None else pc.or_(odd, found)
+        return found if pc.any(found).as_py() else None  # small: one flag
+    return rounded(column, kind)
 
 
 def shown(values: pa.Array) -> str:

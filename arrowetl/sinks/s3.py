@@ -45,6 +45,7 @@ class S3Loader(Sink):
     Args:
         bucket: where to; it has to be there.
         key: the object's, or, ending in `/`, that of a folder of Parquet files.
+        prefix: in place of `key`, a folder as `S3Source` calls it, with or without the `/`.
         mode: ``error`` if nothing may be there; ``replace`` it; ``append`` rows to a file, which
             costs its size, or files to a folder.
         format: `csv`, `json` or `parquet`; what the key ends in if None.
@@ -64,8 +65,9 @@ class S3Loader(Sink):
     """
 
     bucket: str
-    key: str
+    key: str | None = None
     _: KW_ONLY
+    prefix: str | None = None
     mode: str = "error"
     format: str | None = None
     endpoint: str | None = None
@@ -81,8 +83,12 @@ class S3Loader(Sink):
         hidden(self, "secret_key", "session_token")
         mode = choice(Mode, self.mode, what="mode", where=type(self).__name__)
         object.__setattr__(self, "mode", mode)
-        if not isinstance(self.key, str):
-            raise ConfigError(f"S3Loader: key is text, not {self.key!r}")
+        if (self.key is None) == (self.prefix is None):
+            raise ConfigError("S3Loader: say key= or prefix=, one of them")
+        option = "key" if self.prefix is None else "prefix"
+        value = getattr(self, option)
+        if not isinstance(value, str) or (option == "prefix" and not value.strip("/")):
+            raise ConfigError(f"S3Loader: {option} is text, not {value!r}")
         Address.of(self._url, where=type(self).__name__)
         self._sink.label  # noqa: B018 - making it is what checks the options
 
@@ -133,11 +139,15 @@ class S3Loader(Sink):
 
     @property
     def _url(self) -> str:
-        return f"{SCHEME}{self.bucket}/{self.key}"
+        return f"{SCHEME}{self.bucket}/{self._key}"
+
+    @property
+    def _key(self) -> str:
+        return self.key if self.key is not None else f"{str(self.prefix).rstrip('/')}/"
 
     @cached_property
     def _sink(self) -> Sink:
-        form = format_of(self.key, self.format, FORMATS, where="S3Loader")
+        form = format_of(self._key, self.format, FORMATS, where="S3Loader")
         module, name = FORMATS[form]
         make = getattr(import_module(module), name)
         require_options(make, self.options, where="S3Loader")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as kinds
 
 from arrowetl.adbc import Connection
 from arrowetl.arguments import seconds, whole
@@ -20,7 +21,7 @@ from arrowetl.instances import Instance
 from arrowetl.sinks.feed import MEMORY, Feed, first_bytes, path_text, writing
 from arrowetl.sinks.rounding import exact
 from arrowetl.sinks.sqlite_rows import as_kept, fitting
-from arrowetl.sinks.sqlite_tables import Tables, add_sql, affinity, insert_sql, wider
+from arrowetl.sinks.sqlite_tables import Tables, add_sql, affinity, exact_type, insert_sql, widest
 from arrowetl.sinks.table import (
     Column,
     Fit,
@@ -69,8 +70,8 @@ class SQLiteLoader(Sink):
             Columns that the rows lack keep their values.
         on_schema_change: ``evolve``, ``freeze`` or ``discard``, if the table has other columns. A
             column of numbers never becomes one of text, nor one of integers REAL, which rounds
-            them: cast the rows, or load into a new column. A row's integer that a REAL column would
-            round is an error.
+            them: it takes floating numbers that are whole (or, one of decimals, whose digits it
+            has). A row's number that the table's column would round is an error.
         batch_rows: rows in a batch that is converted.
         timeout: seconds to wait for whoever has locked the database.
 
@@ -210,7 +211,7 @@ class SQLiteLoader(Sink):
         rows = _declared(stored)
         if self.mode == Mode.REPLACE and self.on_schema_change == SchemaChange.EVOLVE:
             return Fit(tuple(rows)) if set(columns) == set(rows) else None
-        found = fit(columns, rows, policy=self.on_schema_change, wider=wider, where=self.label)
+        found = fit(columns, rows, policy=self.on_schema_change, wider=widest, where=self.label)
         if self.mode == Mode.UPSERT:
             require_key(self.key, rows, found, columns, where=self.label)
         return found
@@ -267,12 +268,11 @@ class SQLiteLoader(Sink):
         pairs = [(each, to) for each, to in zip(stored, found.columns, strict=True) if to]
         key = self._table_key(stored) if self.mode == Mode.UPSERT else []
         insert = insert_sql(self.table, [to.name for _, to in pairs], key)
-        floats = {
-            each.column: (to.kind, pa.float64())
-            for each, to in pairs
-            if affinity(to.kind) == "REAL"
+        pairs = [(_by_digits(each, to), to) for each, to in pairs]
+        watched = {
+            each.column: (to.kind, kind) for each, to in pairs if (kind := _narrow(each, to))
         }
-        exactly = exact(batches, floats, where=self.label)
+        exactly = exact(batches, watched, where=self.label)
         kept = pa.schema([schema.field(each.column) for each, _ in pairs])
         keyed = self._keyed(fitting(exactly, kept, where=self.label))
         feed = Feed(reader_of(batches.schema, keyed), duckable_schema(schema))
@@ -340,6 +340,22 @@ class SQLiteLoader(Sink):
         if self._run.open is not None:
             self._run.open.close()
         self._run.open = self._run.cursor = self._run.fit = None
+
+
+def _narrow(stored: Stored, to: Column) -> pa.DataType | None:
+    """Give the type of a column that may round the numbers which come; None for any other."""
+    if affinity(to.kind) == "REAL":
+        return pa.float64()
+    return exact_type(to.kind) if stored.declared == "REAL" else None
+
+
+def _by_digits(stored: Stored, to: Column) -> Stored:
+    """Give how a floating number is kept as text of decimals, where it goes into such a column."""
+    kind: Any = _narrow(stored, to)
+    if kind is None or not kinds.is_decimal(kind):
+        return stored
+    decimal = f"DECIMAL({kind.precision}, {kind.scale})"
+    return replace(stored, convert=f"{name(stored.column)}::VARCHAR::{decimal}::VARCHAR")
 
 
 def _declared(stored: Sequence[Stored]) -> list[Column]:

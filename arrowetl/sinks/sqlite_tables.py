@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from arrowetl.errors import SchemaError, WriteError
 from arrowetl.sinks.table import Column
 from arrowetl.sql import literal, name, names
+from arrowetl.typemap.stored import DIGITS
 
 _TIMES = (
     ("DATE", "TIMESTAMP", "TIMESTAMP_NS"),
@@ -97,6 +100,29 @@ def wider(have: str, want: str) -> str | None:
     if want in _NUMBERS:
         return None if known in _TEMPORAL else have
     return _wider_time(have, want) if {known, want} <= _TEMPORAL else "TEXT"
+
+
+def exact_type(have: str) -> pa.DataType | None:
+    """Give the Arrow type of a column of integers or of decimals; None for any other.
+
+    >>> exact_type("BIGINT"), exact_type("DECIMAL_TEXT(9,2)"), exact_type("NUMERIC")
+    (DataType(int64), Decimal128Type(decimal128(9, 2)), None)
+    """
+    digits = _DECIMAL.fullmatch(have.upper())
+    if digits and int(digits[1]) <= DIGITS:
+        return pa.decimal128(int(digits[1]), int(digits[2]))
+    return pa.int64() if not digits and affinity(have) == "INTEGER" else None
+
+
+def widest(have: str, want: str) -> str | None:
+    """Give what `wider` does; a column of exact numbers stays, for the floating ones that it has.
+
+    >>> widest("INTEGER", "REAL"), widest("DECIMAL_TEXT(9,2)", "REAL"), widest("BOOLEAN", "REAL")
+    ('INTEGER', 'DECIMAL_TEXT(9,2)', 'REAL')
+    """
+    found = wider(have, want)
+    stays = found is None and want == "REAL" and exact_type(have) is not None
+    return have if stays else found
 
 
 def _wider_decimal(have: str, want: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from arrowetl.errors import ConfigError, SchemaError
 from arrowetl.sinks.feed import choice, column_names
+from arrowetl.sql import name, table_parts
 from arrowetl.stage import Mode, SchemaChange
 
 NOTHING = {"", '"NULL"'}
@@ -74,6 +75,39 @@ def check_table_options(sink: Any) -> None:
         object.__setattr__(sink, option, value)
     if sink.mode == Mode.UPSERT and not sink.key:
         raise ConfigError(f"{where}: mode='upsert' needs key=, the columns that identify a row")
+    if sink.key and sink.mode != Mode.UPSERT:
+        raise ConfigError(
+            f"{where}: key= is for mode='upsert', and mode={sink.mode!r} adds rows whatever their "
+            f"key; say mode='upsert', or leave key= out"
+        )
+
+
+def table_place(table: object, schema: object, default: str, *, where: str) -> tuple[str, str]:
+    """Give the schema and the name of a table, which may be said as `schema.name`, as sources do.
+
+    A name without a dot is any name; one with a dot in it stands in double quotes.
+
+    Raises:
+        ConfigError: it's no name, or says another schema than `schema`.
+
+    >>> table_place("sales.orders", None, "public", where="x")
+    ('sales', 'orders')
+    >>> table_place('"a.b"', "sales", "public", where="x")
+    ('sales', 'a.b')
+    """
+    for option, value in (("table", table), ("schema", default if schema is None else schema)):
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ConfigError(f"{where}: {option} is a name, not {value!r}")
+    table, said = str(table), None if schema is None else str(schema)
+    quoted = len(table) > 1 and table[0] == table[-1] == '"'
+    parts = table_parts(table, where=where) if "." in table or quoted else (table,)
+    *above, found = parts
+    if above and said not in {None, *above}:
+        raise ConfigError(
+            f"{where}: table {table!r} names the schema {above[0]!r}, and schema={said!r}; say "
+            f"one, or put a name with a dot in it into double quotes: table={name(table)!r}"
+        )
+    return (above[0] if above else said or default), found
 
 
 def fit(
@@ -150,15 +184,15 @@ def _widened(
             where=where,
             column=want.name,
         )
-    if policy == SchemaChange.FREEZE and have.kind != want.kind and want.kind not in NOTHING:
+    if kind == have.kind:
+        return []
+    if policy == SchemaChange.FREEZE:
         raise SchemaError(
             f"column {have.name!r} is {have.kind} in the table and {want.kind} in the rows, and "
-            f"on_schema_change='freeze' forbids it; cast it",
+            f"on_schema_change='freeze' forbids to widen it; cast it",
             where=where,
             column=want.name,
         )
-    if kind == have.kind:
-        return []
     if policy == SchemaChange.DISCARD:
         raise SchemaError(
             f"column {have.name!r} is {have.kind} in the table, too narrow for {want.kind} in the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import duckdb
 from arrowetl.errors import ArrowETLError, ConfigError, ReadError, first_line
 from arrowetl.instances import SETTINGS, Instance
 from arrowetl.sources._tables import LockedError, head, no_table
-from arrowetl.sql import literal, name
+from arrowetl.sql import literal, name, table_parts
 
 _MAGIC = b"DUCK"
 _MAGIC_AT = 8
@@ -170,6 +170,11 @@ class File:
         for schema, table in there:
             if f"{schema}.{table}".lower() == asked:
                 return schema, table
+        with suppress(ConfigError):
+            *above, quoted = table_parts(asked, where=self._where)
+            for schema, table in there:
+                if [schema.lower(), table.lower()] == [*(above or ["main"]), quoted]:
+                    return schema, table
         shown = [table if schema == "main" else f"{schema}.{table}" for schema, table in there]
         raise no_table(wanted, shown, where=self._where)
 

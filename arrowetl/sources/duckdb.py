@@ -43,7 +43,8 @@ class DuckDBSource(Source):
 
     Args:
         path: the database file.
-        table: a table or view: `orders`, or `sales.orders` with its schema; any name.
+        table: a table or view: `orders`, or `sales.orders` with its schema. Any name; one
+            with a dot in it goes into double quotes.
         query: a SELECT in DuckDB's SQL, in place of `table`.
         params: values for the query's parameters: a list for `?` and `$1`, a mapping for `$name`.
             They are bound, never part of the text.

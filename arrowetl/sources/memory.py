@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from arrowetl.arrow import conform, reader_from, rebatched, refuse_addresses
 from arrowetl.errors import ConfigError, ReadError, SchemaError, describe
+from arrowetl.nesting import plain_words, plainly_worded_schema
 from arrowetl.sources._python_values import MISFITS, array, infer
 from arrowetl.stage import BATCH_ROWS, Source, require
 
@@ -22,8 +23,8 @@ class ArrowSource(Source):
     """Read rows that an Arrow library holds or streams, without a copy.
 
     A table, a batch or a data frame can be read again and again. A reader or an iterator is
-    read once; a second time is a ReadError. A pandas index is what pandas makes of it: a column,
-    unless it only counts the rows.
+    read once; a second time is a ReadError. A pandas index is what pandas makes of it, a column,
+    unless it has no name and only counts the rows.
 
     Args:
         obj: a `pa.Table`, `pa.RecordBatch` or `pa.RecordBatchReader`; a pair of a schema and its
@@ -60,7 +61,7 @@ class ArrowSource(Source):
         else:
             schema = self._source.peek(self.label).schema
         require(schema, (), where=self.label)
-        return schema
+        return plainly_worded_schema(schema)
 
     def scan(
         self, *, columns: Sequence[str] | None = None, batch_size: int = BATCH_ROWS
@@ -137,6 +138,7 @@ class _Held:
 
 
 def _checked(stream: _Stream, label: str) -> Iterator[pa.RecordBatch]:
+    schema = plainly_worded_schema(stream.schema)
     for number, batch in enumerate(stream.batches):
         if not isinstance(batch, pa.RecordBatch):
             raise ReadError(
@@ -144,9 +146,12 @@ def _checked(stream: _Stream, label: str) -> Iterator[pa.RecordBatch]:
                 bare=f"{label}: batch {number} is a {type(batch).__name__}, not a RecordBatch",
             )
         try:
-            yield conform(batch, stream.schema)
+            given = conform(batch, stream.schema)
         except ValueError as error:
             raise SchemaError(f"batch {number}: {error}", where=label) from error
+        if schema is not stream.schema:
+            given = pa.RecordBatch.from_arrays(list(map(plain_words, given.columns)), schema=schema)
+        yield given
 
 
 def _opener(obj: Any) -> Callable[[], _Stream]:
@@ -172,6 +177,7 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
     if isinstance(obj, type):
         raise ConfigError(f"ArrowSource: reads an object, and {obj.__qualname__} is a class")
     if isinstance(obj, Mapping):
+        _refuse_record(obj)
         return lambda: _reader(_table_of(obj).to_reader())
     if hasattr(obj, "collect_batches") and hasattr(obj, "collect_schema"):
         return lambda: _lazy(obj)
@@ -180,6 +186,26 @@ def _foreign_opener(obj: Any) -> Callable[[], _Stream]:
     if hasattr(obj, "__arrow_c_array__"):
         return lambda: _reader(pa.table(pa.record_batch(obj)).to_reader())
     raise ConfigError(_refusal(obj))
+
+
+def _refuse_record(obj: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a dict that is a record, or an answer with records in it."""
+    lone = [key for key, values in obj.items() if not _is_listed(values)]
+    if not lone:
+        return
+    lists = [key for key, values in obj.items() if isinstance(values, list)]
+    kept = [key for key in lists if all(isinstance(each, Mapping) for each in obj[key])]
+    advice = [f"for the records in it give the list: obj[{key!r}]" for key in kept[:1]]
+    raise ConfigError(
+        f"{ArrowSource.__name__}: a dict is columns of lists, and its {lone[0]!r} is "
+        f"{describe(obj[lone[0]])}; {', '.join([*advice, 'for one record give a list: [obj]'])}"
+    )
+
+
+def _is_listed(values: Any) -> bool:
+    if isinstance(values, str | bytes | Mapping):
+        return False
+    return any(hasattr(values, each) for each in ("__iter__", "__array__", "__arrow_c_array__"))
 
 
 def _streamed(obj: Any) -> _Stream:

@@ -18,7 +18,6 @@ from arrowetl.postgres.catalog import (
     columns_of,
     nearest_tables,
     relation,
-    table_parts,
     version,
 )
 from arrowetl.postgres.connection import Server
@@ -40,7 +39,7 @@ from arrowetl.sources._postgres_read import (
 )
 from arrowetl.sources._postgres_rejects import SHOWN, rejected_rows
 from arrowetl.sources._tables import check_what, labelled
-from arrowetl.sql import name
+from arrowetl.sql import name, table_parts
 from arrowetl.stage import BATCH_ROWS, Finding, Source, found
 
 RANGE_ENDS = ("closed", "open")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from arrowetl.arrow import reader_of
+from arrowetl.arrow import reader_from, reader_of
 from arrowetl.duck import unwrapped
 from arrowetl.errors import ConfigError, ReadError, translated
 from arrowetl.instances import Instance
@@ -64,9 +64,7 @@ def _told(column: ColumnProfile, rows: int, different: int) -> ColumnProfile:
 
 
 def _schema_of(data: Any) -> pa.Schema:
-    return (
-        data.schema() if isinstance(data, Source) else pa.RecordBatchReader.from_stream(data).schema
-    )
+    return data.schema() if isinstance(data, Source) else reader_from(data).schema
 
 
 def _counts(data: Any, column: str) -> tuple[int, int]:
@@ -93,6 +91,6 @@ def _counts(data: Any, column: str) -> tuple[int, int]:
 
 def _reader(source: Source | None, data: Any, column: str) -> pa.RecordBatchReader:
     if source is None:
-        return pa.RecordBatchReader.from_stream(data)
+        return reader_from(data)
     schema = pa.schema([source.schema().field(column)])
     return reader_of(schema, source.scan(columns=[column], batch_size=BATCH_ROWS))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from arrowetl.arrow import reader_from
 from arrowetl.duck import describe_select, describing, expression_text, select_text
 from arrowetl.errors import ConfigError, SchemaError, describe
 from arrowetl.sql import INPUT, literal
@@ -129,7 +130,7 @@ def readable(named: str, table: Any, *, where: str) -> Any:
     if isinstance(table, pa.RecordBatch):
         return pa.Table.from_batches([table])
     if hasattr(table, "__arrow_c_stream__"):
-        return pa.table(table)
+        return reader_from(table).read_all()
     raise ConfigError(
         f"{where}: {named!r} is {describe(table)}: it has to be an Arrow table, a source, or "
         "something with __arrow_c_stream__"

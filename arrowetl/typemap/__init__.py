@@ -3,6 +3,7 @@
 Conversions are casts of whole columns, in Arrow or in SQL; no value becomes a Python object.
 """
 
+from arrowetl.typemap.digits import unfit
 from arrowetl.typemap.duckdb import (
     arrow_schema,
     duck_types,
@@ -37,5 +38,6 @@ __all__ = [
     "refuse_unkept",
     "rounded",
     "sqlite_columns",
+    "unfit",
     "writable",
 ]

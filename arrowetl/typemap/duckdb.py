@@ -13,8 +13,9 @@ import pyarrow.types as kinds
 from arrowetl.arrow import empty_batch, reader_of
 from arrowetl.duck import describing
 from arrowetl.errors import SchemaError, first_line
+from arrowetl.nesting import nested
 from arrowetl.sql import INPUT, name
-from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, cut, nested, rarely_cut
+from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, cut, rarely_cut
 
 _EXTENSIONS = {"arrow.uuid", "arrow.json", "arrow.bool8"}
 

@@ -17,17 +17,16 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.errors import ReadError, SchemaError
+from arrowetl.nesting import LISTS, nested
 from arrowetl.sql import name
 from arrowetl.typemap.duckdb import duck_types, duckable
 from arrowetl.typemap.stored import (
     AS_DIGITS,
     DIGITS,
-    LISTS,
     NOT_FINITE,
     Fate,
     Stored,
     any_of,
-    nested,
 )
 
 _KIND = "arrow-schema"

@@ -9,13 +9,15 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from arrowetl.errors import SchemaError
-from arrowetl.typemap.stored import DIGITS, LISTS, Fate, Stored, any_of, as_what, fine, nested
+from arrowetl.nesting import LISTS, nested, plainly_worded
+from arrowetl.typemap.stored import DIGITS, Fate, Stored, any_of, as_what, fine
 
 
 def writable(schema: pa.Schema) -> pa.Schema:
     """Give the schema with plain text and bytes for the views inside nested types.
 
-    pyarrow 26 can't write slices of those to Parquet; it can write columns of views.
+    pyarrow 26 can't write slices of those to Parquet, nor dictionaries of them; it can write
+    columns of views.
 
     >>> writable(pa.schema({"x": pa.struct({"a": pa.string_view()}), "y": pa.string_view()}))
     x: struct<a: string>
@@ -25,7 +27,7 @@ def writable(schema: pa.Schema) -> pa.Schema:
     return pa.schema(
         [
             column.with_type(_without_views(column.type))
-            if kinds.is_nested(column.type)
+            if kinds.is_nested(column.type) or kinds.is_dictionary(column.type)
             else column
             for column in schema
         ],
@@ -40,7 +42,7 @@ def _without_views(kind: pa.DataType) -> pa.DataType:
         return pa.binary()
     if kinds.is_nested(kind):
         return nested(kind, lambda field: field.with_type(_without_views(field.type)))
-    return kind
+    return plainly_worded(kind)
 
 
 _COPIED: tuple[Callable[[Any], bool], ...] = (

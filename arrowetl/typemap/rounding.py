@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from arrowetl.arrow import Flags, decoded
-from arrowetl.typemap.stored import LISTS
+from arrowetl.arrow import Flags, decoded, flags_array
+from arrowetl.nesting import LISTS
 
 _BITS = {16: 11, 32: 24, 64: 53}
 """Of the whole numbers that a floating type of so many bits keeps, all of them."""
@@ -131,7 +131,9 @@ def rounded(column: pa.Array, into: pa.DataType) -> pa.Array | None:
         return reduce(pc.or_, found) if found else None
     if kinds.is_nested(kind):
         return _rounded_inside(column, into)
-    return _flags(_is_rounded(column, into) if kinds.is_integer(kind) else _changes(column, into))
+    return flags_array(
+        _is_rounded(column, into) if kinds.is_integer(kind) else _changes(column, into)
+    )
 
 
 def _rounded_inside(column: pa.Array, into: Any) -> pa.Array | None:
@@ -153,15 +155,7 @@ def _rounded_inside(column: pa.Array, into: Any) -> pa.Array | None:
         found = rounded(values, to)
         if found is not None:
             flags[rows[found.to_numpy(zero_copy_only=False)]] = True
-    return _flags(flags)
-
-
-def _flags(flags: Flags) -> pa.Array | None:
-    """Give them as Arrow's, if any is set, without what `pa.array` does first: import pandas."""
-    if not flags.any():
-        return None
-    bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
-    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, bits])
+    return flags_array(flags)
 
 
 def _is_rounded(column: pa.Array, into: Any) -> Flags:

@@ -97,29 +97,6 @@ def _is_fine(kind: Any) -> bool:
     return not kinds.is_interval(kind) and getattr(kind, "unit", None) == "ns"
 
 
-def nested(kind: Any, change: Callable[[pa.Field], pa.Field]) -> pa.DataType:
-    """Give a nested type with other fields inside it; the type itself if it has none."""
-    if kinds.is_struct(kind):
-        return pa.struct([change(kind.field(i)) for i in range(kind.num_fields)])
-    if kinds.is_map(kind):
-        return pa.map_(change(kind.key_field), change(kind.item_field), kind.keys_sorted)
-    if kinds.is_fixed_size_list(kind):
-        return pa.list_(change(kind.value_field), kind.list_size)
-    for is_list, make in LISTS:
-        if is_list(kind):
-            return make(change(kind.value_field))
-    return kind
-
-
-LISTS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Field], pa.DataType]], ...] = (
-    (kinds.is_large_list, pa.large_list),
-    (kinds.is_list_view, pa.list_view),
-    (kinds.is_large_list_view, pa.large_list_view),
-    (kinds.is_list, pa.list_),
-)
-"""Lists of any size: how to tell one, and how to make one of a field."""
-
-
 def fine(unit: str) -> str:
     """Give the unit in which a database keeps times of this one."""
     return "ns" if unit == "ns" else "us"

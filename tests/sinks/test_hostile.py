@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 from contextlib import closing
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -83,13 +84,50 @@ def test_a_question_mark_in_the_path(kind, tmp_path):
 def test_odd_names_of_tables(tmp_path, odd, mode):
     rows = pa.table({odd: [1], "city": ["Rome"]})
     for _ in range(2):
-        load(ae.SQLiteLoader(tmp_path / "s", table=odd, mode=mode, key=odd), rows)
-        load(ae.DuckDBLoader(tmp_path / "d", table=odd, schema=odd, mode=mode, key=odd), rows)
+        options = {"table": odd, "mode": mode, "key": odd if mode == "upsert" else ()}
+        load(ae.SQLiteLoader(tmp_path / "s", **options), rows)
+        load(ae.DuckDBLoader(tmp_path / "d", schema=odd, **options), rows)
     quoted = '"' + odd.replace('"', '""') + '"'
     count = 2 if mode == "append" else 1
     assert sqlite_rows(tmp_path / "s", f"SELECT * FROM {quoted}") == [(1, "Rome")] * count
     with closing(duckdb.connect(str(tmp_path / "d"))) as connection:
         assert connection.sql(f"FROM {quoted}.{quoted}").fetchall() == [(1, "Rome")] * count
+
+
+@pytest.mark.parametrize(
+    ("table", "schema", "at"),
+    [
+        ("dwh.items", None, ("dwh", "items")),
+        ("dwh.items", "dwh", ("dwh", "items")),
+        ('"dwh.items"', None, ("main", "dwh.items")),
+        ('dwh."it.em""s"', None, ("dwh", 'it.em"s')),
+        ('"dwh.items"', "dwh", ("dwh", "dwh.items")),
+    ],
+)
+def test_a_dotted_name_is_a_table_in_a_schema(tmp_path, table, schema, at):
+    loader = ae.DuckDBLoader(tmp_path / "d", table=table, schema=schema, mode="replace")
+    assert load(loader, ROWS) == load(eval(repr(loader), vars(ae)), ROWS) == 2
+    with closing(duckdb.connect(str(tmp_path / "d"))) as connection:
+        found = connection.sql("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+    assert found == [at]
+    if schema is None:
+        assert ae.DuckDBSource(tmp_path / "d", table=table).reader().read_all().num_rows == 2
+
+
+def test_a_dotted_name_and_another_schema_are_refused(tmp_path):
+    for make in (partial(ae.DuckDBLoader, tmp_path / "d"), ae.PostgreSQLLoader):
+        with pytest.raises(ae.ConfigError, match=r"schema='x'; say one, or put"):
+            make(table="a.b", schema="x")
+        with pytest.raises(ae.ConfigError, match=r"table is a name, or schema\.name"):
+            make(table="a.b.c")
+
+
+@pytest.mark.parametrize("mode", ["append", "replace", "error"])
+def test_a_key_is_for_upserts(mode):
+    sinks = [partial(each, "x") for each in (ae.DuckDBLoader, ae.SQLiteLoader)]
+    for make in (*sinks, ae.PostgreSQLLoader):
+        with pytest.raises(ae.ConfigError, match=r"key= is for mode='upsert'"):
+            make(table="t", mode=mode, key="id")
 
 
 def test_names_that_differ_only_in_case(tmp_path):

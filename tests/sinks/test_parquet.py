@@ -140,6 +140,17 @@ def test_folders_keep_order_types_and_rows(tmp_path, kind, sort, options):
         assert column == sorted(column)
 
 
+def test_views_in_dictionaries_become_plain(tmp_path):
+    """Polars' Categorical has them, with and without nulls, also where a null is a word."""
+    words = pa.array(["b", None, "a"], pa.string_view())
+    codes = pa.DictionaryArray.from_arrays(pa.array([2, None, 0, 1]), words)
+    lists = pa.ListArray.from_arrays([0, 2, 4], codes)
+    load(ae.ParquetLoader(tmp_path / "x"), pa.table({"x": codes}))
+    load(ae.ParquetLoader(tmp_path / "y"), pa.table({"x": lists}), rows=1)
+    assert pq.read_table(tmp_path / "x")["x"].to_pylist() == ["a", None, "b", None]
+    assert pq.read_table(tmp_path / "y")["x"].to_pylist() == [["a", None], ["b", None]]
+
+
 def test_views_in_structs_become_plain(tmp_path):
     """pyarrow 26 can't write slices of structs with views in them."""
     kind = pa.list_(pa.struct({"a": pa.string_view()}))

@@ -421,6 +421,16 @@ def test_s3_loader(bucket):
     )
     load(folder, ROWS)
     assert len(bucket.listed("t/")) == 2
+    for prefix in ("p", "p/"):
+        load(ae.S3Loader(bucket.name, prefix=prefix, format="parquet", mode="append"), ROWS)
+    source = ae.S3Source(bucket.name, "p", format="parquet")
+    assert source.reader().read_all().num_rows == 2 * ROWS.num_rows
+
+
+@pytest.mark.parametrize("given", [{}, {"key": "a.csv", "prefix": "p"}])
+def test_a_key_or_a_prefix_is_said(given):
+    with pytest.raises(ae.ConfigError, match="say key= or prefix=, one of them"):
+        ae.S3Loader("bucket", **given)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from arrowetl import SQL, Pipeline
 from arrowetl.errors import ConfigError, ReadError, SchemaError
 from arrowetl.sources.memory import ArrowSource
 from tests.sources.reading import rows_of
@@ -109,6 +110,42 @@ def test_the_pandas_index_is_what_pandas_says():
     frame = pd.DataFrame({"x": [1, 2]}, index=pd.Index(["a", "b"], name="key"))
     assert ArrowSource(frame).schema().names == ["x", "key"]
     assert ArrowSource(frame.reset_index(drop=True)).schema().names == ["x"]
+    assert ArrowSource(pd.DataFrame({"x": [1, 2]}, index=range(3, 5))).schema().names == ["x"]
+
+
+@pytest.mark.parametrize("ids", [[10, 20, 30], [10, 20, 31]])
+def test_a_named_pandas_index_is_a_column_also_where_it_is_evenly_spaced(ids):
+    frame = pd.DataFrame({"id": ids, "x": [1, 2, 3]}).set_index("id")
+    source = ArrowSource(frame)
+    assert source.schema() == pa.schema({"x": pa.int64(), "id": pa.int64()})
+    assert rows_of(source) == [(1, 10), (2, 20), (3, ids[2])]
+    found = SQL("SELECT sum(id) AS ids FROM other, input", tables={"other": frame})
+    got = Pipeline().extract({"one": [1]}).transform(found).reader().read_all()
+    assert got["ids"].to_pylist() == [sum(ids)]
+
+
+CATEGORY = pl.Series("c", ["b", "a", None, "b"], pl.Categorical)
+WORDED = {
+    "categorical": CATEGORY,
+    "enum": CATEGORY.cast(pl.Enum(["a", "b"])),
+    "list": pl.Series("c", [["b"], None, [], ["a", None]], pl.List(pl.Categorical)),
+    "array": pl.Series("c", [["b"], None, [None], ["a"]], pl.Array(pl.Categorical, 1)),
+    "struct": pl.Series("c", [{"k": "b"}, None, {"k": None}, {"k": "a"}]).cast(
+        pl.Struct({"k": pl.Categorical})
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WORDED)
+def test_words_of_polars_can_be_taken_and_shown(kind):
+    """pyarrow 26 can do neither with a dictionary of views."""
+    frame = WORDED[kind].to_frame()
+    for rows in (frame, frame.lazy(), (pa.table(frame).schema, pa.table(frame).to_batches())):
+        source = ArrowSource(rows)
+        table = source.reader().read_all()
+        assert table.schema == source.schema()
+        assert table["c"].to_pylist() == frame["c"].to_list()
+    assert table.slice(1)["c"].to_pylist() == frame["c"].to_list()[1:]
 
 
 def test_a_column_that_is_not_there():
@@ -177,6 +214,22 @@ def test_any_arrow_library_takes_it():
     with duckdb.connect() as connection:
         connection.register("t", source.reader())
         assert connection.sql("SELECT sum(id) FROM t").fetchall() == [(6,)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            {"status": "ok", "page": 1, "items": [{"id": 1}]},
+            r"its 'status' is 'ok'; for the records in it give the list: obj\['items'\], for one",
+        ),
+        ({"id": 1, "tags": ["a"]}, r"its 'id' is 1; for one record give a list: \[obj\]"),
+        ({"at": {"x": 1}}, r"its 'at' is {'x': 1}; for one record"),
+    ],
+)
+def test_a_dict_that_is_a_record_says_what_to_give(answer, told):
+    with pytest.raises(ConfigError, match=f"ArrowSource: a dict is columns of lists, and {told}"):
+        Pipeline().extract(answer)
 
 
 def test_columns_of_all_kinds_in_a_dict():
