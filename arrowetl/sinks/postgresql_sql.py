@@ -15,7 +15,7 @@ from arrowetl.sinks.postgresql_types import (
     takes_floats,
 )
 from arrowetl.sql import literal, name, names
-from arrowetl.typemap import keeps, rounded, unfit
+from arrowetl.typemap import keeps, rounded, unfit, unfit_text
 
 STAGED = "arrowetl_staged"
 REFUSED = "arrowetl_refused"
@@ -85,6 +85,8 @@ class Way:
         if takes_floats(self.kind, self.came):
             scale, bits = kept_digits(self.kind)
             return unfit(column, scale=scale, bits=bits)
+        if self.came == "text" and base_type(self.kind) == "numeric":
+            return unfit_text(column, scale=kept_digits(self.kind)[0])  # a cast would round it
         return None if self.floats is None else rounded(column, self.floats)
 
     @property

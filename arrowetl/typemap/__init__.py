@@ -3,7 +3,7 @@
 Conversions are casts of whole columns, in Arrow or in SQL; no value becomes a Python object.
 """
 
-from arrowetl.typemap.digits import unfit
+from arrowetl.typemap.digits import unfit, unfit_text
 from arrowetl.typemap.duckdb import (
     arrow_schema,
     duck_types,
@@ -39,5 +39,6 @@ __all__ = [
     "rounded",
     "sqlite_columns",
     "unfit",
+    "unfit_text",
     "writable",
 ]

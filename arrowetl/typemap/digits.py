@@ -54,6 +54,39 @@ def unfit(column: pa.Array, *, scale: int | None, bits: int | None = None) -> pa
     return flags_array(bad if nulls is None else bad & ~nulls)
 
 
+def unfit_text(column: pa.Array, *, scale: int | None) -> pa.Array | None:
+    """Find the rows whose text is a number with more digits after the point than a type has.
+
+    Others that aren't numbers, or are too large, are looked at by whoever casts.
+
+    Args:
+        column: of texts.
+        scale: the digits that the type has after the point; None for any number of them.
+
+    Returns:
+        A flag a row; None if there is no such number.
+
+    >>> unfit_text(pa.array(["1.25", " -1.250", "1.255", "x", None, "1e-3"]), scale=2).to_pylist()
+    [False, False, True, False, False, True]
+    """
+    if scale is None or scale < 0:
+        return None
+    texts = decoded(column)
+    many = _like(texts, rf"^\s*[-+]?\d*\.\d{{{scale}}}\d*[1-9]\d*\s*$")
+    powers = _like(texts, r"^\s*[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+\s*$")
+    numbers = pc.if_else(powers, pc.utf8_trim_whitespace(texts), "0").cast(pa.float64())
+    small = unfit(numbers, scale=scale)
+    return flags_array(many.to_numpy(zero_copy_only=False) | _flags(small, len(texts)))
+
+
+def _like(texts: pa.Array, pattern: str) -> pa.Array:
+    return pc.fill_null(pc.match_substring_regex(texts, pattern), False)
+
+
+def _flags(found: pa.Array | None, rows: int) -> Flags:
+    return np.zeros(rows, bool) if found is None else found.to_numpy(zero_copy_only=False)
+
+
 def _at_least_single(column: pa.Array) -> pa.Array:
     return column.cast(pa.float32()) if kinds.is_float16(column.type) else column
 

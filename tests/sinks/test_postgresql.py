@@ -417,6 +417,18 @@ def test_doubles_go_into_exact_columns_that_have_their_digits(pg, kind, options)
     assert pg.types()["x"] == kind
 
 
+def test_texts_that_a_numeric_column_would_round_are_rejected(pg):
+    pg.run("CREATE TABLE t (id int, x numeric(7,2))")
+    texts = ["1.25", "1.255", " -3.100", "1e-3", "1.5e1", "x", None, ".009"]
+    assert pg.load(pa.table({"id": range(8), "x": pa.array(texts)})) == 4
+    assert pg.rows("SELECT id, x::text FROM t ORDER BY id") == [
+        (0, "1.25"), (2, "-3.10"), (4, "15.00"), (6, None),
+    ]  # fmt: skip
+    assert sorted(code for code, _, _ in pg.refused) == [
+        "invalid_text_representation", *["numeric_value_out_of_range"] * 3,
+    ]  # fmt: skip
+
+
 def test_a_double_that_ends_a_load_is_told(pg):
     pg.run("CREATE TABLE t (x numeric(7,2))")
     with pytest.raises(ae.WriteError, match=r"doesn't hold exactly \(column 'x' has 1\.255\)"):
