@@ -116,6 +116,13 @@ def _function(path: Any) -> Any:
     return found
 
 
+def _duration(length: Any) -> Any:
+    # pydantic would take seconds.
+    if isinstance(length, int | float):
+        raise ValueError(f"{length!r} has no unit of time: write '15 minutes', '1 day' or 'PT15M'")  # noqa: TRY004 - as above
+    return length
+
+
 def arrow_schema(columns: Any) -> pa.Schema:
     """Give the Arrow schema that a mapping of names to types describes.
 
@@ -144,7 +151,9 @@ SCHEMA: Any = Annotated[
     BeforeValidator(arrow_schema),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
 ]
+DURATION: Any = Annotated[timedelta, BeforeValidator(_duration)]
 _STANDINS: dict[Any, Any] = {
+    timedelta: DURATION,
     Any: Any,
     object: Any,
     None: type(None),
