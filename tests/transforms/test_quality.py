@@ -241,7 +241,7 @@ def test_options_that_make_no_sense(options, message):
         (("x",), {"range": (2, 1)}, "has nothing in it"),
         (("x",), {"range": (None, None)}, "no limit"),
         (("x",), {"range": 3}, "is a pair"),
-        (("x",), {"range": (1, "b")}, "not supported between"),
+        (("x",), {"range": (1, "b")}, "both ends have to be numbers"),
         (("x",), {"regex": "("}, "regex '('"),
         (("x",), {"enum": "abc"}, "a list of values"),
         (("x",), {"enum": []}, "no values"),
