@@ -46,6 +46,9 @@ class Transient(Exception):  # noqa: N818 - a mark on other errors, never raised
 class ConfigError(ArrowETLError):
     """A pipeline, a stage or an option is described wrongly: mend the description."""
 
+    at: tuple[str | int, ...] = ()
+    """The way to what is wrong among the options: `("rules", 2)`; empty where it isn't told."""
+
 
 class SchemaError(ArrowETLError):
     """Columns or types don't fit together. Raised before a byte is read or written.

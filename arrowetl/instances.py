@@ -18,6 +18,7 @@ import duckdb
 from arrowetl.errors import ConfigError, first_line
 from arrowetl.exactness import MACROS
 from arrowetl.sql import literal, name
+from arrowetl.stopping import interruptible
 
 SETTINGS = {
     # A column called like a Python variable must not read that variable.
@@ -115,6 +116,8 @@ class Instance:
         self.connection.execute("SET enable_progress_bar = false")
 
     def __enter__(self) -> duckdb.DuckDBPyConnection:
+        self._interruptible = interruptible(self.connection.interrupt)
+        self._interruptible.__enter__()
         return self.connection
 
     def __exit__(
@@ -123,6 +126,7 @@ class Instance:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._interruptible.__exit__(None, None, None)
         self.close(done=kind is None)
 
     def close(self, *, done: bool = False) -> None:

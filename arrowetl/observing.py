@@ -49,6 +49,10 @@ def as_covered(field: pa.Field) -> pa.Field:
     return field.with_metadata({**(field.metadata or {}), _COVERED: b""})
 
 
+LOOKED_AT = 100
+"""Rows of a batch among which different samples are looked for."""
+
+
 def told(batch: pa.RecordBatch, column: str, rows: Sequence[int]) -> list[str]:
     """Give the values of a column in some rows as texts, without those that may not be shown.
 
@@ -61,6 +65,15 @@ def told(batch: pa.RecordBatch, column: str, rows: Sequence[int]) -> list[str]:
         return [UNTOLD] * len(rows)
     values = batch[column].take(pa.array(rows, pa.int64()))
     return [str(value) for value in values.to_pylist()]  # small: a few samples
+
+
+def different(known: Sequence[str], more: Sequence[str], most: int) -> list[str]:
+    """Give texts with others that aren't among them, so many in all.
+
+    >>> different(["a"], ["b", "a", "b", "c", "d"], 3)
+    ['a', 'b', 'c']
+    """
+    return list(dict.fromkeys([*known, *more]))[:most]
 
 
 def without_hidden(schema: pa.Schema) -> pa.Schema:

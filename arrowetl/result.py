@@ -275,6 +275,8 @@ def _summary_html(stage: StageResult) -> str:
 
 SHOWN_ROWS = 50
 """How many rows of a stage's summary are shown."""
+LIST_WIDTH = 60
+"""Characters of a list in a table."""
 
 
 def _shown(stage: StageResult) -> Iterator[tuple[str, ...]]:
@@ -302,7 +304,8 @@ def _cell(value: object) -> str:
         case float():
             return f"{value:.4g}"
         case list():
-            return ", ".join(map(_cell, value))
+            cells = ", ".join(map(_cell, value))
+            return cells if len(cells) <= LIST_WIDTH else f"{cells[: LIST_WIDTH - 1]}…"
         case _:
             return str(value)
 

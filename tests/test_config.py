@@ -337,6 +337,36 @@ def test_what_a_constructor_refuses_is_told_at_its_line(wrong):
     ]
 
 
+def test_what_a_stage_refuses_among_its_options_is_told_where_it_stands(wrong):
+    text = """\
+transforms:
+  - type: quality_scorer
+    rules:
+      - a > 1
+      - {column: pay, range: [0, 6k]}
+  - {type: quality_scorer, rules: [{column: pay, min: 3}]}
+  - type: window_aggregator
+    time_column: at
+    size: 15
+    lateness: 0.5
+    aggregations: {n: count}
+dead_letters:
+  type: parquet
+  path: rejects.parquet
+  mode: replace
+"""
+    said = wrong(GOOD + text)
+    assert said[0].startswith(
+        "orders.yaml:7: transforms[0].rules[1]: QualityScorer: rules[1] (column 'pay'): range from "
+        "0 to '6k': both ends have to be numbers"
+    )
+    assert said[1].startswith("orders.yaml:8: transforms[1].rules[0]: ")
+    assert "no option 'min'. It has column, range, regex" in said[1]
+    assert said[2].startswith("orders.yaml:11: transforms[2].size: 15 has no unit of time: write")
+    assert said[3].startswith("orders.yaml:12: transforms[2].lateness: 0.5 has no unit of time")
+    assert said[4].startswith("orders.yaml:17: dead_letters.mode: dead letters are added to those")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -14,7 +14,7 @@ import arrowetl
 ROOT = Path(arrowetl.__file__).parent
 
 FLOORS = """errors arguments brief nesting documents findings observing rejected remembering tunable
-    sql arrow adbc duck files typemap sampling spool patterns secret exactness instances
+    sql arrow adbc duck files typemap sampling spool patterns secret exactness instances stopping
     | stage events ml postgres stores fidelity rules profiling contracts fitting
     | planning sources transforms sinks reliability observability result
     | engines diagnosis preview

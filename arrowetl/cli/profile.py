@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 _ROWS = click.IntRange(min=1)
 _FILE = click.Path(path_type=Path)
+_WRITTEN = {
+    "--save": ("saved profile", re.compile(r'\s*{\s*"version"\s*:')),
+    "--html": ("page", re.compile(r"(?i)\s*<!doctype html")),
+    "--contract": ("contract", re.compile(r"(?ms).*?^version\s*:")),
+}
+"""What options write, and how that begins."""
+_BEGINNING = 65_536
 
 
 @click.command()
@@ -36,7 +44,12 @@ _FILE = click.Path(path_type=Path)
     help="Write one page that needs no network; with --compare, of what has changed.",
 )
 @click.option("--save", type=_FILE, metavar="PATH", help="Write it as JSON, to compare with later.")
-@click.option("--compare", type=_FILE, metavar="OLD", help="Say what changed since a saved one.")
+@click.option(
+    "--compare",
+    type=_FILE,
+    metavar="OLD",
+    help="Say what changed since a saved one, or since a file of rows.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["info", "warning", "error"]),
@@ -69,6 +82,9 @@ def profile(
 
     For a contract, columns that may be keys are read a second time, to count their values.
 
+    OLD is a profile that was saved, or whatever FILE can be; that is profiled first, in the same
+    way.
+
     Values of columns with personal data are masked: letters are shown as x, digits as 9.
 
     \b
@@ -76,6 +92,7 @@ def profile(
     arrowetl profile "orders/*.parquet" --sample 100000 --html orders.html
     arrowetl profile customers.csv --save monday.json
     arrowetl profile customers.csv --compare monday.json --html changes.html
+    arrowetl profile tuesday.csv --compare monday.csv
     arrowetl profile customers.csv --compare monday.json --fail-on error
     arrowetl profile customers.csv --contract customers.yaml
     arrowetl profile customers.csv --output json
@@ -84,7 +101,7 @@ def profile(
         raise click.UsageError("--fail-on says when changes are too grave: give --compare OLD too")
     written = {"--html": html, "--save": save, "--contract": contract}
     _check_places(file, compare, {option: path for option, path in written.items() if path})
-    old = _saved(compare) if compare else None
+    old = _old(compare, **options) if compare else None
     found = _profile(file, exact_keys=contract is not None, **options)
     if save:
         write(save, found.to_json(indent=2) + "\n")
@@ -119,6 +136,17 @@ def _check_places(file: str, compare: Path | None, written: Mapping[str, Path]) 
                 f"{option} would write over {path}, which is {other}, too: give another path"
             )
         _check_folder(path)
+        if path.is_file() and path.stat().st_size and not _written_before(option, path):
+            raise click.UsageError(
+                f"{option} would write over {path}, which is no {_WRITTEN[option][0]}: give "
+                "another path, or remove it first"
+            )
+
+
+def _written_before(option: str, path: Path) -> bool:
+    """Say whether a file begins as what an option writes does."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return _WRITTEN[option][1].match(file.read(_BEGINNING)) is not None
 
 
 def _check_folder(path: Path) -> None:
@@ -261,17 +289,23 @@ def _counting(file: str) -> Iterator[Callable[[int], None] | None]:
         yield lambda rows: status.update(f"Looking at {file}: {rows:,} rows")
 
 
-def _saved(path: Path) -> Profile:
+def _old(path: Path, **options: Any) -> Profile:
+    """Read a saved profile, or profile a file of rows."""
     from arrowetl.errors import ConfigError, ReadError
     from arrowetl.profiling.profile import Profile
 
+    if path.is_file() and path.suffix.lower() != ".json" and not _written_before("--save", path):
+        return _profile(str(path), **options)
     try:
         return Profile.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ReadError(f"{path}: {error.strerror}; --compare takes a saved profile") from error
+        raise ReadError(
+            f"{path}: {error.strerror}; --compare takes a saved profile, or a file of rows"
+        ) from error
     except (ConfigError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path}: {error}; write one with: arrowetl profile FILE --save {path}"
+            f"{path}: {error}; --compare takes what this writes: arrowetl profile {path} --save "
+            f"{path.with_suffix('.profile.json')}"
         ) from error
 
 

@@ -32,7 +32,9 @@ from arrowetl.config.variables import Resolver, Secrets
 from arrowetl.documents.nodes import Node
 from arrowetl.documents.problems import ConfigFileError, Findings, Problem
 from arrowetl.documents.text import text_of
+from arrowetl.errors import ConfigError
 from arrowetl.events import Listener
+from arrowetl.reliability.deadletters import check_apart
 from arrowetl.stage import Sink, Source, Stage
 
 if TYPE_CHECKING:
@@ -168,5 +170,11 @@ def _build(root: Node, resolver: Resolver, *, default_name: str, profile: str | 
         settings=build.settings(root),
         secrets=resolver.secrets,
     )
+    if config.sink is not None:
+        try:
+            check_apart(config.sink, config.dead_letters)
+        except ConfigError as error:
+            letters = root.get("dead_letters") or root
+            findings.add(letters.get("mode") or letters, resolver.secrets.hide(str(error)))
     findings.check()
     return config

@@ -169,7 +169,10 @@ class Builder:
         try:
             return cls(**arguments)
         except (ArrowETLError, ValueError, TypeError) as error:  # a class of the user's own, too
-            self.findings.add(node, self.secrets.hide(str(error)))
+            place = node
+            for part in getattr(error, "at", ()):
+                place = place.get(part) or place
+            self.findings.add(place, self.secrets.hide(str(error)))
             return None
 
     def _class(self, node: Node, role: Role) -> type | None:

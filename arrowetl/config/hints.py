@@ -6,6 +6,7 @@ import os
 import types
 import typing
 from collections import abc
+from collections.abc import Callable
 from dataclasses import InitVar, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,12 +17,16 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union
 
 import pyarrow as pa
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
+
+from arrowetl.errors import ArrowETLError
 
 _SCALARS = (str, int, float, bool, bytes, date, datetime, time, timedelta, Decimal, type(None))
 _LISTS = (list, set, frozenset, abc.Sequence, abc.Iterable, abc.Collection, abc.Set)
 _MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
+NO_UNIT = "no_unit"
+"""The kind of error of a number that should be a length of time."""
 _UNIONS = (Union, types.UnionType)
 
 
@@ -83,8 +88,16 @@ def _plain(hint: Any) -> Any:
         return None
     if issubclass(hint, PurePath):
         return str
-    known = hint in _SCALARS or issubclass(hint, Enum) or is_dataclass(hint)
-    return hint if known else None
+    if is_dataclass(hint):
+        return Annotated[hint, WrapValidator(_made)]
+    return hint if hint in _SCALARS or issubclass(hint, Enum) else None
+
+
+def _made(options: Any, make: Callable[[Any], Any]) -> Any:
+    try:
+        return make(options)
+    except ArrowETLError as error:  # pydantic would let it through, without its place
+        raise ValueError(str(error)) from error
 
 
 def imported(path: Any) -> Any:
@@ -115,6 +128,17 @@ def _function(path: Any) -> Any:
     if not callable(found):
         raise ValueError(f"{path!r} isn't a function")  # noqa: TRY004 - pydantic takes ValueError
     return found
+
+
+def _duration(length: Any) -> Any:
+    # pydantic would take seconds.
+    if isinstance(length, int | float):
+        raise PydanticCustomError(
+            NO_UNIT,
+            "{length} has no unit of time: write '15 minutes', '1 day' or 'PT15M'",
+            {"length": str(length).lower()},
+        )
+    return length
 
 
 def arrow_schema(columns: Any) -> pa.Schema:
@@ -153,7 +177,9 @@ SCHEMA: Any = Annotated[
     BeforeValidator(arrow_schema),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
 ]
+DURATION: Any = Annotated[timedelta, BeforeValidator(_duration)]
 _STANDINS: dict[Any, Any] = {
+    timedelta: DURATION,
     Any: Any,
     object: Any,
     bool: FLAG,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from arrowetl.config.hints import NO_UNIT
 from arrowetl.documents.nodes import Node
 from arrowetl.documents.problems import Findings, hint
 from arrowetl.errors import closest
@@ -82,7 +83,10 @@ def _report_value(node: Node, errors: Sequence[Mapping[str, Any]], findings: Fin
     kinds = list(dict.fromkeys(filter(None, map(_expected, errors))))
     if "a number" in kinds and "a whole number" in kinds:
         kinds.remove("a whole number")
-    if kinds:
+    unitless = next((each["msg"] for each in errors if each["type"] == NO_UNIT), None)
+    if unitless is not None:
+        message, advice = str(unitless), ""
+    elif kinds:
         message = f"expected {' or '.join(kinds)}, got {node.shown()}"
         advice = hint(nearest) or _advice(node, kinds)
     else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from arrowetl.errors import ArrowETLError, ReadError, StageError, WriteError, ba
 from arrowetl.exactness import exactly
 from arrowetl.planning.taps import Tapped, tapped
 from arrowetl.sql import STREAM
+from arrowetl.stopping import Stop, Stopped
 
 _SETTINGS = (
     "SET enable_profiling = 'no_output'",
@@ -39,15 +39,11 @@ _SETTINGS = (
 )
 
 
-class Stopped(Exception):  # noqa: N818 - it is not an error: somebody asked for it
-    """The run is being stopped; raised in the streams to unwind them."""
-
-
 @dataclass
 class Trouble:
     """What went wrong first, and whether to stop."""
 
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     first: BaseException | None = None
     told: Callable[[BaseException, str], BaseException] = lambda error, _: error
     """What every error goes through, with its place, before anybody sees it: it may show what is
@@ -55,8 +51,7 @@ class Trouble:
 
     def check(self) -> None:
         """Raise Stopped if somebody asked for it."""
-        if self.stop.is_set():
-            raise Stopped
+        self.stop.check()
 
     def guard(self, where: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass batches on; keep the exception that ends them, with the place it came from.
@@ -65,7 +60,10 @@ class Trouble:
         the user sees.
         """
         try:
-            for batch in batches:
+            while True:
+                batch = self.stop.during(lambda: next(batches, None))
+                if batch is None:
+                    return
                 self.check()
                 yield batch
         except Exception as error:

@@ -6,7 +6,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
+
+from arrowetl.stopping import check
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,7 +33,9 @@ def in_order(
     with ThreadPoolExecutor(threads) as pool:
         running: deque[Future[Result]] = deque()
         for item in items:
-            running.append(pool.submit(work, item))
+            check()
+            # In the context of the run that this thread works for.
+            running.append(pool.submit(copy_context().run, work, item))
             if len(running) > threads:
                 yield running.popleft().result()
         while running:

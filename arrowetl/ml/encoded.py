@@ -22,6 +22,7 @@ from arrowetl.ml.strings import levels
 from arrowetl.ml.vector_pairs import Vectors
 from arrowetl.sampling import hashed
 from arrowetl.sql import name
+from arrowetl.stopping import check
 
 _CHUNK = 16_384
 _BATCH = 8192
@@ -73,6 +74,7 @@ def read_encoded(
         low = 0
         with found.values() as reader:
             for batch in reader:
+                check()
                 part = values[low : low + batch.num_rows]
                 low += batch.num_rows
                 for number, share in enumerate(shares):

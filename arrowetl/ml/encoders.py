@@ -15,7 +15,8 @@ from arrowetl.ml.models import HASHED, MODEL
 class Encoder(ABC):
     """Gives each text a vector of length one. Equal texts get equal vectors.
 
-    Your own needs the two attributes and `encode`.
+    Your own needs the two attributes and `encode`; one that takes long calls
+    `arrowetl.stopping.check` now and then, so that a run can be stopped meanwhile.
 
     >>> import numpy as np
     >>> class Initials(Encoder):

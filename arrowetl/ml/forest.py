@@ -14,12 +14,15 @@ from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
 from arrowetl.ml._threads import in_order
 from arrowetl.ml.weights import Floats
+from arrowetl.stopping import check
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
 
 _SLICE = 8192
 """Rows that stay in a core's cache while all trees look at them."""
+_TREES = 20
+"""So many are fitted at a time: the same ones, whatever the number."""
 _EULER = 0.5772156649015329
 
 
@@ -134,10 +137,13 @@ def fit_forest(rows: Matrix, *, trees: int = 100, max_samples: int = 256, seed: 
     from sklearn.ensemble import IsolationForest
 
     drawn = min(max_samples, len(rows))
-    model = IsolationForest(n_estimators=trees, max_samples=drawn, random_state=seed)
+    model = IsolationForest(max_samples=drawn, random_state=seed, warm_start=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Forest(model.fit(rows))
+        for so_many in range(_TREES, trees + _TREES, _TREES):
+            check()
+            model.set_params(n_estimators=min(so_many, trees)).fit(rows)
+    return Forest(model.set_params(warm_start=False))
 
 
 def _depths(tree: Any) -> Floats:

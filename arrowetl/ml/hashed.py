@@ -14,6 +14,7 @@ from arrowetl.errors import ConfigError
 from arrowetl.ml.encoders import Encoder
 from arrowetl.ml.models import HASHED
 from arrowetl.sampling import hashed
+from arrowetl.stopping import check
 
 _BYTES = 1 << 20
 """How much text is cut into n-grams at a time; some fifty times as much memory is used for it."""
@@ -59,6 +60,7 @@ class HashedEncoder(Encoder):
         )
         found = np.zeros((len(texts), self.dimension), np.float32)
         for low, high in _slices(pc.binary_length(plain).to_numpy(zero_copy_only=False)):
+            check()
             self._count(plain.slice(low, high - low), found[low:high])
         lengths = np.sqrt(np.einsum("ij,ij->i", found, found))
         np.divide(found, lengths[:, None], out=found, where=lengths[:, None] > 0)

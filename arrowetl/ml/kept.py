@@ -34,6 +34,7 @@ from arrowetl.ml.records import Keys, Records
 from arrowetl.ml.trigram_pairs import Trigrams, usual_threshold
 from arrowetl.ml.vector_pairs import EVERY, Vectors
 from arrowetl.ml.weights import Floats, WeighedSets, weigh
+from arrowetl.stopping import check
 
 _GROWTH = 4
 """What is fitted on the records is fitted anew when there are so many times as many."""
@@ -345,6 +346,7 @@ class Index:
         wanted = keys(self._drawn.hashes, planned, band)
         kept = [np.zeros(0, np.int64)]
         for met in find(part.arrays["bands"][band], wanted, crowd=planned.crowd).candidates():
+            check()
             left, right = self._near(part, met) if fewer else met
             like = measure.likely(new, part.arrays, (left, right), self.threshold)
             kept.append(left[like] << ROW_BITS | right[like])

@@ -13,6 +13,7 @@ from arrowetl.ml._threads import in_order
 from arrowetl.ml.candidates import Hashed, Plan, candidates
 from arrowetl.ml.grams import Rows
 from arrowetl.ml.weights import Floats
+from arrowetl.stopping import check
 
 Flags = npt.NDArray[np.bool_]
 
@@ -89,6 +90,7 @@ def verified(
     def promising(band: int) -> Rows:
         kept = [np.zeros(0, np.int64)]
         for left, right in candidates(hashes, planned, band):
+            check()
             like = likely(left, right)
             kept.append(left[like] << _ROW_BITS | right[like])
         return np.concatenate(kept)

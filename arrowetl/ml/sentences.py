@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
 from arrowetl.ml.encoders import Encoder
 from arrowetl.ml.models import MODEL, folder, no_model, refuse_missing, short
+from arrowetl.stopping import check
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -74,6 +76,8 @@ class SentenceEncoder(Encoder):
             self._model.to(torch.float16 if on_gpu else torch.bfloat16)
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.name = short(model)
+        # Before each batch; `encode` calls the parts of the model, not the model itself.
+        self._model[0].register_forward_pre_hook(_check)
 
     def encode(self, texts: pa.Array) -> Matrix:
         """Give the vectors; no gradient is kept, no progress shown."""
@@ -92,10 +96,18 @@ class SentenceEncoder(Encoder):
         return found
 
 
+def _check(*_: object) -> None:
+    check()
+
+
 def _loaded(model: str | PathLike[str], device: str | None) -> SentenceTransformer:
     refuse_missing(model)
     place = folder(model)
     with _quiet():
+        # Seconds each, for which a run that is to stop needn't wait.
+        for package in ("torch", "scipy.stats", "sklearn", "transformers"):
+            import_module(package)
+            check()
         from sentence_transformers import SentenceTransformer
 
         for local in (True, False) if place is None else (True,):

@@ -12,6 +12,7 @@ from arrowetl.arrow import Matrix
 from arrowetl.errors import ConfigError
 from arrowetl.ml.calibration import sharpness
 from arrowetl.ml.categories import DIGITS, Flags, Numbers, Trained, nearest
+from arrowetl.stopping import check
 
 FOLDS = 5
 STRENGTH = 10.0
@@ -126,6 +127,7 @@ def folds(truth: Flags, seed: int, groups: Places | None = None) -> Places:
     dealt = np.full(len(marks), -1)
     held = np.zeros((FOLDS, marks.shape[1] + 1), np.int64)
     for category in np.argsort(marks.sum(axis=0), kind="stable"):
+        check()
         for row in order[marks[order, category]]:
             if dealt[row] < 0:
                 # Of folds with the fewest of the category, the one with the fewest rows.
@@ -149,6 +151,7 @@ def look_alikes(vectors: Matrix) -> Places:
     found = np.full(len(vectors), -1)
     number = 0
     for low in range(0, len(vectors), _BLOCK):
+        check()
         alike = vectors[low : low + _BLOCK] @ vectors[low:].T >= SAME
         for row, like in enumerate(alike, low):
             if found[row] < 0:
@@ -165,6 +168,7 @@ def _left_out(
     width = examples.truth.shape[1] + (_any_nowhere(examples) and not plan.several)
     scores, alike = np.full((len(parts), width), _NEVER), np.zeros(len(parts))
     for part in np.unique(parts):
+        check()
         here = parts == part
         others = examples.take(~here).plus(always)
         vectors = examples.vectors[here]
@@ -186,6 +190,7 @@ def _fitted(examples: Labelled, plan: Training, width: int | None = None) -> Tra
     weights, bias = np.zeros((wide, examples.vectors.shape[1])), np.full(wide, _NEVER)
     if plan.several:
         for category, marks in enumerate(examples.truth.T):
+            check()
             if marks.any() and not marks.all():
                 found = _regression(examples.vectors, marks)
                 weights[category], bias[category] = found.coef_[0], found.intercept_[0]

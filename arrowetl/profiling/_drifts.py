@@ -28,6 +28,8 @@ _PLENTY = 5_000
 """So many different rows make a key that is more than a coincidence."""
 _DISTINCT = 1.25
 """The factor between numbers of different values that matters."""
+_INFERRED = 0.9
+"""The share of texts that have a type, below which it isn't inferred as a rule."""
 _COMMON = 0.5
 """The share from which on a pattern is one of the column."""
 
@@ -64,9 +66,13 @@ def types(old: ColumnProfile, new: ColumnProfile, limits: Thresholds) -> Changes
     readable = max((e.count for e in new.types if _family(e) == _family(before)), default=0)
     chance = by_chance(before.count, before.of, readable, _meant(new))
     was = f"{before.type} ({share(before.confidence)} of {before.of:,})"
-    now = f"{share(readable / _meant(new))} of {_meant(new):,}"
+    part = readable / _meant(new)
+    now = f"{share(part)} of {_meant(new):,}"
     text = f"fewer texts can be read as {before.type}, written {before.format or 'as usual'}"
-    yield Change(_severity(chance, limits), "type", old.name, was, now, text)
+    # The column would be inferred to be text.
+    lost = part < _INFERRED and (chance < limits.alpha or not readable)
+    severity = "error" if lost else _severity(chance, limits)
+    yield Change(severity, "type", old.name, was, now, text)
 
 
 def _family(found: TypeFound) -> tuple[str, str | None]:

@@ -463,6 +463,8 @@ class Profile:
                     f"Profile: version {version} is newer than this arrowetl reads ({VERSION})"
                 )
             return rebuilt(cls, found)
+        except json.JSONDecodeError as error:
+            raise ConfigError("Profile: not the JSON of a profile") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError(
                 f"Profile: not the JSON of a profile ({type(error).__name__}: {error})"

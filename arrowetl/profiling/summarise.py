@@ -121,7 +121,7 @@ def _column(column: Column, reading: Reading, sample: Sample) -> ColumnProfile:
         nulls=column.nulls,
         null_words=words,
         null_map=tuple(gone / rows if rows else 0.0 for rows, gone in column.stretches),
-        distinct=values.distinct() if values else None,
+        distinct=values.distinct(column.rows - column.nulls) if values else None,
         top=_top(column, values, hidden=hidden) if values else (),
         minimum=low,
         maximum=high,
@@ -150,8 +150,12 @@ def _chosen(column: Column, types: tuple[TypeFound, ...], reading: Reading) -> T
         column.texts,
         confidence=reading.confidence,
         day_first=reading.day_first,
-        different=column.values.distinct().count if column.values else 0,
+        different=_different(column),
     )
+
+
+def _different(column: Column) -> int:
+    return column.values.distinct(column.rows - column.nulls).count if column.values else 0
 
 
 def _words(texts: Texts | None) -> tuple[ValueCount, ...]:
@@ -422,7 +426,7 @@ def _key(column: Column, missing: int) -> str | None:
         return f"all {column.rows:,} values are different"
     kept = len(values.sample)
     return (
-        f"none of {kept:,} values, chosen by hash out of about {values.distinct().count:,}, occurs "
+        f"none of {kept:,} values, chosen by hash out of about {_different(column):,}, occurs "
         f"twice: with 95 % certainty fewer than {3 / kept:.2%} of all do"
     )
 

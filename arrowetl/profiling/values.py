@@ -123,12 +123,16 @@ class Values:
     def _known(self) -> Counted:
         return self.frequent if self.cut else self.sample
 
-    def distinct(self) -> Distinct:
-        """Say how many different values there are."""
+    def distinct(self, most: int) -> Distinct:
+        """Say how many different values there are.
+
+        Args:
+            most: how many values there are; an estimate may be above it.
+        """
         if not self.cut:
             return Distinct(len(self.sample), exact=True)
         share = self.bound / 2.0**64
-        return Distinct(round((KEPT - 1) / share), exact=False, error=(KEPT - 2) ** -0.5)
+        return Distinct(min(round((KEPT - 1) / share), most), exact=False, error=(KEPT - 2) ** -0.5)
 
     @property
     def unique(self) -> bool:

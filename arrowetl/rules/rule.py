@@ -246,7 +246,10 @@ def _check_range(rule: Rule) -> None:
         timed = isinstance(low, _TIMES) or isinstance(high, _TIMES)
         wrong = None not in {low, high} and not (texts and timed) and low > high
     except TypeError as error:
-        raise ConfigError(f"Rule: range from {low!r} to {high!r}: {error}") from error
+        raise ConfigError(
+            f"Rule: range from {low!r} to {high!r}: both ends have to be numbers, or both dates or "
+            "times"
+        ) from error
     if wrong:
         raise ConfigError(f"Rule: range from {low!r} to {high!r} has nothing in it")
 
@@ -342,8 +345,8 @@ def as_rules(given: Any, *, where: str) -> tuple[Rule, ...]:
             f"{where}: rules is a list of rules, their options or predicates, not {given!r}"
         )
     rules: list[Rule] = []
-    for each in given:
-        rule = _as_rule(each, where)
+    for number, each in enumerate(given):
+        rule = _as_rule(each, number, where)
         twins = sum(known.name.rpartition(" #")[0] == rule.name for known in rules)
         twins += any(known.name == rule.name for known in rules)
         if twins:
@@ -352,16 +355,28 @@ def as_rules(given: Any, *, where: str) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _as_rule(each: Any, where: str) -> Rule:
+def _as_rule(each: Any, number: int, where: str) -> Rule:
     if isinstance(each, Rule):
         return each
+    try:
+        return _made(each)
+    except ConfigError as error:
+        column = each.get("column") if isinstance(each, Mapping) else None
+        of = "" if column is None else f" (column {column!r})"
+        said = str(error).removeprefix("Rule: ")
+        wrong = ConfigError(f"{where}: rules[{number}]{of}: {said}")
+        wrong.at = ("rules", number)
+        raise wrong from error
+
+
+def _made(each: Any) -> Rule:
     if isinstance(each, str):
         return Rule(sql=each)
     if not isinstance(each, Mapping):
-        raise ConfigError(f"{where}: a rule is a Rule, its options or a predicate, not {each!r}")
+        raise ConfigError(f"a rule is a Rule, its options or a predicate, not {each!r}")
     known = [field.name for field in fields(Rule) if field.name != "_"]
     for option in each:
         if option not in known:
             hint = did_you_mean(closest(str(option), known))
-            raise ConfigError(f"{where}: a rule has no option {option!r}{hint}")
+            raise ConfigError(f"a rule has no option {option!r}{hint} It has {', '.join(known)}")
     return Rule(**each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -66,6 +66,12 @@ def _holds_rows(obj: Any) -> bool:
     return rows or (callable(obj) and not isinstance(obj, type))
 
 
+def _ending_inside(folder: Path) -> str:
+    """Give the ending of the first file there that says what it is."""
+    endings = (path.suffix.lower() for path in sorted(folder.iterdir()))
+    return next((ending for ending in endings if ending in _BY_ENDING), ".csv")
+
+
 def _of_path(path: str) -> Source:
     endings = [ending.lower() for ending in PurePath(path).suffixes]
     while endings and endings[-1] in _PACKED:
@@ -79,6 +85,9 @@ def _of_path(path: str) -> Source:
         raise ConfigError(
             f"extract: {path!r} is a database: say {_DATABASES[ending]}({path!r}, table=...)"
         )
+    if Path(path).is_dir():
+        glob = str(PurePath(path, f"*{_ending_inside(Path(path))}"))
+        raise ConfigError(f"extract: {path!r} is a folder: give a glob, for instance {glob!r}")
     raise ConfigError(
         f"extract: {path!r} doesn't say by its ending what it is"
         f"{did_you_mean(closest(ending, _BY_ENDING))} Say which source reads it, for instance "

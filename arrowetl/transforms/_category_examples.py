@@ -167,7 +167,8 @@ def check_columns(schema: pa.Schema, on: Sequence[str], label: str) -> None:
         SchemaError: which column, and what there is.
         ConfigError: a column isn't text.
     """
-    require(schema, [*on, label], where=f"{WHERE}: examples")
+    require(schema, on, where=f"{WHERE}: examples")
+    require(schema, [label], where=f"{WHERE}: label_column of the examples")
     for name in (*on, label):
         kind = schema.field(name).type
         lists = name == label and (kinds.is_list(kind) or kinds.is_large_list(kind))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from arrowetl.contracts import ContractMode
 from arrowetl.errors import StageError
-from arrowetl.observing import SEEN, UNTOLD, Observer, told
+from arrowetl.observing import LOOKED_AT, SEEN, UNTOLD, Observer, different, told
 from arrowetl.rules import WORD
 from arrowetl.transforms._contract_checks import Check
 
@@ -87,7 +87,8 @@ class Summary(Observer):
             self._broken[first + bit] += rows.size
             known = self._found[first + bit]
             if rows.size and len(known) < SAMPLES:
-                known += _shown(batch, check, rows[: SAMPLES - len(known)])
+                shown = _shown(batch, check, rows[:LOOKED_AT])
+                self._found[first + bit] = different(known, shown, SAMPLES)
 
     def summary(self) -> pa.Table:
         """Give a line a difference, and a line a check."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arrowetl.observing import SEEN, Observer, told
+from arrowetl.observing import LOOKED_AT, SEEN, Observer, different, told
 from arrowetl.rules import Rule, words
 
 SHOWN = 60
@@ -71,7 +71,8 @@ class Summary(Observer):
             self._broken[first + bit] += rows.size
             known = self._found[first + bit]
             if rows.size and len(known) < self._samples:
-                known += _shown(batch, rule, rows[: self._samples - len(known)])
+                shown = _shown(batch, rule, rows[:LOOKED_AT])
+                self._found[first + bit] = different(known, shown, self._samples)
 
     def summary(self) -> pa.Table:
         """Give a line a column, a rule, and one for the score."""

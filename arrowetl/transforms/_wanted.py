@@ -71,7 +71,18 @@ class Wanted:
         return {made: (each[0], each[1]) for made, each in pairs if callable(each[1])}
 
     def require(self, schema: pa.Schema, *columns: str) -> None:
-        """Raise SchemaError if the schema lacks one of `columns`, or one that is aggregated."""
+        """Raise SchemaError if the schema lacks one of `columns`, or one that is aggregated.
+
+        Or if an aggregate is but the name of another column, of which a group has many values.
+        """
+        for made, each in self.aggregations.items():
+            if isinstance(each, str) and each in schema.names and each not in columns:
+                raise SchemaError(
+                    f"{made!r}: {each!r} is a column, and what to compute of it isn't said; write "
+                    f"both: {(each, 'max')}",
+                    where=self.where,
+                    column=each,
+                )
         used = [each[0] for each in self.aggregations.values() if isinstance(each, tuple)]
         require(schema, (*columns, *used), where=self.where)
 

@@ -303,8 +303,8 @@ class Deduplicator(SQLStage):
             data: whatever has `__arrow_c_stream__`: a table, a reader, a source, a pipeline.
 
         Raises:
-            ConfigError: the method isn't fuzzy, data has no Arrow stream, or too many candidates
-                would have to be compared.
+            ConfigError: the method isn't fuzzy, data is neither a source nor Arrow's, or too many
+                candidates would have to be compared.
 
         >>> names = pa.table({"name": ["Zoë Müller-Lange", "Jo Smith", "Muller Lange, Zoe"]})
         >>> with Deduplicator(on="name", method="fuzzy").find(names) as found:
@@ -318,7 +318,10 @@ class Deduplicator(SQLStage):
         if self.index is not None:
             raise ConfigError("Deduplicator: find() looks at one table alone; leave the index out")
         if not hasattr(data, "__arrow_c_stream__"):
-            raise ConfigError(f"Deduplicator: data has no Arrow stream: {describe(data)}")
+            raise ConfigError(
+                "Deduplicator: find takes a source, CSVSource(path) for instance, or Arrow data, "
+                f"not {describe(data)}"
+            )
         reader = reader_from(data)
         self.bind(reader.schema)
         search, best = self._search(reader.schema), self._best(reader.schema, name(ROW))

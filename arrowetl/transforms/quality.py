@@ -50,7 +50,7 @@ class QualityScorer(SQLStage):
 
     All rules are one SQL expression, evaluated once a row; a rule `unique` needs all rows. The
     result's summary says for each column how many values are missing, and for each rule how many
-    rows break it, with the first of them as samples.
+    rows break it, with the first different values as samples.
 
     Args:
         rules: a list of `Rule`, of mappings with a rule's options, or of SQL predicates.

@@ -240,11 +240,12 @@ class WindowAggregator(SQLStage):
         since = self._since(Span(0, DAY))
         # Room for windows on either side, the origin, and the days that a clock is asked of.
         times = Times.of(column, 2 * longest + abs(since) + 400 * DAY, where=self.label)
+        quoted = name(column.name)
         if self.time_zone is not None and not times.zoned:
             raise SchemaError(
                 f"column {column.name!r} is {column.type}, which no clock's zone can be asked of; "
-                f'say what they are in first: SQL("SELECT * REPLACE ({name(column.name)} '
-                "AT TIME ZONE 'UTC' AS ...) FROM input\"), or leave out time_zone",
+                f"say what they are in first, in a statement: SELECT * REPLACE ({quoted} AT TIME "
+                f"ZONE 'UTC' AS {quoted}) FROM input; or leave out time_zone",
                 where=self.label,
                 column=column.name,
             )

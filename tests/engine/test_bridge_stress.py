@@ -242,14 +242,50 @@ ae.Pipeline().extract(ae.ArrowSource(pa.table({"x": range(100_000)}))).transform
 """
 
 
-@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_long_query_is_stopped_at_once_and_leaves_nothing(tmp_path, sent, code):
+ENCODING = """
+import arrowetl as ae, numpy as np, pyarrow as pa, sys, time
+from arrowetl.ml.encoders import Encoder
+from arrowetl.stopping import check
+
+class Slow(Encoder):
+    name, dimension = "slow", 2
+
+    def encode(self, texts):
+        for _ in range(600):
+            check()
+            time.sleep(0.1)
+        return np.eye(2, dtype=np.float32)[np.zeros(len(texts), int)]
+
+same = ae.Deduplicator(on="x", method="fuzzy", similarity="embedding", model=Slow())
+ae.Pipeline().extract(ae.ArrowSource(pa.table({"x": ["a", "b"]}))).transform(same).load(
+    ae.ParquetLoader(sys.argv[1])
+).run()
+"""
+FITTING = """
+import arrowetl as ae, numpy as np, pyarrow as pa, sklearn.ensemble, sys
+rows = pa.table({"x": np.arange(20_000.0), "y": np.arange(20_000.0) % 7})
+odd = ae.AnomalyDetector(method="isolation_forest", trees=20_000, max_samples=20_000)
+ae.Pipeline().extract(ae.ArrowSource(rows)).transform(odd).load(ae.ParquetLoader(sys.argv[1])).run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "sent", "code"),
+    [
+        (BLOCKED, "SIGINT", 130),
+        (BLOCKED, "SIGTERM", 143),
+        (ENCODING, "SIGINT", 130),
+        (FITTING, "SIGTERM", 143),
+    ],
+    ids=["query-int", "query-term", "encoding", "fitting"],
+)
+def test_what_takes_long_is_stopped_at_once_and_leaves_nothing(tmp_path, program, sent, code):
     import signal
 
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", BLOCKED, str(tmp_path / "out.parquet")],
+        [sys.executable, "-c", program, str(tmp_path / "out.parquet")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -13,6 +15,7 @@ import arrowetl as ae
 from arrowetl import instances
 from arrowetl.errors import ConfigError
 from arrowetl.instances import SPARE, Instance
+from arrowetl.stopping import Stop
 
 ROWS = pa.table({"a": [1, 2, 3]})
 
@@ -158,3 +161,19 @@ def test_a_file_that_changed_is_read_anew(tmp_path):
         pipeline.load(ae.ParquetLoader(target, mode="replace")).run()
         assert ae.ParquetSource(target).reader().read_all()["a"].to_pylist() == [value]
     assert {each.name for each in tmp_path.iterdir()} == {"a.parquet", "b.parquet"}
+
+
+def test_a_stages_own_query_ends_when_its_run_does():
+    stop = Stop()
+
+    def ask():
+        with Instance() as connection:
+            connection.execute("SELECT count(*) FROM range(1e6::BIGINT) a, range(1e6::BIGINT) b")
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(stop.during, ask)
+        while not asking.done():
+            stop.set()
+            time.sleep(0.05)
+        with pytest.raises(duckdb.InterruptException):
+            asking.result()

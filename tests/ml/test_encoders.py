@@ -16,6 +16,7 @@ from arrowetl.ml import models
 from arrowetl.ml.encoders import encoder_of
 from arrowetl.ml.hashed import HashedEncoder
 from arrowetl.ml.sentences import SentenceEncoder
+from arrowetl.stopping import Stop, Stopped
 from arrowetl.transforms.dedup import Deduplicator
 
 TEXTS = [
@@ -62,6 +63,14 @@ def test_whatever_stands_beside_a_text_its_vector_is_the_same(minilm):
     alone = minilm.encode(pa.array(TEXTS[:1]))
     among = minilm.encode(pa.array([*TEXTS, "word " * 100, *TEXTS * 60]))
     assert np.abs(alone[0] - among[0]).max() < 1e-5
+
+
+def test_a_run_that_is_to_stop_waits_for_one_batch_only(minilm):
+    stop = Stop()
+    stop.set()
+    with pytest.raises(Stopped):
+        stop.during(lambda: minilm.encode(pa.array(["Ada"])))
+    assert len(minilm.encode(pa.array(["Ada"]))) == 1
 
 
 def test_a_text_of_a_megabyte_is_cut_off(minilm):

@@ -31,8 +31,8 @@ FOREST = fit_forest(ROWS[:5000], trees=20, seed=3)
 @pytest.mark.parametrize("drawn", [2, 3, 256, 9000])
 def test_scores_are_scikit_learns(seed, drawn):
     rows = ROWS[:6000]
-    forest = fit_forest(rows, trees=15, max_samples=drawn, seed=seed)
-    by_hand = IsolationForest(n_estimators=15, max_samples=min(drawn, 6000), random_state=seed)
+    forest = fit_forest(rows, trees=25, max_samples=drawn, seed=seed)
+    by_hand = IsolationForest(n_estimators=25, max_samples=min(drawn, 6000), random_state=seed)
     expected = -by_hand.fit(rows).score_samples(ROWS)
     assert np.abs(forest.scores(ROWS) - expected).max() < 1e-12
 

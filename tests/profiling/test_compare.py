@@ -72,7 +72,7 @@ CHANGES = {
     "added": ({"new": [1] * ROWS}, "added", "new", "info"),
     "type": ({"amount": ["x"] * ROWS}, "type", "amount", "error"),
     "wider": ({"id": pa.array(range(ROWS), pa.int64())}, None, None, None),
-    "unreadable": ({"text_number": ["x", "1"] * (ROWS // 2)}, "type", "text_number", "warning"),
+    "unreadable": ({"text_number": ["x", "1"] * (ROWS // 2)}, "type", "text_number", "error"),
     "nulls": ({"gap": pa.array([None, None, 1, None] * (ROWS // 4), pa.int64())},
               "nulls", "gap", "warning"),
     "first nulls": ({"kind": ["a", "b", "c", None] * (ROWS // 4)}, "nulls", "kind", "warning"),

@@ -98,6 +98,19 @@ def test_it_is_saved_and_compared():
     assert "since" in profile("people.csv", "--compare", "old.json").stdout
 
 
+def test_a_file_of_rows_is_compared_as_it_is():
+    Path("last.csv").write_text(Path("people.csv").read_text().replace("2024", "2023"))
+    assert profile("last.csv", "--save", "last.json").exit_code == 0
+    expected = profile("people.csv", "--compare", "last.json").stdout
+    assert profile("people.csv", "--compare", "last.csv").stdout == expected
+    assert "2023" in expected
+
+
+def test_what_was_written_is_written_again():
+    written = ["--save", "old.json", "--html", "page.html", "--contract", "c.yaml"]
+    assert [profile("people.csv", *written).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_the_page_of_two_profiles_is_of_what_has_changed():
     profile("people.csv", "--save", "old.json", "--html", "page.html")
     assert "What has changed" not in Path("page.html").read_text()
@@ -115,7 +128,11 @@ def test_the_page_of_two_profiles_is_of_what_has_changed():
         (["people.xls"], 2, "doesn't say by its ending what it is"),
         (["people.csv", "--sample", "0"], 2, "x>=1"),
         (["people.csv", "--sample", "5", "--all"], 2, "give one of the two"),
-        (["people.csv", "--compare", "people.csv"], 2, "not the JSON of a profile"),
+        (["people.csv", "--compare", "rows.json"], 2, "rows.json --save rows.profile.json"),
+        (["."], 2, "is a folder: give a glob, for instance '*.csv'"),
+        (["people.csv", "--save", "rows.json"], 2, "which is no saved profile"),
+        (["people.csv", "--html", "rows.json"], 2, "which is no page"),
+        (["people.csv", "--contract", "rows.json"], 2, "which is no contract"),
         (["people.csv", "--compare", "none.json"], 1, "none.json"),
         (["people.csv", "--save", "no/where.json"], 1, "where.json: there is no folder no"),
         (["people.csv", "--html", "no/where.html"], 1, "there is no folder no; make it first"),
@@ -125,9 +142,11 @@ def test_the_page_of_two_profiles_is_of_what_has_changed():
     ],
 )
 def test_errors_are_messages(arguments, code, words):
+    Path("rows.json").write_text('[{"version": 1}]')
     done = profile(*arguments)
     assert (done.exit_code, done.stdout) == (code, "")
     assert words in done.stderr
+    assert "JSONDecodeError" not in done.stderr
     assert "Traceback" not in done.stderr
 
 

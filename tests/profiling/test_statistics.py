@@ -131,7 +131,7 @@ def test_few_values_are_counted_exactly(left, right):
     assert missed == 0
     found = dict(zip(best.values.to_pylist(), best.counts.tolist(), strict=True))
     assert found == Counter(left + right)
-    assert merged.distinct().count == len(set(left + right))
+    assert merged.distinct(10).count == len(set(left + right))
 
 
 def test_many_values_are_estimated_and_frequent_ones_found():
@@ -142,7 +142,8 @@ def test_many_values_are_estimated_and_frequent_ones_found():
         merged = merged.merge(part)
     whole, true = counted(draws.tolist()), Counter(draws.tolist())
     assert (merged.sample, merged.cut) == (whole.sample, True)
-    distinct = merged.distinct()
+    distinct = merged.distinct(200_000)
+    assert merged.distinct(KEPT).count == KEPT
     assert not distinct.exact
     assert abs(distinct.count / len(true) - 1) < 4 * distinct.error
     best, missed = merged.top(10)
@@ -296,7 +297,7 @@ def test_statistics_count_what_is_there():
     assert found["deep.a[]"].rows == sum(n % 4 for n in range(47))
     assert found["flag"].trues == 16
     assert found["at"].nulls == 47
-    assert found["n"].values.distinct().count == 47
+    assert found["n"].values.distinct(47).count == 47
 
 
 def test_rows_of_other_columns_dont_merge():

@@ -225,7 +225,7 @@ def test_why():
 def test_find_takes_pipelines_and_refuses_what_is_no_stream():
     with stage(model=Letters()).find(ae.Pipeline().extract(ae.ArrowSource(TICKETS))) as found:
         assert 7 in found.report()["row"].to_pylist()
-    with pytest.raises(ae.ConfigError, match="data has no Arrow stream"):
+    with pytest.raises(ae.ConfigError, match="find takes a source, CSVSource"):
         stage().find([1])
     with pytest.raises(ae.ConfigError, match="find\\(\\) needs method='fuzzy'"):
         ae.Deduplicator(on="text").find(TICKETS)

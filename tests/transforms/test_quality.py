@@ -118,6 +118,15 @@ def test_the_summary_counts_what_is_rejected_too():
         assert by_name["died >= born"]["samples"] == ["born=1900-01-01, died=1890-01-01"]
 
 
+def test_samples_are_different_ones():
+    rows = ae.ArrowSource(pa.table({"x": ["a"] * 50 + ["b", "a", "c"] + ["d" * 99] * 2}))
+    stage = ae.QualityScorer(rules=[ae.Rule("x", enum=["e"])], samples=4)
+    result = ae.Pipeline().extract(rows).transform(stage).load(ae.ArrowLoader()).run().result
+    line = result.stages[1].summary.to_pylist()[-1]
+    assert line["samples"] == ["a", "b", "c", "d" * 60]
+    assert f"a, b, c, {'d' * 50}…" in result._repr_html_()
+
+
 def test_more_rules_than_a_word_has_bits():
     rules = [ae.Rule("x", range=(None, limit)) for limit in range(150)]
     rows = pa.table({"x": [0, 70, 149, None]})
@@ -241,7 +250,7 @@ def test_options_that_make_no_sense(options, message):
         (("x",), {"range": (2, 1)}, "has nothing in it"),
         (("x",), {"range": (None, None)}, "no limit"),
         (("x",), {"range": 3}, "is a pair"),
-        (("x",), {"range": (1, "b")}, "not supported between"),
+        (("x",), {"range": (1, "b")}, "both ends have to be numbers"),
         (("x",), {"regex": "("}, "regex '('"),
         (("x",), {"enum": "abc"}, "a list of values"),
         (("x",), {"enum": []}, "no values"),
