@@ -45,7 +45,7 @@ def source_of(obj: Any) -> Source:
         ConfigError: nothing reads it.
 
     >>> source_of("orders/*.csv.gz"), source_of([{"id": 1}])
-    (CSVSource(path=('orders/*.csv.gz',), ...), PythonSource(list))
+    (CSVSource(path=('orders/*.csv.gz',)), PythonSource(list))
     """
     if isinstance(obj, Source):
         return obj
@@ -85,7 +85,7 @@ def _of_path(path: str) -> Source:
         raise ConfigError(
             f"extract: {path!r} is a database: say {_DATABASES[ending]}({path!r}, table=...)"
         )
-    if Path(path).is_dir():
+    if path and Path(path).is_dir():
         glob = str(PurePath(path, f"*{_ending_inside(Path(path))}"))
         raise ConfigError(f"extract: {path!r} is a folder: give a glob, for instance {glob!r}")
     raise ConfigError(

@@ -469,8 +469,11 @@ def test_what_is_no_database(path, tmp_path):
         ({"table": ""}, "table is a name"),
         ({"table": "sqlite_x"}, "keeps names like"),
         ({"table": "t", "on_schema_change": "frees"}, "did you mean 'freeze'"),
-        ({"table": "t", "batch_rows": 0}, "batch_rows is a number"),
-        ({"table": "t", "timeout": -1}, "timeout is a number"),
+        (
+            {"table": "t", "batch_rows": 0},
+            "batch_rows is 0: it has to be a whole number",
+        ),
+        ({"table": "t", "timeout": -1}, "timeout is -1: it has to be a number of seconds"),
     ],
 )
 def test_options_that_make_no_sense(options, message):

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import uuid
-from contextlib import closing
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import arrowetl as ae
-from arrowetl import duck
+from arrowetl import instances
 from arrowetl.errors import ArrowETLError, ReadError, SchemaError
 from arrowetl.sources.parquet import ParquetSource
 from tests.sources.reading import rows_of, write
@@ -440,7 +439,6 @@ MEASURED = r"""
 import re, sys
 from pathlib import Path
 import arrowetl as ae
-from arrowetl import duck
 pipeline = ae.Pipeline(memory_limit="512MB").extract(ae.ParquetSource(sys.argv[1]))
 if len(sys.argv) > 2:
     rows = pipeline.load(ae.ParquetLoader(sys.argv[2])).run().result.records_loaded
@@ -489,9 +487,9 @@ def test_a_large_part_is_said(huge, tmp_path, capsys):
 
 
 def test_only_what_is_mounted_is_read_ahead(monkeypatch):
-    monkeypatch.setattr(duck, "_mount_all", lambda _: None)
-    monkeypatch.setitem(duck._filesystems, "far", None)
+    monkeypatch.setattr(instances, "mount_all", lambda _: None)
+    monkeypatch.setitem(instances._filesystems, "far", None)
     for reads, off in ((None, True), ("FROM 'a.parquet'", True), ("FROM 'far://a.parquet'", False)):
-        with closing(duck.connect(reads=reads)) as connection:
+        with instances.Instance(reads=reads) as connection:
             setting = connection.sql("SELECT current_setting('disable_parquet_prefetching')")
             assert setting.fetchall() == [(off,)]

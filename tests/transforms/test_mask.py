@@ -344,7 +344,7 @@ def test_summaries_count_what_they_do_not_show(tmp_path):
     assert (lines["born"]["broken"], lines["iban"]["broken"]) == (0, 1)
     assert lines["amount from 0"]["samples"] == ["-5.0"]
     mail = next(line for about, line in lines.items() if "nowhere" in about)
-    assert (mail["broken"], mail["samples"]) == (40, ["***"] * 5)
+    assert (mail["broken"], mail["samples"]) == (40, ["***"])
 
 
 def test_errors_do_not_quote_what_is_masked(tmp_path):
