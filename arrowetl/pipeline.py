@@ -35,7 +35,7 @@ from arrowetl.events import Listener
 from arrowetl.observability.progress import ProgressBar
 from arrowetl.planning.bind import bind
 from arrowetl.planning.plan import Plan
-from arrowetl.planning.rules import optimise
+from arrowetl.planning.rules import flows, optimise
 from arrowetl.reliability.deadletters import RunFacts, check_apart
 from arrowetl.result import PipelineResult, ResultFolder
 from arrowetl.sources.anything import source_of
@@ -330,17 +330,16 @@ class Pipeline:
         rows: bool | None = None,
     ) -> Plan:
         """Plan it; to be glanced at only, with some rows or none, if `rows` isn't None."""
-        source = self._described_source
         plan = bind(
             self.name,
-            source if rows is None else source.glance(rows=rows),
+            self._described_source,
             list(stages),
             sink,
             scratch=scratch,
             ordered=self._settings.ordered,
             allow_lossy=self._allow_lossy,
             dead_letters=self._dead_letters,
-            shown=rows is not None,
+            rows=rows,
         )
         return optimise(plan)
 
@@ -364,7 +363,11 @@ class Pipeline:
         """Set it going without a destination; see `Stream`. At a glance little is looked over."""
 
         def job(scratch: Path, listener: Listener) -> Job:
-            return self._job(scratch, None, listener, rows=True if glance else None)
+            if glance:
+                glanced = self._job(scratch, None, listener, rows=True)
+                if flows(glanced.plan):
+                    return glanced
+            return self._job(scratch, None, listener)
 
         return Stream(job, self._ended, remembers=remembers, careful=careful)
 

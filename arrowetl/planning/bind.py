@@ -28,7 +28,7 @@ def bind(
     ordered: bool = True,
     allow_lossy: bool | Sequence[str] = False,
     dead_letters: Sink | None = None,
-    shown: bool = False,
+    rows: bool | None = None,
 ) -> Plan:
     """Make the plan as described: a segment a stage, nothing fused or pushed down yet.
 
@@ -41,7 +41,8 @@ def bind(
         ordered: whether rows keep the source's order.
         allow_lossy: the columns that may lose something in the sink; True for all.
         dead_letters: where rejected rows go.
-        shown: whether it is only looked at: a note says then that the sink is there already.
+        rows: of what is only glanced at, whether some rows are shown; a note says then that the
+            sink is there already. None of what will run.
 
     Raises:
         SchemaError: a stage or the sink doesn't fit; names the stage and the column.
@@ -51,7 +52,8 @@ def bind(
     if sink is not None:
         source = source.beside(sink)
     with unshown(stages):
-        relation = source.relation(scratch)
+        looked = source if rows is None else source.glance(rows=rows)
+        relation = looked.relation(scratch)
         schema = source.schema()
         rows_known = source.row_count() if relation is not None else None
         steps = bind_steps(stages, schema)
@@ -69,7 +71,7 @@ def bind(
         dead_letters=dead_letters.label if dead_letters else None,
     )
     plan = _covered(plan)
-    return plan if sink is None else _into_sink(plan, sink, allow_lossy, shown=shown)
+    return plan if sink is None else _into_sink(plan, sink, allow_lossy, shown=rows is not None)
 
 
 def _covered(plan: Plan) -> Plan:

@@ -21,7 +21,7 @@ from arrowetl.duck import describing, register_tables
 from arrowetl.planning.plan import Plan, Scan, Segment, Step
 from arrowetl.planning.taps import operators, tapped
 from arrowetl.sql import STREAM, name
-from arrowetl.stage import SQLStage
+from arrowetl.stage import Scope, SQLStage
 
 PYTHON = "runs in Python"
 AFTER_PYTHON = "what comes before it runs in Python"
@@ -132,6 +132,33 @@ def _explained(plan: Plan, number: int) -> dict[str, Any] | None:
     finally:
         connection.close()
     return {"type": "ROOT", "children": json.loads(text[0][1])}
+
+
+FLOWING = {
+    *("FILTER", "PROJECTION", "UNNEST", "UNION"),
+    *("STREAMING_LIMIT", "STREAMING_SAMPLE", "STREAMING_WINDOW"),
+}
+"""Operators that give rows as they come."""
+
+
+def flows(plan: Plan) -> bool:
+    """Tell whether the first rows come out when only the first have gone in; in doubt they don't.
+
+    A count, say, is of all rows.
+    """
+    return all(
+        _flows(explain_tree(plan, number)) if segment.sql else _by_rows(segment)
+        for number, segment in enumerate(plan.segments)
+    )
+
+
+def _flows(tree: dict[str, Any] | None) -> bool:
+    inner = [node for node in operators(tree or {}) if node.get("children") and node.get("name")]
+    return tree is not None and all(node["name"] in FLOWING for node in inner)
+
+
+def _by_rows(segment: Segment) -> bool:
+    return all(step.stage.scope is Scope.ROW for step in segment.steps)
 
 
 def segment_connection(plan: Plan, number: int) -> duckdb.DuckDBPyConnection:

@@ -42,7 +42,7 @@ from arrowetl.stage import Finding, Mode, SchemaChange, Sink, found, require
 from arrowetl.typemap import Stored, duckable_schema, duckdb_columns
 
 _MAGIC = b"DUCK"
-_FORNULLS = "INTEGER"
+_FOR_NULLS = "INTEGER"
 _STAGED = "temp.main.arrowetl_staged"
 
 
@@ -248,7 +248,7 @@ class DuckDBLoader(Sink):
 
         def is_untyped(column: Column) -> bool:
             want = wanted.get(column.name.lower(), NULL)
-            if column.kind != _FORNULLS or want == NULL or related(column.kind, want):
+            if column.kind != _FOR_NULLS or want == NULL or related(column.kind, want):
                 return False
             count = f"SELECT count({name(column.name)}) FROM {self._target}"
             return connection.execute(count).fetchall() == [(0,)]
@@ -408,7 +408,7 @@ def _incoming(schema: pa.Schema, where: str) -> list[Column]:
 
 
 def _declared(column: Column) -> str:
-    return _FORNULLS if column.kind == NULL else column.kind
+    return _FOR_NULLS if column.kind == NULL else column.kind
 
 
 def _insert(target: str, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> str:

@@ -378,12 +378,13 @@ class CSVSource(FileSource):
         scratch: Path,
     ) -> str:
         reading = self._reading()
-        care = self._care(reading, columns) if self.careful else None
+        # At a glance nobody looks: values are guarded, as they are without care.
+        care = self._care(reading, columns) if self.careful and not self._glance else None
         copier = Copier(
             layout,
             scratch,
             surveys,
-            None if self._glance else care,
+            care,
             self.label,
             self._glance is not None,
             reading.sample_bytes if self._glance == "plan" else None,

@@ -52,11 +52,13 @@ def test_a_preview_reads_what_it_shows(large):
     assert counted.table.to_pylist() == [{"n": ROWS}]
 
 
-def test_a_preview_is_exact_as_far_as_it_goes(tmp_path):
+@pytest.mark.parametrize("careful", [False, True, ["n"]])
+def test_a_preview_is_exact_as_far_as_it_goes(tmp_path, careful):
     path = tmp_path / "a.csv"
     rows = "".join(f"{row},2026-01-01 10:00:00\n" for row in range(30_000))
     path.write_text("n,at\n" + rows + "1.5,2026-01-01 10:00:00+02\n7,2026-01-01 10:00:00\n")
-    last = ae.Pipeline().extract(path).transform("SELECT * FROM input WHERE n < 10 OR n = 1.5")
+    source = ae.CSVSource(path, careful=careful)
+    last = ae.Pipeline().extract(source).transform("SELECT * FROM input WHERE n < 10 OR n = 1.5")
     arrived = last.preview(100).table["n"].to_pylist()
     with last.reader() as reader:
         assert arrived == reader.read_all()["n"].to_pylist() == [*range(10), 7]
@@ -67,3 +69,21 @@ def test_a_preview_of_mixed_line_ends(tmp_path):
     path.write_bytes(b"a,b\n" + b"1,2\r\n3,4\n" * 5)
     preview = ae.Pipeline().extract(path).preview()
     assert preview.table["a"].to_pylist() == [1, 3] * 5
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "SELECT count(*) AS n FROM input",
+        "SELECT max(a) AS n FROM input",
+        "SELECT a AS n FROM input ORDER BY a DESC LIMIT 1",
+        ae.Deduplicator(),
+    ],
+)
+def test_a_preview_of_what_is_made_of_all_rows_is_that_of_a_run(tmp_path, stage):
+    """A shifted row is set apart by a look at the whole file."""
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "1,\n" * 50 + "9,x,\n" + "1,\n" * 50)
+    pipeline = ae.Pipeline().extract(path).transform(stage)
+    with pipeline.reader() as reader:
+        assert pipeline.preview().table.to_pylist() == reader.read_all().to_pylist()
