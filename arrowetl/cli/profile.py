@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 _ROWS = click.IntRange(min=1)
 _FILE = click.Path(path_type=Path)
 _WRITTEN = {
-    "--save": ("saved profile", re.compile(r'\s*{\s*"version"\s*:')),
-    "--html": ("page", re.compile(r"(?i)\s*<!doctype html")),
-    "--contract": ("contract", re.compile(r"(?ms).*?^version\s*:")),
+    "--save": ("saved profile", re.compile(r'\s*{\s*"version"\s*:\s*\d+\s*,\s*"rows"\s*:')),
+    "--html": (
+        "page of a profile",
+        re.compile(r"\s*<!DOCTYPE html>\s*<html[^>]*><head><meta[^>]*><meta [^>]*Security-Policy"),
+    ),
+    "--contract": ("contract", re.compile(r"(?ms)(?=.*?^version\s*:).*?^columns\s*:")),
 }
 """What options write, and how that begins."""
 _BEGINNING = 65_536

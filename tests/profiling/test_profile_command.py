@@ -111,6 +111,20 @@ def test_what_was_written_is_written_again():
     assert [profile("people.csv", *written).exit_code for _ in range(2)] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--save", '{"version": "2.1", "items": []}'),
+        ("--html", "<!DOCTYPE html>\n<html><head><title>mine</title></head></html>"),
+        ("--contract", "version: '3'\nservices:\n  db: {image: postgres}\n"),
+    ],
+)
+def test_what_others_wrote_alike_is_left_alone(option, text):
+    Path("mine").write_text(text)
+    assert profile("people.csv", option, "mine").exit_code == 2
+    assert Path("mine").read_text() == text
+
+
 def test_the_page_of_two_profiles_is_of_what_has_changed():
     profile("people.csv", "--save", "old.json", "--html", "page.html")
     assert "What has changed" not in Path("page.html").read_text()
